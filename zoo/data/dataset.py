@@ -1,0 +1,110 @@
+"""What a dataset is: two splits of labelled uint8 images, and the names and statistics that go with them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+
+class Split(Protocol):
+    """Labelled images that are fetched a batch at a time.
+
+    A split may hold its images in memory, or read them when they are asked for: only `batch` touches them.
+    """
+
+    @property
+    def labels(self) -> Tensor:
+        """All labels, int64 (N,), each in [0, K)."""
+
+    def __len__(self) -> int:
+        """The number of images, N."""
+
+    def batch(self, indices: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the images at *indices*, int64 (B,), as uint8 (B, C, H, W), and their labels, int64 (B,)."""
+
+
+class TensorImages:
+    """A split that is held in memory.
+
+    Args:
+        images: uint8 (N, C, H, W).
+        labels: int64 (N,).
+
+    Raises:
+        ValueError: If the shapes or types are others, or the lengths differ.
+    """
+
+    def __init__(self, images: Tensor, labels: Tensor) -> None:
+        if images.dtype != torch.uint8 or images.ndim != 4:
+            raise ValueError(f"images must be uint8 (N, C, H, W), not {images.dtype} {tuple(images.shape)}")
+        if labels.dtype != torch.int64 or labels.shape != images.shape[:1]:
+            raise ValueError(
+                f"labels must be int64 ({len(images)},), one for each image, not {labels.dtype} {tuple(labels.shape)}"
+            )
+        self.images = images
+        self.labels = labels
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def batch(self, indices: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the images, uint8 (B, C, H, W), and labels, int64 (B,), at *indices*, int64 (B,)."""
+        return self.images.index_select(0, indices), self.labels.index_select(0, indices)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What a dataset builder returns.
+
+    Attributes:
+        train: The split that is learnt from; the validation images are taken from it.
+        test: The split that is read once, at the end.
+        classes: K names; label k means ``classes[k]``.
+        mean: C numbers, the training pixels' means, where white is 1.
+        std: C numbers, their standard deviations, each above 0.
+
+    Raises:
+        ValueError: If a split is empty, there are fewer than two classes, or the statistics do not fit the channels.
+    """
+
+    train: Split
+    test: Split
+    classes: Sequence[str]
+    mean: Sequence[float]
+    std: Sequence[float]
+
+    def __post_init__(self) -> None:
+        if not len(self.train) or not len(self.test):
+            raise ValueError(f"a split is empty: {len(self.train)} training and {len(self.test)} test images")
+        if len(self.classes) < 2:
+            raise ValueError(f"a dataset needs at least two classes, not {list(self.classes)!r}")
+        if not len(self.mean) == len(self.std) == self.in_channels or min(self.std) <= 0:
+            raise ValueError(
+                f"mean {list(self.mean)!r} and std {list(self.std)!r} must have {self.in_channels} numbers each, "
+                "one for each channel, and every std must be above 0"
+            )
+
+    @property
+    def num_classes(self) -> int:
+        """K, the number of classes."""
+        return len(self.classes)
+
+    @property
+    def in_channels(self) -> int:
+        """C, the number of channels."""
+        return self._shape[0]
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """(H, W), in pixels."""
+        return self._shape[1:]
+
+    @property
+    def _shape(self) -> tuple[int, int, int]:
+        images, _ = self.train.batch(torch.zeros(1, dtype=torch.int64))
+        channels, height, width = images.shape[1:]
+        return channels, height, width

@@ -1,0 +1,87 @@
+"""What zoo raises when something expected goes wrong.
+
+Every expected failure is a `ZooError`: it carries the exit code of the command and a message of one or two lines
+that says what was given, where, and what to do next. Anything else that escapes is a defect of zoo.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+
+
+class ZooError(Exception):
+    """The work failed: a non-finite loss, a full disk, a locked run, no network. Base of all of zoo's errors."""
+
+    exit_code = 1
+
+
+class UsageError(ZooError, ValueError):
+    """What was asked for cannot be: an unknown name, a bad option or value, a missing path."""
+
+    exit_code = 2
+
+
+class PluginError(ZooError):
+    """A plugin that is needed is broken, or built something that its kind's contract does not allow."""
+
+    exit_code = 3
+
+
+class DamagedError(ZooError):
+    """Something exists but is damaged: a data file, an image, a checkpoint."""
+
+    exit_code = 4
+
+
+class Interrupted(ZooError):  # noqa: N818 - it reports a request, not a fault
+    """A signal asked the run to stop; its state was saved first.
+
+    Args:
+        message: What was saved and how to go on.
+        signal_number: The signal that asked, such as ``signal.SIGTERM``; the exit code is 128 more.
+    """
+
+    def __init__(self, message: str, signal_number: int) -> None:
+        super().__init__(message)
+        self.exit_code = 128 + signal_number
+
+
+class UnknownNameError(UsageError):
+    """No such name is known.
+
+    Args:
+        what: What was looked for, in the singular: ``"model"``, ``"option"``, ``"key"``.
+        name: The name that was given.
+        known: Every name that would have been right.
+        cure: A sentence that says where to see them all, or what else may be the reason.
+    """
+
+    def __init__(self, what: str, name: str, known: Iterable[str], cure: str = "") -> None:
+        self.what, self.name, self.known, self.cure = what, name, tuple(known), cure
+        super().__init__(" ".join(filter(None, [f"no {what} named {name!r}.", self._guess(), cure])))
+
+    def _guess(self) -> str:
+        close = suggestions(self.name, self.known)
+        return f"Did you mean {' or '.join(map(repr, close))}?" if close else ""
+
+
+class AmbiguousNameError(UsageError):
+    """Several plugins offer one short name.
+
+    Args:
+        what: The kind of entry, in the singular.
+        name: The short name that was given.
+        choices: Each full name with where it comes from, as shown to the user.
+    """
+
+    def __init__(self, what: str, name: str, choices: Sequence[str]) -> None:
+        self.what, self.name, self.choices = what, name, tuple(choices)
+        super().__init__(f"{what} {name!r} is offered by several plugins; give the full name: {', '.join(choices)}")
+
+
+def suggestions(name: str, known: Iterable[str], limit: int = 3) -> list[str]:
+    """Return the known names that resemble *name*, the likeliest first, at most *limit*."""
+    by_folded = {candidate.casefold(): candidate for candidate in sorted(known, reverse=True)}
+    close = difflib.get_close_matches(name.casefold(), by_folded, n=limit, cutoff=0.7)
+    return [by_folded[folded] for folded in close]

@@ -1,0 +1,48 @@
+"""The kinds of things that a plugin can register, and the facts that each kind's builders may ask for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from zoo.errors import UnknownNameError
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of entry.
+
+    Attributes:
+        singular: As in ``add.model`` and in messages.
+        plural: As in ``zoo list models``.
+        section: The table of the configuration file that holds an entry's options, as in ``--set model.p=0.1``.
+        facts: Keywords that zoo knows and passes to a builder whose signature names them. They are not options.
+    """
+
+    singular: str
+    plural: str
+    section: str
+    facts: tuple[str, ...] = ()
+
+
+KINDS: tuple[Kind, ...] = (
+    Kind("model", "models", "model", ("num_classes", "in_channels", "image_size")),
+    Kind("optimizer", "optimizers", "optimizer", ("params",)),
+    Kind("criterion", "criteria", "criterion"),
+    Kind("scheduler", "schedulers", "scheduler", ("optimizer", "total_steps", "steps_per_epoch")),
+    Kind("dataset", "datasets", "data"),
+    Kind("augmentation", "augmentations", "augment", ("num_classes", "in_channels", "image_size")),
+    Kind("observer", "observers", "observe"),
+    Kind("recipe", "recipes", "recipe"),
+)
+
+
+def kind_named(name: str) -> Kind:
+    """Return the kind with this singular or plural name.
+
+    Raises:
+        UnknownNameError: If there is none.
+    """
+    for kind in KINDS:
+        if name in (kind.singular, kind.plural):
+            return kind
+    raise UnknownNameError("kind", name, [kind.plural for kind in KINDS], f"There are: {', '.join(k.plural for k in KINDS)}.")
