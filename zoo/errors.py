@@ -77,7 +77,9 @@ class AmbiguousNameError(UsageError):
 
     def __init__(self, what: str, name: str, choices: Sequence[str]) -> None:
         self.what, self.name, self.choices = what, name, tuple(choices)
-        super().__init__(f"{what} {name!r} is offered by several plugins; give the full name: {', '.join(choices)}")
+        super().__init__(
+            f"{what} {name!r} is offered by several plugins; give the full name: {', '.join(choices)}"
+        )
 
 
 def suggestions(name: str, known: Iterable[str], limit: int = 3) -> list[str]:

@@ -1,5 +1,24 @@
 """What flows: datasets and their splits, the order of samples, batches, augmentation, transfer to the device."""
 
+from zoo.data.batches import Batch, EvaluationBatches, TrainingBatches
 from zoo.data.dataset import Dataset, Split, TensorImages
+from zoo.data.order import batch_spans, sample_order
+from zoo.data.preparation import Preparation, resident
+from zoo.data.splits import Subset, first, hold_out, validation_count
 
-__all__ = ["Dataset", "Split", "TensorImages"]
+__all__ = [
+    "Batch",
+    "Dataset",
+    "EvaluationBatches",
+    "Preparation",
+    "Split",
+    "Subset",
+    "TensorImages",
+    "TrainingBatches",
+    "batch_spans",
+    "first",
+    "hold_out",
+    "resident",
+    "sample_order",
+    "validation_count",
+]

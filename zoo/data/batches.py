@@ -1,0 +1,125 @@
+"""Batches of a split: shuffled and grouped into optimizer steps for training, in order for evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from zoo.data.dataset import Split
+from zoo.data.order import batch_spans, sample_order
+
+Prepare = Callable[[Tensor], Tensor]
+Augment = Callable[[Tensor, Tensor, int, Tensor], tuple[Tensor, Tensor]]
+Denominator = Callable[[Tensor], "Tensor | float"]
+
+
+class Batch(NamedTuple):
+    """What the loop sees of the data.
+
+    Attributes:
+        inputs: (N, C, H, W), floating.
+        targets: (N,) int64, or (N, K) floating where an augmentation mixes classes.
+        share: This batch's share of its optimizer step, a scalar tensor, where gradients accumulate; else None.
+    """
+
+    inputs: Tensor
+    targets: Tensor
+    share: Tensor | None
+
+
+class TrainingBatches:
+    """The batches of an epoch, grouped into windows: the batches whose gradients make one optimizer step.
+
+    Args:
+        split: The training images.
+        batch_size: Images in a batch, at least 1.
+        seed: The run's seed.
+        prepare: Maps images (N, C, H, W) to inputs.
+        accumulate: Batches in a window, at least 1; the last window of an epoch may have fewer.
+        denominator: What a batch's mean loss was divided by: maps targets to a number.
+        augment: Maps (inputs, targets, epoch, indices) to inputs and targets; None for none.
+    """
+
+    def __init__(
+        self,
+        split: Split,
+        batch_size: int,
+        *,
+        seed: int,
+        prepare: Prepare,
+        accumulate: int = 1,
+        denominator: Denominator = len,
+        augment: Augment | None = None,
+    ) -> None:
+        self.split = split
+        self._spans = batch_spans(len(split), batch_size)
+        self._seed = seed
+        self._prepare = prepare
+        self._accumulate = accumulate
+        self._denominator = denominator
+        self._augment = augment
+
+    @property
+    def steps(self) -> int:
+        """Optimizer steps in an epoch."""
+        return -(-len(self._spans) // self._accumulate)
+
+    @property
+    def batches(self) -> int:
+        """Batches in an epoch."""
+        return len(self._spans)
+
+    def windows(self, epoch: int, start: int = 0) -> Iterator[Sequence[Batch] | Iterator[Batch]]:
+        """Yield the windows of *epoch*, counted from 0, beginning with window *start*."""
+        order = sample_order(self._seed, epoch, len(self.split)).to(self.split.labels.device)
+        for first in range(start * self._accumulate, len(self._spans), self._accumulate):
+            spans = self._spans[first : first + self._accumulate]
+            if self._accumulate == 1:
+                yield (self._batch(epoch, order[slice(*spans[0])], None),)
+            else:
+                yield self._window(epoch, [order[slice(*span)] for span in spans])
+
+    def _batch(self, epoch: int, indices: Tensor, share: Tensor | None) -> Batch:
+        images, labels = self.split.batch(indices)
+        inputs, targets = self._prepare(images), labels
+        targets = targets.to(inputs.device, non_blocking=True)
+        if self._augment is not None:
+            inputs, targets = self._augment(inputs, targets, epoch, indices)
+        return Batch(inputs, targets, share)
+
+    def _window(self, epoch: int, parts: list[Tensor]) -> Iterator[Batch]:
+        """Yield one window's batches, each with its share, so that their gradients add up to the whole window's mean.
+
+        The shares come from the labels alone: only one batch of images is in memory at a time.
+        """
+        weights = [self._denominator(self.split.labels[indices]) for indices in parts]
+        total = sum(weights)
+        for indices, weight in zip(parts, weights, strict=True):
+            batch = self._batch(epoch, indices, None)
+            share = torch.as_tensor(weight / total, dtype=torch.float32, device=batch.inputs.device)
+            yield batch._replace(share=share)
+
+
+class EvaluationBatches:
+    """The batches of a split in its own order; every sample exactly once.
+
+    Args:
+        split: The images.
+        batch_size: Images in a batch, at least 1. The last batch may be smaller.
+        prepare: Maps images (N, C, H, W) to inputs.
+    """
+
+    def __init__(self, split: Split, batch_size: int, prepare: Prepare) -> None:
+        self.split = split
+        self.batch_size = batch_size
+        self._prepare = prepare
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        everything = torch.arange(len(self.split), device=self.split.labels.device)
+        for indices in torch.split(everything, self.batch_size):
+            images, labels = self.split.batch(indices)
+            inputs = self._prepare(images)
+            yield inputs, labels.to(inputs.device, non_blocking=True)

@@ -1,0 +1,63 @@
+"""From stored uint8 images to what a model takes, a batch at a time on the device."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from zoo.data.dataset import Split, TensorImages
+
+
+class Preparation:
+    """Convert, normalise and, where the model needs another size, resize a batch.
+
+    Args:
+        mean: C numbers, where white is 1.
+        std: C numbers, above 0.
+        size: (H, W) to resize to, or None to leave images as they are.
+        device: Where the inputs are wanted.
+        memory_format: Layout of the inputs.
+    """
+
+    def __init__(
+        self,
+        mean: Sequence[float],
+        std: Sequence[float],
+        *,
+        size: tuple[int, int] | None = None,
+        device: torch.device | str = "cpu",
+        memory_format: torch.memory_format = torch.contiguous_format,
+    ) -> None:
+        self.device = torch.device(device)
+        self.memory_format = memory_format
+        self.size = size
+        white = 255.0
+        self._shift = torch.tensor(mean, dtype=torch.float32, device=device).mul(white).view(-1, 1, 1)
+        self._scale = (
+            torch.tensor(std, dtype=torch.float32, device=device).mul(white).reciprocal().view(-1, 1, 1)
+        )
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Map images, uint8 (N, C, H, W), on any device, to inputs, float32 (N, C, H', W'), on the device."""
+        inputs = images.to(self.device, non_blocking=True).to(torch.float32, memory_format=self.memory_format)
+        inputs = inputs.sub_(self._shift).mul_(self._scale)
+        if self.size is None or inputs.shape[-2:] == self.size:
+            return inputs
+        shrinks = self.size[0] < inputs.shape[-2] or self.size[1] < inputs.shape[-1]
+        resized = functional.interpolate(
+            inputs, self.size, mode="bilinear", align_corners=False, antialias=shrinks
+        )
+        return resized.contiguous(memory_format=self.memory_format)
+
+
+def resident(split: Split, device: torch.device | str) -> Split:
+    """Return *split* with its images on the device, where they are in memory anyway, so that no batch is copied there.
+
+    A split that reads its images when asked stays as it is.
+    """
+    if not isinstance(split, TensorImages) or split.images.device == torch.device(device):
+        return split
+    return TensorImages(split.images.to(device), split.labels.to(device))

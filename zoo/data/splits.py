@@ -1,0 +1,84 @@
+"""Parts of a split: the validation images that are held out, and a cap on how many are used."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from zoo.data.dataset import Split
+from zoo.errors import UsageError
+
+DEFAULT_VALIDATION = 5000
+
+
+class Subset:
+    """Some images of a split, in a given order.
+
+    Args:
+        split: Where the images are.
+        indices: Which of them, int64 (N,).
+    """
+
+    def __init__(self, split: Split, indices: Tensor) -> None:
+        self.split = split
+        self.indices = indices
+        self._labels = split.labels.index_select(0, indices)
+
+    @property
+    def labels(self) -> Tensor:
+        """All labels, int64 (N,)."""
+        return self._labels
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def batch(self, indices: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the images, uint8 (B, C, H, W), and labels, int64 (B,), at *indices*, int64 (B,)."""
+        return self.split.batch(self.indices.index_select(0, indices))
+
+
+def validation_count(total: int, requested: float | None) -> int:
+    """Return how many of *total* training images are held out.
+
+    Args:
+        total: Training images there are.
+        requested: A whole number, a fraction below 1, or None: 5000 where that is at most a tenth, else a tenth.
+
+    Raises:
+        UsageError: If no image would be left to train on.
+    """
+    if requested is None:
+        requested = DEFAULT_VALIDATION if total >= 10 * DEFAULT_VALIDATION else 0.1
+    count = int(requested) if requested >= 1 else max(1, round(total * requested)) if requested else 0
+    if count >= total:
+        raise UsageError(
+            f"--validation {requested} holds out {count} of {total} training images and leaves none to train on"
+        )
+    return count
+
+
+def hold_out(labels: Tensor, count: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Choose *count* samples at random, each class in proportion to its share.
+
+    Args:
+        labels: int64 (N,).
+        count: From 0 to below N.
+        seed: The choice is a pure function of the labels, the count and the seed.
+
+    Returns:
+        The indices that stay and those held out, both int64, ascending.
+    """
+    shuffled = torch.randperm(len(labels), generator=torch.Generator().manual_seed(seed))
+    by_class = shuffled[torch.sort(labels.cpu()[shuffled], stable=True).indices]
+    # Walking by_class at even steps takes from each class its share, rounded, and exactly count in all.
+    held = torch.zeros(len(labels), dtype=torch.bool)
+    steps = (torch.arange(count, dtype=torch.float64) + 0.5) * (len(labels) / max(count, 1))
+    held[by_class[steps.long()]] = True
+    return (~held).nonzero().squeeze(1), held.nonzero().squeeze(1)
+
+
+def first(split: Split, limit: int | None) -> Split:
+    """Return the first *limit* images of *split*, or all of it."""
+    if limit is None or limit >= len(split):
+        return split
+    return Subset(split, torch.arange(limit, device=split.labels.device))
