@@ -52,11 +52,9 @@ class Interval:
 
 def _setting(
     default: Any, help: str, *, metavar: str = "N", check: Check | None = None, rule: str = "", **more: Any
-) -> Any:  # noqa: A002
+) -> Any:
     """Declare one setting: its default, what `--help` says, and which values are right."""
-    return field(
-        default=default, metadata={"help": help, "metavar": metavar, "check": check, "rule": rule, **more}
-    )
+    return field(default=default, metadata={"help": help, "metavar": metavar, "check": check, "rule": rule, **more})
 
 
 def _at_least(low: float) -> dict[str, Any]:
@@ -132,9 +130,7 @@ class TrainSettings:
         check=lambda value: 0 <= value < 1,
         rule="from 0 to below 1",
     )
-    patience: int | None = _setting(
-        None, "Stop after N epochs without a better validation accuracy.", **_at_least(1)
-    )
+    patience: int | None = _setting(None, "Stop after N epochs without a better validation accuracy.", **_at_least(1))
     log_every: int | None = _setting(None, "Print the mean loss of every N batches.", **_at_least(1))
     checkpoint_every: str = _setting(
         "1epoch",
@@ -244,13 +240,9 @@ class Layer:
             )
         for section, table in values.items():
             if section not in (*SINGLE, *SEVERAL, "train"):
-                raise UnknownNameError(
-                    "section", section, (*SINGLE, *SEVERAL, "train"), f"It stands in {self.source}."
-                )
+                raise UnknownNameError("section", section, (*SINGLE, *SEVERAL, "train"), f"It stands in {self.source}.")
             if not isinstance(table, Mapping):
-                raise UsageError(
-                    f"{self.source}: {section} must be a table such as [{section}], not {table!r}"
-                )
+                raise UsageError(f"{self.source}: {section} must be a table such as [{section}], not {table!r}")
         if "train" in values:
             values["train"] = {key: self._train_value(key, value) for key, value in values["train"].items()}
         if DATA_LIMIT in values.get("data", {}):

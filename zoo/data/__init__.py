@@ -4,7 +4,7 @@ from zoo.data.batches import Batch, EvaluationBatches, TrainingBatches
 from zoo.data.dataset import Dataset, Split, TensorImages
 from zoo.data.order import batch_spans, sample_order
 from zoo.data.preparation import Preparation, resident
-from zoo.data.splits import Subset, first, hold_out, validation_count
+from zoo.data.splits import Subset, capped, hold_out, validation_count
 
 __all__ = [
     "Batch",
@@ -16,7 +16,7 @@ __all__ = [
     "TensorImages",
     "TrainingBatches",
     "batch_spans",
-    "first",
+    "capped",
     "hold_out",
     "resident",
     "sample_order",

@@ -58,26 +58,30 @@ class TrainingBatches:
         self._spans = batch_spans(len(split), batch_size)
         self._seed = seed
         self._prepare = prepare
-        self._accumulate = accumulate
+        self.accumulate = accumulate
         self._denominator = denominator
         self._augment = augment
 
     @property
     def steps(self) -> int:
         """Optimizer steps in an epoch."""
-        return -(-len(self._spans) // self._accumulate)
+        return -(-len(self._spans) // self.accumulate)
 
     @property
     def batches(self) -> int:
         """Batches in an epoch."""
         return len(self._spans)
 
+    def samples_in(self, batches: int) -> int:
+        """The number of samples in the first *batches* batches of an epoch."""
+        return self._spans[batches - 1][1] if batches else 0
+
     def windows(self, epoch: int, start: int = 0) -> Iterator[Sequence[Batch] | Iterator[Batch]]:
         """Yield the windows of *epoch*, counted from 0, beginning with window *start*."""
         order = sample_order(self._seed, epoch, len(self.split)).to(self.split.labels.device)
-        for first in range(start * self._accumulate, len(self._spans), self._accumulate):
-            spans = self._spans[first : first + self._accumulate]
-            if self._accumulate == 1:
+        for first in range(start * self.accumulate, len(self._spans), self.accumulate):
+            spans = self._spans[first : first + self.accumulate]
+            if self.accumulate == 1:
                 yield (self._batch(epoch, order[slice(*spans[0])], None),)
             else:
                 yield self._window(epoch, [order[slice(*span)] for span in spans])

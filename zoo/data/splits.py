@@ -77,8 +77,9 @@ def hold_out(labels: Tensor, count: int, seed: int) -> tuple[Tensor, Tensor]:
     return (~held).nonzero().squeeze(1), held.nonzero().squeeze(1)
 
 
-def first(split: Split, limit: int | None) -> Split:
-    """Return the first *limit* images of *split*, or all of it."""
+def capped(split: Split, limit: int | None, seed: int) -> Split:
+    """Return at most *limit* images of *split*, each class in proportion; all of it where *limit* is None or as large."""
     if limit is None or limit >= len(split):
         return split
-    return Subset(split, torch.arange(limit, device=split.labels.device))
+    _, chosen = hold_out(split.labels, limit, seed)
+    return Subset(split, chosen.to(split.labels.device))

@@ -1,0 +1,79 @@
+"""How a model computes: precision, memory layout, threads. Rules over what the machine can do, never timings."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from zoo.errors import UsageError
+
+Device = torch.device
+
+
+def choose_device(requested: str) -> Device:
+    """Return the device for ``auto``, ``cpu``, ``cuda`` or ``mps``.
+
+    Raises:
+        UsageError: If that device is not here.
+    """
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if requested == "auto":
+        return Device(next(name for name, here in available.items() if here))
+    if not available.get(requested, False):
+        here = ", ".join(name for name, present in available.items() if present)
+        raise UsageError(f"--device {requested} is not available to this torch {torch.__version__}; there is: {here}")
+    return Device(requested)
+
+
+def choose_precision(requested: str, device: Device) -> str:
+    """Return ``fp32`` or ``bf16``; ``auto`` is bf16 where the hardware has instructions for it."""
+    if requested != "auto":
+        return requested
+    return "bf16" if has_fast_bf16(device) else "fp32"
+
+
+def has_fast_bf16(device: Device) -> bool:
+    """Whether the device has instructions for bf16 matrix products."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if device.type == "cpu":
+        abilities = torch.cpu.get_capabilities()
+        return bool(abilities.get("avx512_bf16") or abilities.get("amx_bf16") or abilities.get("bf16"))
+    return False
+
+
+def choose_memory_format(requested: str, model: nn.Module, device: Device) -> torch.memory_format:
+    """Return the layout for images and convolution weights; ``auto`` as `prefers_channels_last` says."""
+    if requested == "auto":
+        requested = "channels_last" if prefers_channels_last(model, device) else "contiguous"
+    return torch.channels_last if requested == "channels_last" else torch.contiguous_format
+
+
+def prefers_channels_last(model: nn.Module, device: Device) -> bool:
+    """Whether *model* has convolutions, whose kernels take channels_last without repacking on CPUs and CUDA."""
+    return device.type in ("cpu", "cuda") and any(isinstance(module, nn.Conv2d) for module in model.modules())
+
+
+class Autocast(nn.Module):
+    """Run a model's forward pass in bf16 where that is safe; its weights and its logits stay fp32.
+
+    Args:
+        model: Maps inputs (N, C, H, W) to logits (N, K).
+        device_type: ``"cpu"`` or ``"cuda"``.
+    """
+
+    def __init__(self, model: nn.Module, device_type: str) -> None:
+        super().__init__()
+        self.model = model
+        self.device_type = device_type
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Map inputs, float32 (N, C, H, W), to logits, float32 (N, K): the criterion computes in full precision."""
+        with torch.autocast(self.device_type, dtype=torch.bfloat16):
+            logits: Tensor = self.model(inputs)
+        return logits.float()
+
+
+def in_precision(model: nn.Module, precision: str, device: Device) -> nn.Module:
+    """Return *model*, or where *precision* is bf16, a module that runs it so; both share the parameters."""
+    return Autocast(model, device.type) if precision == "bf16" else model

@@ -1,0 +1,90 @@
+"""How good a model is: exact sums over samples, each evaluated once, with the model as it was afterwards."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """What an evaluation found.
+
+    Attributes:
+        loss: Mean over the samples.
+        accuracy: Share of the samples whose largest logit is the label's, in [0, 1].
+        top5_accuracy: Share whose label is among the five largest, in [0, 1]; None with five classes or fewer,
+            where it would say nothing.
+        samples: How many were evaluated.
+    """
+
+    loss: float
+    accuracy: float
+    top5_accuracy: float | None
+    samples: int
+
+    @property
+    def standard_error(self) -> float:
+        """The standard error of the accuracy, as a fraction: how far it would vary over other samples."""
+        return math.sqrt(self.accuracy * (1 - self.accuracy) / self.samples)
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Put *model* in evaluation mode without gradients; afterwards every submodule's flag is what it was.
+
+    ``no_grad`` and not ``inference_mode``: a tensor that a model keeps from here can still be trained through.
+    """
+    training = [module for module in model.modules() if module.training]
+    model.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        for module in training:
+            module.training = True
+
+
+def evaluate(
+    model: nn.Module,
+    batches: Iterable[tuple[Tensor, Tensor]],
+    criterion: Callable[[Tensor, Tensor], Tensor],
+    denominator: Callable[[Tensor], Tensor | float] = len,
+) -> Metrics:
+    """Measure *model* on every sample of the batches: dropout bypassed, batch norm with its frozen estimates.
+
+    Args:
+        model: Maps inputs (N, C, H, W) to logits (N, K).
+        batches: Pairs of inputs and labels, int64 (N,), at least one.
+        criterion: Maps logits and labels to the mean loss over the batch.
+        denominator: What that mean was divided by: maps labels to a number.
+    """
+    losses, weights, hits, sizes = [], [], [], []
+    with evaluating(model):
+        for inputs, labels in batches:
+            logits = model(inputs)
+            losses.append(criterion(logits, labels))
+            weights.append(denominator(labels))
+            hits.append(_hits(logits, labels))
+            sizes.append(len(labels))
+    # One wait for the device, at the end.
+    samples, total = sum(sizes), math.fsum(map(float, weights))
+    summed = math.fsum(loss * float(weight) for loss, weight in zip(torch.stack(losses).tolist(), weights, strict=True))
+    correct, in_five = torch.stack(hits).sum(0).tolist()
+    return Metrics(
+        loss=summed / total if total else math.nan,
+        accuracy=correct / samples,
+        top5_accuracy=in_five / samples if logits.shape[1] > 5 else None,
+        samples=samples,
+    )
+
+
+def _hits(logits: Tensor, labels: Tensor) -> Tensor:
+    """Count the samples whose label has the largest logit, and one of the five largest: int64 (2,)."""
+    top = logits.topk(min(5, logits.shape[1]), dim=1).indices.eq(labels.unsqueeze(1))  # (N, 5)
+    return torch.stack([top[:, 0].sum(), top.sum()])

@@ -1,0 +1,228 @@
+"""From epoch to epoch: train, evaluate, keep what was best, and stop when it is time."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from torch import Tensor, nn
+
+from zoo.data import Batch, EvaluationBatches, TrainingBatches
+from zoo.training.evaluation import Metrics, evaluate
+from zoo.training.loop import train_epoch
+from zoo.training.losses import LossRecord, NonFiniteLossError
+from zoo.training.updates import Updates
+
+
+@dataclass(frozen=True)
+class EpochResult:
+    """One finished epoch: a row of metrics.csv.
+
+    Attributes:
+        epoch: Counted from 1.
+        step: Optimizer steps taken since the run began.
+        loss: Mean training loss over the epoch's samples, as they were trained on.
+        val_loss: Mean over the validation samples; None without validation.
+        val_accuracy: In [0, 1]; None without validation.
+        lr: The rate of the epoch's last step.
+        samples_per_second: Training images a second; validation and saving left out.
+        seconds: Training, validation and saving since the run began.
+    """
+
+    epoch: int
+    step: int
+    loss: float
+    val_loss: float | None
+    val_accuracy: float | None
+    lr: float
+    samples_per_second: float
+    seconds: float
+
+
+@dataclass
+class Progress:
+    """How far a run is. With the model, the optimizer, the scheduler and the random state, it is all that changes.
+
+    Attributes:
+        epoch: Epochs finished.
+        position: Windows of the current epoch that are finished.
+        step: Optimizer steps taken.
+        lrs: The rate of each step of the current epoch.
+        results: The finished epochs.
+        best_epoch: The epoch with the best validation accuracy, the earliest of equals; the last without validation.
+        train_seconds: Spent in the current epoch's steps.
+        seconds: Spent in all.
+    """
+
+    epoch: int = 0
+    position: int = 0
+    step: int = 0
+    lrs: list[float] = field(default_factory=list)
+    results: list[EpochResult] = field(default_factory=list)
+    best_epoch: int = 0
+    train_seconds: float = 0.0
+    seconds: float = 0.0
+
+
+class Listener(Protocol):
+    """What is composed around the loop: printing, saving, stopping at a signal."""
+
+    def step_finished(self) -> None:
+        """A step is done; raising stops the run here."""
+
+    def evaluation_batch(self) -> None:
+        """A batch is about to be evaluated; raising stops the run here."""
+
+    def epoch_finished(self, result: EpochResult) -> None:
+        """An epoch is done, and the progress says so."""
+
+
+@dataclass
+class Task:
+    """Everything that `fit` works with. It knows no names.
+
+    Attributes:
+        forward: Maps inputs (N, C, H, W) to logits (N, K), with gradients.
+        judged: The same for evaluation: the averaged weights where there are such, else *forward*.
+        criterion: Maps logits and targets to the mean loss.
+        denominator: What that mean was divided by.
+        updates: The optimizer and what goes with it.
+        training: The training batches.
+        validation: The validation batches; None without.
+        losses: The losses of the current epoch.
+        steps: Optimizer steps of the whole run.
+        patience: Epochs without a better validation accuracy before the run stops; None for no such rule.
+    """
+
+    forward: nn.Module
+    judged: nn.Module
+    criterion: Callable[[Tensor, Tensor], Tensor]
+    denominator: Callable[[Tensor], Any]
+    updates: Updates
+    training: TrainingBatches
+    validation: EvaluationBatches | None
+    losses: LossRecord
+    steps: int
+    patience: int | None = None
+
+    @property
+    def epochs(self) -> int:
+        """Epochs of the whole run; the last may be cut short by *steps*."""
+        return math.ceil(self.steps / self.training.steps)
+
+    def windows_in(self, epoch: int) -> int:
+        """Optimizer steps of *epoch*, counted from 0."""
+        return min(self.training.steps, self.steps - epoch * self.training.steps)
+
+
+def fit(task: Task, progress: Progress, listener: Listener) -> None:
+    """Train from where *progress* is to the end, and keep *progress* up to date.
+
+    Raises:
+        NonFiniteLossError: If a loss was not finite.
+    """
+    clock = _Clock(progress)
+    while progress.epoch < task.epochs and not _out_of_patience(task, progress):
+        windows = _between_steps(task, progress, listener, clock)
+        train_epoch(task.forward, windows, task.criterion, task.updates, task.losses)
+        check_losses(task, progress)
+        metrics = None
+        if task.validation is not None:
+            batches = announced(task.validation, listener)
+            metrics = evaluate(task.judged, batches, task.criterion, task.denominator)
+        clock.stop()
+        result = _close_epoch(task, progress, metrics)
+        listener.epoch_finished(result)
+        clock.stop()
+
+
+def announced(batches: Iterable[Any], listener: Listener) -> Iterator[Any]:
+    """Yield evaluation batches, telling *listener* before each."""
+    for batch in batches:
+        listener.evaluation_batch()
+        yield batch
+
+
+def check_losses(task: Task, progress: Progress) -> None:
+    """Raise if any loss of the current epoch was not finite; this waits for the device.
+
+    Raises:
+        NonFiniteLossError: Naming the first such step and its rate.
+    """
+    found = task.losses.first_non_finite()
+    if found is None:
+        return
+    batch, value = found
+    window = batch // task.training.accumulate
+    raise NonFiniteLossError(
+        epoch=progress.epoch + 1,
+        batch=batch + 1,
+        step=progress.epoch * task.training.steps + window + 1,
+        lr=progress.lrs[window],
+        value=value,
+    )
+
+
+class _Clock:
+    """Adds the time that passes to the progress, whoever looks."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._last = time.perf_counter()
+
+    def training(self) -> None:
+        passed = self._lap()
+        self._progress.train_seconds += passed
+        self._progress.seconds += passed
+
+    def stop(self) -> None:
+        self._progress.seconds += self._lap()
+
+    def _lap(self) -> float:
+        now = time.perf_counter()
+        passed, self._last = now - self._last, now
+        return passed
+
+
+def _between_steps(task: Task, progress: Progress, listener: Listener, clock: _Clock) -> Iterator[Iterable[Batch]]:
+    """Yield the epoch's windows that are left; what happens between two steps happens here."""
+    left = task.windows_in(progress.epoch) - progress.position
+    for _, window in zip(range(left), task.training.windows(progress.epoch, progress.position), strict=False):
+        progress.lrs.append(task.updates.lr)
+        yield window
+        progress.position += 1
+        progress.step += 1
+        clock.training()
+        listener.step_finished()
+        clock.stop()
+
+
+def _close_epoch(task: Task, progress: Progress, metrics: Metrics | None) -> EpochResult:
+    trained = task.training.samples_in(len(task.losses))
+    result = EpochResult(
+        epoch=progress.epoch + 1,
+        step=progress.step,
+        loss=task.losses.mean(),
+        val_loss=metrics.loss if metrics else None,
+        val_accuracy=metrics.accuracy if metrics else None,
+        lr=progress.lrs[-1],
+        samples_per_second=trained / progress.train_seconds,
+        seconds=progress.seconds,
+    )
+    best = progress.results[progress.best_epoch - 1] if progress.best_epoch else None
+    if best is None or result.val_accuracy is None or result.val_accuracy > (best.val_accuracy or 0.0):
+        progress.best_epoch = result.epoch
+    progress.results.append(result)
+    progress.epoch += 1
+    progress.position = 0
+    progress.train_seconds = 0.0
+    progress.lrs.clear()
+    task.losses.clear()
+    return result
+
+
+def _out_of_patience(task: Task, progress: Progress) -> bool:
+    return task.patience is not None and progress.epoch - progress.best_epoch >= task.patience

@@ -1,0 +1,92 @@
+"""The losses of an epoch's batches, kept on the device until somebody reads them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from zoo.errors import ZooError
+
+
+class NonFiniteLossError(ZooError):
+    """The loss became infinite or not a number.
+
+    Args:
+        epoch: The epoch, counted from 1.
+        batch: The batch within it, counted from 1.
+        step: The optimizer step that took that batch, counted from 1.
+        lr: The rate of that step.
+        value: The loss.
+    """
+
+    def __init__(self, *, epoch: int, batch: int, step: int, lr: float, value: float) -> None:
+        self.epoch, self.batch, self.step, self.lr, self.value = epoch, batch, step, lr, value
+        super().__init__(
+            f"the loss became {value} at step {step} (epoch {epoch}, batch {batch}), where lr was {lr:.3g}. "
+            "Try a lower --lr, --clip-norm 1, or --precision fp32."
+        )
+
+
+class LossRecord:
+    """The mean loss of each batch of an epoch, and exact means over any stretch of them.
+
+    Adding costs one copy on the device and never waits for it. Reading does; so it is done where a number is printed or
+    saved, and finds the first loss that was not finite even if it came long before.
+
+    Args:
+        batches: Batches in the epoch.
+        denominator: What a batch's mean was divided by: maps targets to a number or a scalar tensor.
+        device: Where the losses arise.
+    """
+
+    def __init__(self, batches: int, denominator: Callable[[Tensor], Any] = len, device: torch.device | str = "cpu"):
+        self._slots = torch.zeros(batches, device=device).unbind()
+        self._denominators: list[Any] = []
+        self._denominator = denominator
+
+    def __len__(self) -> int:
+        """The number of batches so far."""
+        return len(self._denominators)
+
+    def add(self, loss: Tensor, targets: Tensor) -> None:
+        """Take the mean *loss*, a scalar tensor, of the batch with these *targets*."""
+        self._slots[len(self._denominators)].copy_(loss)
+        self._denominators.append(self._denominator(targets))
+
+    def clear(self) -> None:
+        """Begin a new epoch."""
+        self._denominators.clear()
+
+    def mean(self, start: int = 0, stop: int | None = None) -> float:
+        """Return the mean loss over the samples of the batches from *start* up to *stop*, or to the last.
+
+        It is the sum over samples divided by their number, whatever the batches' sizes; nan where there are none.
+        """
+        losses, weights = self.values()[start:stop], self.weights()[start:stop]
+        total = math.fsum(weights)
+        return math.fsum(map(float.__mul__, losses, weights)) / total if total else math.nan
+
+    def values(self) -> list[float]:
+        """Return each batch's mean loss so far."""
+        if not self._denominators:
+            return []
+        read: list[float] = torch.stack(self._slots[: len(self)]).tolist()
+        return read
+
+    def weights(self) -> list[float]:
+        """Return what each batch's mean was divided by."""
+        return [float(weight) for weight in self._denominators]
+
+    def restore(self, values: Sequence[float], weights: Sequence[float]) -> None:
+        """Put back what `values` and `weights` returned, to go on from there."""
+        for slot, value in zip(self._slots, values, strict=False):
+            slot.fill_(value)
+        self._denominators = list(weights)
+
+    def first_non_finite(self) -> tuple[int, float] | None:
+        """Return the first batch, counted from 0, whose loss was not finite, and that loss."""
+        return next(((i, value) for i, value in enumerate(self.values()) if not math.isfinite(value)), None)

@@ -1,0 +1,64 @@
+"""What one optimizer step consists of: clip the gradients, step, move the rate, average the weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+
+class WeightAverage(Protocol):
+    """A running average of a model's weights."""
+
+    def update(self) -> None:
+        """Take in the weights as they are now."""
+
+
+class Updates:
+    """The optimizer as the loop sees it.
+
+    Args:
+        optimizer: Steps once for each call of `step`.
+        scheduler: Moves the rate after each step; None for a constant one.
+        parameters: Those whose gradients are clipped.
+        clip_norm: Largest Euclidean norm of all gradients together, above 0; None for no limit.
+        average: Takes in the weights after each step; None for none.
+    """
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        scheduler: LRScheduler | None = None,
+        *,
+        parameters: Iterable[nn.Parameter] = (),
+        clip_norm: float | None = None,
+        average: WeightAverage | None = None,
+    ) -> None:
+        self.optimizer = optimizer
+        self.scheduler = scheduler
+        self._parameters = list(parameters)
+        self._clip_norm = clip_norm
+        self._average = average
+
+    @property
+    def lr(self) -> float:
+        """The rate of the next step, of the first parameter group."""
+        return float(self.optimizer.param_groups[0]["lr"])
+
+    def zero_grad(self) -> None:
+        """Forget the gradients of the step before."""
+        self.optimizer.zero_grad()
+
+    def step(self) -> None:
+        """Change the parameters by the gradients that stand."""
+        if self._clip_norm is not None:
+            torch.nn.utils.clip_grad_norm_(self._parameters, self._clip_norm)
+        self.optimizer.step()
+        if self.scheduler is not None:
+            self.scheduler.step()
+        if self._average is not None:
+            self._average.update()
