@@ -15,19 +15,39 @@ if TYPE_CHECKING:
     from zoo import testing as testing
     from zoo.data import Dataset as Dataset
     from zoo.data import TensorImages as TensorImages
+    from zoo.data.augmentation import Draws as Draws
+    from zoo.data.files import data_folder as data_folder
+    from zoo.data.files import download as download
+    from zoo.data.files import unpack as unpack
+    from zoo.data.idx import read_idx as read_idx
+    from zoo.data.images import probe_image as probe_image
+    from zoo.data.images import read_image as read_image
     from zoo.errors import DamagedError as DamagedError
     from zoo.errors import PluginError as PluginError
     from zoo.errors import UsageError as UsageError
     from zoo.errors import ZooError as ZooError
+    from zoo.registry import Add as Add
+    from zoo.registry import create as create
+    from zoo.registry import entries as entries
     from zoo.registry import hookimpl as hookimpl
 
 _HOMES = {
     "DamagedError": "zoo.errors",
     "Dataset": "zoo.data",
+    "Draws": "zoo.data.augmentation",
     "PluginError": "zoo.errors",
     "TensorImages": "zoo.data",
     "UsageError": "zoo.errors",
     "ZooError": "zoo.errors",
+    "data_folder": "zoo.data.files",
+    "download": "zoo.data.files",
+    "probe_image": "zoo.data.images",
+    "read_idx": "zoo.data.idx",
+    "read_image": "zoo.data.images",
+    "unpack": "zoo.data.files",
+    "Add": "zoo.registry",
+    "create": "zoo.registry",
+    "entries": "zoo.registry",
     "hookimpl": "zoo.registry",
 }
 _MODULES = {"testing"}

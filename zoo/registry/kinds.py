@@ -16,21 +16,35 @@ class Kind:
         plural: As in ``zoo list models``.
         section: The table of the configuration file that holds an entry's options, as in ``--set model.p=0.1``.
         facts: Keywords that zoo knows and passes to a builder whose signature names them. They are not options.
+        result: What its builders return, as ``"module:type"``; empty where anything goes.
     """
 
     singular: str
     plural: str
     section: str
     facts: tuple[str, ...] = ()
+    result: str = ""
 
 
 KINDS: tuple[Kind, ...] = (
-    Kind("model", "models", "model", ("num_classes", "in_channels", "image_size")),
-    Kind("optimizer", "optimizers", "optimizer", ("params",)),
-    Kind("criterion", "criteria", "criterion"),
-    Kind("scheduler", "schedulers", "scheduler", ("optimizer", "total_steps", "steps_per_epoch")),
-    Kind("dataset", "datasets", "data"),
-    Kind("augmentation", "augmentations", "augment", ("num_classes", "in_channels", "image_size")),
+    Kind("model", "models", "model", ("num_classes", "in_channels", "image_size"), "torch.nn:Module"),
+    Kind("optimizer", "optimizers", "optimizer", ("params",), "torch.optim:Optimizer"),
+    Kind("criterion", "criteria", "criterion", (), "collections.abc:Callable"),
+    Kind(
+        "scheduler",
+        "schedulers",
+        "scheduler",
+        ("optimizer", "total_steps", "steps_per_epoch"),
+        "torch.optim.lr_scheduler:LRScheduler",
+    ),
+    Kind("dataset", "datasets", "data", (), "zoo:Dataset"),
+    Kind(
+        "augmentation",
+        "augmentations",
+        "augment",
+        ("num_classes", "in_channels", "image_size"),
+        "collections.abc:Callable",
+    ),
     Kind("observer", "observers", "observe"),
     Kind("recipe", "recipes", "recipe"),
 )
@@ -45,4 +59,6 @@ def kind_named(name: str) -> Kind:
     for kind in KINDS:
         if name in (kind.singular, kind.plural):
             return kind
-    raise UnknownNameError("kind", name, [kind.plural for kind in KINDS], f"There are: {', '.join(k.plural for k in KINDS)}.")
+    raise UnknownNameError(
+        "kind", name, [kind.plural for kind in KINDS], f"There are: {', '.join(k.plural for k in KINDS)}."
+    )

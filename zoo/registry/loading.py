@@ -1,0 +1,84 @@
+"""Loading one plugin inside a guard: whatever it does, it costs only itself."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+
+import pluggy
+
+import zoo
+from zoo.errors import PluginError, suggestions
+from zoo.registry import hookspec
+from zoo.registry.adding import Add
+from zoo.registry.compatibility import accepts
+from zoo.registry.discovery import Found
+from zoo.registry.entry import Plugin, in_one_line
+
+
+def load(found: Found) -> Plugin:
+    """Import a plugin, register its hooks with pluggy and collect its entries.
+
+    Returns:
+        The plugin, whose entries all count where its status is ``"ok"``, and none otherwise.
+    """
+    try:
+        if found.fault:
+            raise PluginError(found.fault)
+        if not accepts(found.requires, zoo.__version__):
+            reason = f"it requires {found.requires}, and zoo is {zoo.__version__}"
+            return unloaded(found, "incompatible", reason)
+        return _load(found)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # SystemExit and a Rust extension's panic are no Exception, and end no program
+        return unloaded(found, "broken", in_one_line(error))
+
+
+def unloaded(found: Found, status: str, reason: str) -> Plugin:
+    """Return a plugin of which nothing counts, for this *reason*."""
+    return Plugin(found.label, found.distribution, found.version, found.requires, status, reason)
+
+
+def _load(found: Found) -> Plugin:
+    had_torch = "torch" in sys.modules
+    started = time.perf_counter()
+    # A plugin that prints while it is imported would spoil the JSON on stdout.
+    with contextlib.redirect_stdout(sys.stderr):
+        hooks = _hooks(found)
+        add = Add(found.label, found.distribution, found.version)
+        hooks.register(add=add)
+    return Plugin(
+        found.label,
+        found.distribution,
+        found.version,
+        found.requires,
+        import_ms=(time.perf_counter() - started) * 1000,
+        pulled_torch="torch" in sys.modules and not had_torch,
+        entries=tuple(add.entries.values()),
+        hooks=hooks,
+    )
+
+
+def _hooks(found: Found) -> pluggy.HookRelay:
+    # A manager of its own for each plugin: one manager's checks walk over all that it holds, which would make a
+    # thousand plugins cost a million steps, and two names for one module would be refused.
+    manager = pluggy.PluginManager(hookspec.GROUP)
+    manager.add_hookspecs(hookspec)
+    known = set(vars(manager.hook))
+    manager.register(found.entry_point.load(), name=found.label)
+    try:
+        manager.check_pending()
+    except pluggy.PluginValidationError as error:
+        raise PluginError(_unknown_hooks(set(vars(manager.hook)) - known, known)) from error
+    if not any(getattr(manager.hook, name).get_hookimpls() for name in known):
+        raise PluginError(f"{found.entry_point.value!r} has no hook: put @zoo.hookimpl above 'def register(add)'")
+    return manager.hook
+
+
+def _unknown_hooks(names: set[str], known: set[str]) -> str:
+    name = min(names)
+    close = suggestions(name, known)
+    guess = f"Did you mean {close[0]!r}?" if close else f"There are: {', '.join(sorted(known))}."
+    return f"no hook is named {name!r}. {guess}"

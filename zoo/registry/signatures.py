@@ -1,0 +1,157 @@
+"""What a builder takes, read from its signature, and whether the user's options fit it."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import types
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Union, get_args, get_origin
+
+from zoo.errors import UnknownNameError, UsageError
+from zoo.registry.entry import Entry
+from zoo.registry.kinds import kind_named
+
+REQUIRED: Any = inspect.Parameter.empty
+_KEYWORDS = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option of a builder.
+
+    Attributes:
+        name: As in ``--set model.NAME=VALUE``.
+        default: What it is when it is not given, or `REQUIRED`.
+        annotation: Its type, as the signature states it, or None.
+    """
+
+    name: str
+    default: Any
+    annotation: Any = None
+
+    @property
+    def type_name(self) -> str:
+        """The type as one writes it in Python, or an empty string."""
+        return "" if self.annotation is None else inspect.formatannotation(self.annotation)
+
+    @property
+    def required(self) -> bool:
+        """Whether it must be given."""
+        return self.default is REQUIRED
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What a builder takes.
+
+    Attributes:
+        facts: The facts that it asks zoo for.
+        options: What its user may set.
+        open: Whether it takes any keyword: it gets all facts then, and its options go unchecked.
+    """
+
+    facts: Mapping[str, Option]
+    options: Mapping[str, Option]
+    open: bool
+
+
+def signature_of(entry: Entry) -> Signature:
+    """Read the signature of an entry's builder, which imports it.
+
+    Raises:
+        PluginError: If the builder cannot be imported.
+    """
+    parameters = _parameters(entry.load())
+    if parameters is None:
+        return Signature({}, {}, open=True)
+    known = kind_named(entry.kind).facts
+    named = {
+        name: Option(name, entry.arguments.get(name, parameter.default), _annotation(parameter))
+        for name, parameter in parameters.items()
+        if parameter.kind in _KEYWORDS
+    }
+    return Signature(
+        facts={name: option for name, option in named.items() if name in known},
+        options={name: option for name, option in named.items() if name not in known},
+        open=any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()),
+    )
+
+
+def options_of(entry: Entry) -> list[Option]:
+    """Return what a user may set on an entry, in the builder's order.
+
+    Raises:
+        PluginError: If the builder cannot be imported.
+    """
+    return list(signature_of(entry).options.values())
+
+
+def checked_options(entry: Entry, signature: Signature, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the user's options as the builder wants them: a list becomes a tuple where it asks for one.
+
+    Raises:
+        UnknownNameError: If the builder does not take an option.
+        UsageError: If an option is zoo's to give, or its value has another type than the signature states.
+    """
+    facts = kind_named(entry.kind).facts
+    for name in options:
+        if name in facts:
+            raise UsageError(f"{entry}: {name!r} is no option; zoo gives it from what is trained. Leave it out.")
+        if name not in signature.options and not signature.open:
+            takes = f"It takes {', '.join(signature.options)}." if signature.options else "It takes none."
+            raise UnknownNameError(f"option of {entry}", name, signature.options, takes)
+    return {name: _fitted(entry, signature.options.get(name), name, value) for name, value in options.items()}
+
+
+def fits(value: Any, annotation: Any) -> bool:
+    """Return whether a value may be given for an annotation; an annotation that says nothing plain takes all.
+
+    An int does for a float, a list for a tuple; a bool is no number.
+    """
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin in (Union, types.UnionType):
+        return any(fits(value, choice) for choice in arguments)
+    if origin is Literal:
+        return value in arguments
+    if (origin or annotation) in (list, tuple, Sequence):
+        return _sequence_fits(value, origin, arguments)
+    if annotation in (None, types.NoneType):
+        return value is None
+    if annotation in (int, float):
+        return isinstance(value, int if annotation is int else (int, float)) and not isinstance(value, bool)
+    return isinstance(value, annotation) if annotation in (bool, str) else True
+
+
+def _sequence_fits(value: Any, origin: Any, arguments: tuple[Any, ...]) -> bool:
+    if not isinstance(value, Sequence) or isinstance(value, (str, bytes)):
+        return False
+    if not arguments:
+        return True
+    if origin is not tuple or arguments[-1] is Ellipsis:
+        return all(fits(item, arguments[0]) for item in value)
+    return len(value) == len(arguments) and all(map(fits, value, arguments))
+
+
+def _fitted(entry: Entry, option: Option | None, name: str, value: Any) -> Any:
+    annotation = option.annotation if option else None
+    if option is None or annotation is None or (value is None and option.default is None):
+        return value
+    if not fits(value, annotation):
+        raise UsageError(f"{entry} takes {name!r} as {option.type_name}, not {value!r}")
+    wants_tuple = (get_origin(annotation) or annotation) is tuple
+    return tuple(value) if wants_tuple and isinstance(value, list) else value
+
+
+def _parameters(target: Callable[..., Any]) -> Mapping[str, inspect.Parameter] | None:
+    """Return the parameters of a callable, or None where they cannot be read, as of some that are written in C."""
+    for resolve in (True, False):  # annotations may be strings that name what only a type checker imports
+        with contextlib.suppress(Exception):
+            return inspect.signature(target, eval_str=resolve).parameters
+    return None
+
+
+def _annotation(parameter: inspect.Parameter) -> Any:
+    stated = parameter.annotation
+    return None if stated is parameter.empty or stated is Any else stated
