@@ -1,1 +1,30 @@
-"""First-party plugin."""
+"""Augmentations: random changes to training images, a batch at a time on the device.
+
+What they do to a sample depends on (seed, epoch, sample index) alone. Lengths are in pixels of the inputs, shades in
+normalised units, where 0 is the data's mean.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import zoo
+
+_ENTRIES = (
+    ("shift", "warping:shift", "Move by whole pixels, up, down and sideways."),
+    ("rotation", "warping:rotation", "Turn about the centre."),
+    ("scale", "warping:scale", "Enlarge or shrink about the centre."),
+    ("elastic", "warping:elastic", "Bend smoothly, as handwriting varies."),
+    ("warp", "warping:warp", "Shift, rotation, scale, shear and elastic in one resampling, which blurs once."),
+    ("flip", "flipping:flip", "Mirror left and right; not for digits or letters."),
+    ("erasing", "erasing:erasing", "Blank out a rectangle."),
+    ("mixup", "mixing:mixup", "Blend with another image and its label; soft targets."),
+    ("cutmix", "mixing:cutmix", "Paste a rectangle of another image, and its share of the label; soft targets."),
+)
+
+
+@zoo.hookimpl
+def register(add: Any) -> None:
+    """Register every augmentation of this package."""
+    for name, place, summary in _ENTRIES:
+        add.augmentation(name, f"zoo_augment.{place}", summary=summary)

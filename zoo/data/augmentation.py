@@ -1,0 +1,193 @@
+"""Random changes to training batches, each a pure function of (seed, epoch, sample index).
+
+No generator is advanced here. Every number is a hash of where it is used, so a sample is changed in the same way
+in whichever batch it comes, however many workers prepare it, and after an interruption.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from zoo.errors import PluginError
+
+Augmentation = Callable[[Tensor, Tensor, "Draws"], tuple[Tensor, Tensor]]
+"""Maps inputs (B, C, H, W), floating, targets, (B,) int64 or (B, K) floating, and `Draws` to inputs and targets.
+
+It returns new tensors. One whose targets come out soft, (B, K), has the attribute ``soft_targets = True``, so that
+zoo can refuse a criterion that does not take them.
+"""
+
+Fetch = Callable[[Tensor], tuple[Tensor, Tensor]]
+"""Maps sample indices, int64 (B,), on the device of the indices that the `Augmenter` was called with, to prepared
+inputs and their targets."""
+
+_GOLDEN = 0x9E3779B97F4A7C15 - 2**64
+_MULTIPLIERS = (0xBF58476D1CE4E5B9 - 2**64, 0x94D049BB133111EB - 2**64)
+_PARTNER = "partner"
+
+
+class Draws:
+    """Random numbers for one augmentation of one batch.
+
+    Sample i's numbers depend on the key and on i alone, never on the rest of the batch. Each call continues where
+    the one before stopped, so an augmentation must make the same calls with the same shapes for every batch.
+
+    Args:
+        key: What the numbers depend on besides the sample: seed, epoch and place, as text.
+        indices: The samples, int64 (B,).
+        device: Where the numbers are wanted.
+        fetch: Maps the samples' indices to other samples' inputs and targets, for `partners`.
+
+    Source: SplitMix64, Steele, Lea and Flood 2014, here with one stream a sample.
+    """
+
+    def __init__(self, key: str, indices: Tensor, device: torch.device | str, fetch: Fetch) -> None:
+        self._state = _sample_keys(key, indices.to(device, non_blocking=True)).unsqueeze(1)
+        self._indices = indices
+        self._fetch = fetch
+        self._used = 0
+
+    @property
+    def device(self) -> torch.device:
+        """Where the numbers are made."""
+        return self._state.device
+
+    def __len__(self) -> int:
+        """The number of samples, B."""
+        return len(self._state)
+
+    def uniform(self, *shape: int) -> Tensor:
+        """Return numbers in [0, 1), multiples of 2**-24, float32 (B, *shape)."""
+        return _shift_right(self._bits(shape), 40).to(torch.float32).mul_(2.0**-24)
+
+    def normal(self, *shape: int) -> Tensor:
+        """Return standard normal numbers, float32 (B, *shape), by Box and Muller's method."""
+        radius = self.uniform(*shape).neg_().add_(1.0).log_().mul_(-2.0).sqrt_()
+        return radius.mul_(self.uniform(*shape).mul_(2 * math.pi).cos_())
+
+    def integers(self, high: int, *shape: int) -> Tensor:
+        """Return whole numbers from 0 to below *high*, at least 1, int64 (B, *shape)."""
+        return _shift_right(self._bits(shape), 1).remainder_(high)
+
+    def partners(self) -> tuple[Tensor, Tensor]:
+        """Return another training sample for each sample: inputs (B, C, H, W) and targets, (B,) or (B, K).
+
+        Each is as it reaches this place of the list in this epoch, changed by the augmentations before. A second
+        call returns the same again.
+        """
+        return self._fetch(self._indices)
+
+    def _bits(self, shape: Sequence[int]) -> Tensor:
+        """Return the next hashes, int64 (B, *shape), every bit of which is random."""
+        count = math.prod(shape)
+        counters = torch.arange(self._used + 1, self._used + count + 1, device=self.device)
+        self._used += count
+        return _mix(self._state + counters.mul_(_GOLDEN)).view(len(self), *shape)
+
+
+class Augmenter:
+    """Augmentations, one after the other.
+
+    Args:
+        augmentations: In the order in which they are applied.
+        seed: The run's seed.
+        num_samples: Training samples there are; indices are from 0 to below it.
+        fetch: How partners are read: maps indices to inputs and targets, prepared like the batch.
+    """
+
+    def __init__(self, augmentations: Sequence[Augmentation], *, seed: int, num_samples: int, fetch: Fetch) -> None:
+        self._augmentations = tuple(augmentations)
+        self._seed = seed
+        self._num_samples = num_samples
+        self._fetch = fetch
+
+    @property
+    def soft_targets(self) -> bool:
+        """Whether targets come out as (B, K), floating."""
+        return any(getattr(augmentation, "soft_targets", False) for augmentation in self._augmentations)
+
+    def __call__(self, inputs: Tensor, targets: Tensor, epoch: int, indices: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the batch, augmented, in the same memory layout.
+
+        Args:
+            inputs: (B, C, H, W), floating, normalised.
+            targets: (B,) int64, on the inputs' device.
+            epoch: Counted from 0.
+            indices: int64 (B,), of the samples; on the inputs' device, or where the samples are read.
+
+        Raises:
+            PluginError: If an augmentation returns another shape or type than its kind's contract allows.
+        """
+        changed, targets = self._through(len(self._augmentations), inputs, targets, epoch, indices)
+        if changed.stride() != inputs.stride():
+            # Resampling forgets channels_last, and the model's convolutions would each convert on their own.
+            changed = torch.empty_like(inputs).copy_(changed)
+        return changed, targets
+
+    def _through(
+        self, stop: int, inputs: Tensor, targets: Tensor, epoch: int, indices: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Apply the augmentations before place *stop*."""
+        for place, augmentation in enumerate(self._augmentations[:stop]):
+            draws = self._draws(place, epoch, indices, inputs.device)
+            changed, soft = augmentation(inputs, targets, draws)
+            _check(augmentation, inputs, changed, soft)
+            inputs, targets = changed, soft
+        return inputs, targets
+
+    def _draws(self, place: int, epoch: int, indices: Tensor, device: torch.device) -> Draws:
+        key = f"augment/{self._seed}/{epoch}/{place}"
+
+        def partners(indices: Tensor) -> tuple[Tensor, Tensor]:
+            others = self._others(f"{key}/{_PARTNER}", indices)
+            return self._through(place, *self._fetch(others), epoch, others)
+
+        return Draws(key, indices, device, partners)
+
+    def _others(self, key: str, indices: Tensor) -> Tensor:
+        """Return an index other than its own for each sample; its own only where there is no other."""
+        step = _shift_right(_sample_keys(key, indices), 1).remainder_(max(1, self._num_samples - 1)).add_(1)
+        return step.add_(indices).remainder_(self._num_samples)
+
+
+def _check(augmentation: Augmentation, given: Tensor, inputs: Tensor, targets: Tensor) -> None:
+    """Raise a `PluginError` for a result that the loop cannot use. Shapes alone are read: no device is awaited."""
+    name = getattr(augmentation, "__name__", type(augmentation).__name__)
+    if inputs.shape != given.shape or inputs.dtype != given.dtype:
+        raise PluginError(
+            f"augmentation {name} turned inputs {tuple(given.shape)} {given.dtype} into "
+            f"{tuple(inputs.shape)} {inputs.dtype}; it must keep shape and type"
+        )
+    hard = targets.ndim == 1 and targets.dtype == torch.int64
+    soft = targets.ndim == 2 and targets.is_floating_point()
+    if len(targets) != len(given) or not (hard or soft):
+        raise PluginError(
+            f"augmentation {name} returned targets {tuple(targets.shape)} {targets.dtype} for {len(given)} "
+            "inputs; they must be (B,) int64 or (B, K) floating"
+        )
+
+
+def _sample_keys(key: str, indices: Tensor) -> Tensor:
+    """Return one hash for each sample, int64 (B,): distinct for distinct indices."""
+    digest = hashlib.sha256(key.encode()).digest()
+    return _mix(indices * _GOLDEN + int.from_bytes(digest[:8], "big", signed=True))
+
+
+def _mix(state: Tensor) -> Tensor:
+    """Scramble *state*, int64, in place. Products wrap around at 64 bits, as SplitMix64 wants.
+
+    Source: the finaliser of SplitMix64, Stafford's variant 13.
+    """
+    for shift, multiplier in zip((30, 27), _MULTIPLIERS, strict=True):
+        state.bitwise_xor_(_shift_right(state, shift)).mul_(multiplier)
+    return state.bitwise_xor_(_shift_right(state, 31))
+
+
+def _shift_right(bits: Tensor, count: int) -> Tensor:
+    """Shift int64 *bits* and fill with zeros; torch's own shift repeats the sign."""
+    return (bits >> count).bitwise_and_((1 << (64 - count)) - 1)
