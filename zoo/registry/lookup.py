@@ -12,7 +12,7 @@ from typing import Any
 
 from zoo.errors import AmbiguousNameError, PluginError, UnknownNameError, UsageError, ZooError
 from zoo.registry.discovery import Found, find
-from zoo.registry.entry import Entry, Plugin
+from zoo.registry.entry import OWN_DISTRIBUTION, Entry, Plugin
 from zoo.registry.kinds import KINDS, Kind, kind_named
 from zoo.registry.loading import load, unloaded
 
@@ -49,6 +49,10 @@ class Registry:
                 )
             self._plugins.update({found: unloaded(found, "disabled", f"by {where}") for found in matches})
         self._short_names = None
+
+    def names(self) -> list[str]:
+        """Return the name of every plugin that is installed, without loading any."""
+        return [found.label for found in self._found]
 
     def plugins(self) -> list[Plugin]:
         """Return every plugin, loaded, sorted by name."""
@@ -162,7 +166,7 @@ class Registry:
         if elsewhere := [entry for entry in self.entries(pattern=name) if name in (entry.name, entry.full_name)]:
             cure = f"There is {elsewhere[0]}. {cure}"
         if missing := [plugin for plugin in self.plugins() if plugin.status != "ok"]:
-            cure += f"\nNot looked into: {', '.join(f'{plugin}, {plugin.status}' for plugin in missing)}."
+            cure += f"\nNot looked into: {'; '.join(f'{plugin} is {plugin.status}' for plugin in missing)}."
         return UnknownNameError(kind.singular, name, known, cure)
 
 
@@ -198,8 +202,8 @@ def _check_usable(plugin: Plugin, wanted: str) -> None:
 
 def _complaint(plugin: Plugin) -> str:
     """Say what is wrong with a plugin and what to do, in one line."""
-    cure = "Upgrade" if plugin.status == "incompatible" else "Upgrade, reinstall"
+    cure = "Reinstall" if plugin.distribution == OWN_DISTRIBUTION else "Upgrade or uninstall"
     return (
         f"{plugin} is {plugin.status}: {plugin.reason}. "
-        f"{cure} or uninstall {plugin.distribution}, or set ZOO_DISABLE={plugin.name}"
+        f"{cure} {plugin.distribution}, or leave the plugin out with ZOO_DISABLE={plugin.name}"
     )

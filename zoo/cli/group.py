@@ -1,0 +1,30 @@
+"""The command ``zoo``: what it consists of. Each command stands in a file of its own."""
+
+from __future__ import annotations
+
+import click
+
+import zoo
+from zoo.cli.lazy import LazyCommand, LazyGroup
+
+COMMANDS = (
+    LazyCommand("train", "zoo.cli.train:train", "Train a model and keep the run."),
+    LazyCommand("evaluate", "zoo.cli.evaluate:evaluate", "Measure a run's checkpoint again."),
+    LazyCommand("predict", "zoo.cli.predict:predict", "Classify image files with a run's model."),
+    LazyCommand("runs", "zoo.cli.runs:runs", "List the runs in a folder."),
+    LazyCommand("list", "zoo.cli.list:list_entries", "List what the installed plugins offer."),
+    LazyCommand("show", "zoo.cli.show:show", "Show one entry, where it comes from and its options."),
+    LazyCommand("plugins", "zoo.cli.plugins:plugins", "List the installed plugins and their state."),
+)
+
+
+@click.group(cls=LazyGroup, lazy=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(zoo.__version__, message="zoo %(version)s")
+def cli() -> None:
+    r"""Train image classifiers of any family under one loop.
+
+    \b
+    First steps:
+      zoo train --model cnn_dropout
+      zoo list models 'resnet*'
+    """

@@ -1,0 +1,61 @@
+"""Running the command ``zoo``, and what it says and returns when something goes wrong."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from zoo.cli.group import cli
+from zoo.errors import ZooError
+
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    An expected error costs a line or two on stderr and never a traceback, unless ``ZOO_DEBUG=1`` is set.
+
+    Args:
+        arguments: What follows ``zoo`` on the command line; the process's own by default.
+
+    Returns:
+        The exit code: 0 done, 1 failed, 2 wrong usage, 3 a broken plugin, 4 damaged data, 130 interrupted.
+    """
+    try:
+        # click hands back the code of an early exit, as of --help, and else what the command returns.
+        result = cli.main(arguments, prog_name="zoo", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except Exception as error:
+        if os.environ.get("ZOO_DEBUG", "0") not in ("", "0"):
+            import traceback
+
+            traceback.print_exc()
+        message, code = explained(error)
+        sys.stderr.write(f"{message}\n")
+        return code
+
+
+def explained(error: Exception) -> tuple[str, int]:
+    """Return what to tell about an error, in a line or two, and the exit code."""
+    if isinstance(error, click.ClickException):
+        return _explained_usage(error), error.exit_code
+    if isinstance(error, click.Abort):
+        return "zoo: interrupted", INTERRUPTED
+    if isinstance(error, ZooError):
+        return f"zoo: {error}", error.exit_code
+    if isinstance(error, OSError) and error.strerror:
+        where = f": {error.filename}" if error.filename else ""
+        return f"zoo: {error.strerror}{where}", 1
+    text = " ".join(f"{type(error).__name__}: {error}".split())
+    return f"zoo: {text}\nThis is a defect of zoo or of a plugin; ZOO_DEBUG=1 shows where.", 1
+
+
+def _explained_usage(error: click.ClickException) -> str:
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        return error.format_message()
+    command = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "zoo"
+    return f"zoo: {error.format_message()}\nTry '{command} --help'."

@@ -1,0 +1,56 @@
+"""The options that every command has: ``--no-plugin``, ``--strict``, ``--quiet`` and ``--json``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from zoo.cli.completion import complete_plugins
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def common_options(command: Command) -> Command:
+    """Add the common options; the command's function gets ``quiet`` and ``as_json``, the others act by themselves."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def _leave_out(ctx: click.Context, _: click.Parameter, names: tuple[str, ...]) -> None:
+    if names and not ctx.resilient_parsing:
+        from zoo.registry import registry
+
+        registry().disable(names, "--no-plugin")
+
+
+def _be_strict(ctx: click.Context, _: click.Parameter, strict: bool) -> None:
+    if strict and not ctx.resilient_parsing:
+        from zoo.registry import registry
+
+        registry().check_all()
+
+
+_OPTIONS = (
+    click.option(
+        "--no-plugin",
+        metavar="NAME",
+        multiple=True,
+        expose_value=False,
+        is_eager=True,  # before --strict looks at the plugins, wherever the two stand
+        callback=_leave_out,
+        shell_complete=complete_plugins,
+        help="Leave a plugin out; may be repeated.",
+    ),
+    click.option(
+        "--strict",
+        is_flag=True,
+        expose_value=False,
+        callback=_be_strict,
+        help="Stop with exit code 3 if any installed plugin is broken.",
+    ),
+    click.option("--quiet", is_flag=True, help="Print nothing but results and errors."),
+    click.option("--json", "as_json", is_flag=True, help="Print JSON."),
+)

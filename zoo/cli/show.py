@@ -1,0 +1,83 @@
+"""``zoo show``: one entry, where it comes from, and what one may set on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from zoo.cli.completion import complete_kinds, complete_names
+from zoo.cli.docstrings import argument_texts, first_paragraph
+from zoo.cli.list import described
+from zoo.cli.options import common_options
+from zoo.cli.output import table, write_json
+from zoo.registry import Entry, Option, kind_named, registry, signature_of
+
+
+@click.command()
+@click.argument("kind", shell_complete=complete_kinds)
+@click.argument("name", shell_complete=complete_names())
+@common_options
+def show(kind: str, name: str, quiet: bool, as_json: bool) -> None:  # noqa: ARG001 - every command takes --quiet
+    """Show one entry, where it comes from and its options.
+
+    KIND is model, optimizer, criterion, scheduler, dataset, augmentation, observer or recipe; NAME is a short name,
+    or a full one as in timm/resnet18.
+    """
+    entry = registry().find(kind, name)
+    if as_json:
+        write_json({"entry": described(entry) | _details(entry)})
+    else:
+        click.echo("\n".join(_lines(entry)))
+
+
+def _details(entry: Entry) -> dict[str, Any]:
+    if entry.kind == "recipes":
+        return {"text": entry.read_text()}
+    target, signature = entry.load(), signature_of(entry)
+    texts = argument_texts(target)
+    return {
+        "description": first_paragraph(target),
+        "facts": list(signature.facts),
+        "unchecked": signature.open,
+        "options": [_described_option(option, texts) for option in signature.options.values()],
+    }
+
+
+def _described_option(option: Option, texts: dict[str, str]) -> dict[str, Any]:
+    stated = {"name": option.name, "type": option.type_name, "required": option.required}
+    default = {} if option.required else {"default": option.default}
+    return stated | default | {"text": texts.get(option.name, "")}
+
+
+def _lines(entry: Entry) -> Iterator[str]:
+    kind = kind_named(entry.kind)
+    short = registry().short_name(entry)
+    yield f"{kind.singular} {entry.full_name}" + (f", or in short {short}" if short else "")
+    yield f"  {entry.summary}"
+    yield f"  plugin {entry.plugin}, {entry.distribution} {entry.version}"
+    yield f"  target {entry.target}" + "".join(f", {key}={value!r}" for key, value in entry.arguments.items())
+    yield ""
+    yield from entry.read_text().splitlines() if entry.kind == "recipes" else _builder_lines(entry)
+
+
+def _builder_lines(entry: Entry) -> Iterator[str]:
+    target, signature = entry.load(), signature_of(entry)
+    if paragraph := first_paragraph(target):
+        yield from (paragraph, "")
+    if signature.options:
+        yield f"options, as --set {kind_named(entry.kind).section}.NAME=VALUE"
+        texts = argument_texts(target)
+        yield from table([_option_row(option, texts) for option in signature.options.values()])
+    else:
+        yield "no options" if not signature.open else "options: whatever the builder takes"
+    if signature.open:
+        yield "options unchecked: the builder takes any keyword"
+    if signature.facts:
+        yield f"zoo gives it {', '.join(signature.facts)}"
+
+
+def _option_row(option: Option, texts: dict[str, str]) -> tuple[str, str, str, str]:
+    default = "required" if option.required else repr(option.default)
+    return f"  {option.name}", option.type_name, default, texts.get(option.name, "")
