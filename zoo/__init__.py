@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from zoo import testing as testing
     from zoo.data import Dataset as Dataset
     from zoo.data import TensorImages as TensorImages
+    from zoo.data.archives import unpack as unpack
     from zoo.data.augmentation import Draws as Draws
     from zoo.data.files import data_folder as data_folder
     from zoo.data.files import download as download
-    from zoo.data.files import unpack as unpack
     from zoo.data.idx import read_idx as read_idx
     from zoo.data.images import probe_image as probe_image
     from zoo.data.images import read_image as read_image
@@ -44,7 +44,7 @@ _HOMES = {
     "probe_image": "zoo.data.images",
     "read_idx": "zoo.data.idx",
     "read_image": "zoo.data.images",
-    "unpack": "zoo.data.files",
+    "unpack": "zoo.data.archives",
     "Add": "zoo.registry",
     "create": "zoo.registry",
     "entries": "zoo.registry",
