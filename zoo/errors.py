@@ -7,6 +7,7 @@ that says what was given, where, and what to do next. Anything else that escapes
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Iterable, Sequence
 
 
@@ -77,13 +78,23 @@ class AmbiguousNameError(UsageError):
 
     def __init__(self, what: str, name: str, choices: Sequence[str]) -> None:
         self.what, self.name, self.choices = what, name, tuple(choices)
-        super().__init__(
-            f"{what} {name!r} is offered by several plugins; give the full name: {', '.join(choices)}"
-        )
+        super().__init__(f"{what} {name!r} is offered by several plugins; give the full name: {', '.join(choices)}")
+
+
+def debugging() -> bool:
+    """Return whether ``ZOO_DEBUG=1`` asks for tracebacks beside the messages."""
+    return os.environ.get("ZOO_DEBUG", "0") not in ("", "0")
 
 
 def suggestions(name: str, known: Iterable[str], limit: int = 3) -> list[str]:
-    """Return the known names that resemble *name*, the likeliest first, at most *limit*."""
-    by_folded = {candidate.casefold(): candidate for candidate in sorted(known, reverse=True)}
+    """Return the known names that resemble *name*, the likeliest first, at most *limit*.
+
+    A name resembles a full name, ``plugin/name``, by the part after the slash, too; short names come before those.
+    """
+    by_folded: dict[str, list[str]] = {}
+    for candidate in sorted(known, key=lambda candidate: ("/" in candidate, candidate)):
+        folded = candidate.casefold()
+        for key in {folded, folded.rpartition("/")[2]}:
+            by_folded.setdefault(key, []).append(candidate)
     close = difflib.get_close_matches(name.casefold(), by_folded, n=limit, cutoff=0.7)
-    return [by_folded[folded] for folded in close]
+    return list(dict.fromkeys(candidate for key in close for candidate in by_folded[key]))[:limit]

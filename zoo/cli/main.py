@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import sys
+import traceback
 from collections.abc import Sequence
 
 import click
 
 from zoo.cli.group import cli
-from zoo.errors import ZooError
+from zoo.errors import ZooError, debugging
 
 INTERRUPTED = 130
 
@@ -30,9 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         result = cli.main(arguments, prog_name="zoo", standalone_mode=False)
         return result if isinstance(result, int) else 0
     except Exception as error:
-        if os.environ.get("ZOO_DEBUG", "0") not in ("", "0"):
-            import traceback
-
+        if debugging():
             traceback.print_exc()
         message, code = explained(error)
         sys.stderr.write(f"{message}\n")

@@ -71,22 +71,22 @@ class AddEntry:
             PluginError: If an argument breaks these rules, or the plugin added the name before. None of the
                 plugin's entries count then.
         """
-        entry = Entry(self._kind.plural, name, target, summary, dict(arguments or {}), bool(short), *self._add.origin)
-        self._check(entry)
-        self._add.entries[entry.kind, name] = entry
+        bound = {} if arguments is None else arguments
+        if fault := self._fault(name, target, summary, bound):
+            raise PluginError(f"add.{self._kind.singular}({name!r}, ...): {fault}")
+        kind = self._kind.plural
+        self._add.entries[kind, name] = Entry(kind, name, target, summary, dict(bound), bool(short), *self._add.origin)
 
-    def _check(self, entry: Entry) -> None:
-        def refuse(fault: str) -> None:
-            raise PluginError(f"add.{self._kind.singular}({entry.name!r}, ...): {fault}")
-
-        name, target, summary = entry.name, entry.target, entry.summary
+    def _fault(self, name: Any, target: Any, summary: Any, arguments: Any) -> str:
+        """Say which of the rules an entry breaks, whatever types a plugin gives."""
         if not isinstance(name, str) or not NAME.fullmatch(name):
-            refuse("a name has letters, digits, '_', '.' and '-', and begins with a letter or digit")
-        if (entry.kind, name) in self._add.entries:
-            refuse("the plugin adds this name twice")
+            return "a name has letters, digits, '_', '.' and '-', and begins with a letter or digit"
+        if (self._kind.plural, name) in self._add.entries:
+            return "the plugin adds this name twice"
         if not callable(target) and not (isinstance(target, str) and _TARGET.fullmatch(target)):
-            refuse(f"the target is {target!r}, not 'module:attribute' or a callable")
+            return f"the target is {target!r}, not 'module:attribute' or a callable"
         if not isinstance(summary, str) or not summary.strip() or "\n" in summary:
-            refuse(f"the summary is {summary!r}, not one line that says what it is")
-        if not all(isinstance(key, str) for key in entry.arguments):
-            refuse(f"the arguments are {entry.arguments!r}, not keywords")
+            return f"the summary is {summary!r}, not one line that says what it is"
+        if not isinstance(arguments, Mapping) or not all(isinstance(key, str) for key in arguments):
+            return f"the arguments are {arguments!r}, not keywords"
+        return ""

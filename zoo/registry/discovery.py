@@ -6,6 +6,7 @@ not import ends the program. So finding is ours; registering stays pluggy's.
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -13,8 +14,10 @@ from importlib import metadata
 
 from zoo.registry.adding import NAME
 from zoo.registry.compatibility import stated_requirement
-from zoo.registry.entry import OWN_DISTRIBUTION, in_one_line, normalized
+from zoo.registry.entry import OWN_DISTRIBUTION, normalized
 from zoo.registry.hookspec import GROUP
+
+_UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,24 +53,27 @@ class Found:
         return f"{self.name}@{normalized(self.distribution)}"
 
 
-def find() -> list[Found]:
-    """Return every installed plugin, sorted by name and distribution, whatever order the file system gives."""
-    found = [plugin for distribution in _distributions() for plugin in _plugins(distribution)]
+def find(path: list[str] | None = None) -> list[Found]:
+    """Return every installed plugin, sorted by name and distribution, whatever order the file system gives.
+
+    Args:
+        path: Folders to look in; ``sys.path`` by default.
+    """
+    found = [plugin for distribution in _distributions(path or sys.path) for plugin in _plugins(distribution)]
     found.sort(key=lambda plugin: (plugin.name, normalized(plugin.distribution)))
     return _labelled(found)
 
 
-def _distributions() -> Iterator[metadata.Distribution]:
-    """Yield each distribution that has plugins, once: the first of its name on ``sys.path``, as Python imports it."""
+def _distributions(path: list[str]) -> Iterator[metadata.Distribution]:
+    """Yield each distribution that has plugins, once: the first of its name on the path, as Python imports it."""
     seen = set()
-    for candidate in metadata.distributions():
+    for candidate in metadata.distributions(path=path):
         if not _mentions_plugins(candidate):
             continue
-        name = candidate.metadata["Name"]
-        if not name or normalized(name) in seen:
-            continue
-        seen.add(normalized(name))
-        yield metadata.distribution(name)
+        name = _described(candidate)[0]
+        if normalized(name) not in seen:
+            seen.add(normalized(name))
+            yield next(iter(metadata.Distribution.discover(name=name, path=path)), candidate)
 
 
 def _mentions_plugins(distribution: metadata.Distribution) -> bool:
@@ -78,24 +84,37 @@ def _mentions_plugins(distribution: metadata.Distribution) -> bool:
         return False
 
 
-def _plugins(distribution: metadata.Distribution) -> Iterator[Found]:
-    facts = distribution.metadata
-    name, version = facts["Name"], facts["Version"] or "unknown"
-    requires = stated_requirement(facts.get_all("Requires-Dist") or ())
-    names: set[str] = set()
+def _described(distribution: metadata.Distribution) -> tuple[str, str, list[str]]:
+    """Return the name, version and requirements that a distribution states; "unknown" for what it does not."""
     try:
-        points = list(distribution.entry_points.select(group=GROUP))
-    except Exception as error:
-        fault = f"its entry_points.txt cannot be read: {in_one_line(error)}"
-        points, names = [metadata.EntryPoint(normalized(name), "", GROUP)], set()
-        yield Found(points[0].name, points[0].name, name, version, requires, points[0], fault)
-        return
-    for point in points:
-        fault = "" if NAME.fullmatch(point.name) else f"{point.name!r} is no name for a plugin"
-        if point.name in names:
+        stated = distribution.metadata
+        return stated["Name"] or _UNKNOWN, stated["Version"] or _UNKNOWN, stated.get_all("Requires-Dist") or []
+    except Exception:
+        return _UNKNOWN, _UNKNOWN, []
+
+
+def _plugins(distribution: metadata.Distribution) -> Iterator[Found]:
+    name, version, requirements = _described(distribution)
+    requires = stated_requirement(requirements)
+    seen: set[str] = set()
+    for point in _entry_points(distribution, name):
+        fault = ""
+        if name == _UNKNOWN or not point.value:
+            fault = f"the metadata of its distribution in {distribution.locate_file('')} cannot be read"
+        elif not NAME.fullmatch(point.name):
+            fault = f"{point.name!r} is no name for a plugin: letters, digits, '_', '.' and '-' are"
+        elif point.name in seen:
             fault = "its distribution has two entry points with this name"
-        names.add(point.name)
+        seen.add(point.name)
         yield Found(point.name, point.name, name, version, requires, point, fault)
+
+
+def _entry_points(distribution: metadata.Distribution, name: str) -> list[metadata.EntryPoint]:
+    """Return a distribution's plugins; where they cannot be read, one of the distribution's name and without value."""
+    try:
+        return list(distribution.entry_points.select(group=GROUP))
+    except Exception:
+        return [metadata.EntryPoint(normalized(name), "", GROUP)]
 
 
 def _labelled(found: list[Found]) -> list[Found]:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import sys
 import time
+import traceback
+from collections.abc import Collection
 
 import pluggy
 
 import zoo
-from zoo.errors import PluginError, suggestions
+from zoo.errors import PluginError, debugging, suggestions
 from zoo.registry import hookspec
 from zoo.registry.adding import Add
 from zoo.registry.compatibility import accepts
@@ -33,6 +36,8 @@ def load(found: Found) -> Plugin:
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # SystemExit and a Rust extension's panic are no Exception, and end no program
+        if debugging():
+            traceback.print_exc()
         return unloaded(found, "broken", in_one_line(error))
 
 
@@ -67,18 +72,30 @@ def _hooks(found: Found) -> pluggy.HookRelay:
     manager = pluggy.PluginManager(hookspec.GROUP)
     manager.add_hookspecs(hookspec)
     known = set(vars(manager.hook))
-    manager.register(found.entry_point.load(), name=found.label)
+    plugin = found.entry_point.load()
     try:
+        manager.register(plugin, name=found.label)
         manager.check_pending()
     except pluggy.PluginValidationError as error:
-        raise PluginError(_unknown_hooks(set(vars(manager.hook)) - known, known)) from error
+        raise PluginError(_misuse(manager, plugin, known) or in_one_line(error)) from error
     if not any(getattr(manager.hook, name).get_hookimpls() for name in known):
         raise PluginError(f"{found.entry_point.value!r} has no hook: put @zoo.hookimpl above 'def register(add)'")
     return manager.hook
 
 
-def _unknown_hooks(names: set[str], known: set[str]) -> str:
-    name = min(names)
-    close = suggestions(name, known)
-    guess = f"Did you mean {close[0]!r}?" if close else f"There are: {', '.join(sorted(known))}."
-    return f"no hook is named {name!r}. {guess}"
+def _misuse(manager: pluggy.PluginManager, plugin: object, known: Collection[str]) -> str:
+    """Say which hook a plugin misspelt or gave an unknown argument; pluggy's own words vary with the hash seed."""
+    for attribute in dir(plugin):
+        options = manager.parse_hookimpl_opts(plugin, attribute)
+        if options is None:
+            continue
+        hook = options["specname"] or attribute
+        if hook not in known:
+            close = suggestions(hook, known)
+            guess = f"Did you mean {close[0]!r}?" if close else f"There are: {', '.join(sorted(known))}."
+            return f"no hook is named {hook!r}. {guess}"
+        given = inspect.signature(getattr(hookspec, hook)).parameters
+        for wanted in inspect.signature(getattr(plugin, attribute)).parameters:
+            if wanted not in given:
+                return f"hook {hook!r} takes no {wanted!r}: it is given {', '.join(given)}"
+    return ""

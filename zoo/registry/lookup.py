@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from zoo.errors import AmbiguousNameError, PluginError, UnknownNameError, UsageError, ZooError
+from zoo.errors import AmbiguousNameError, PluginError, UnknownNameError, UsageError
 from zoo.registry.discovery import Found, find
 from zoo.registry.entry import OWN_DISTRIBUTION, Entry, Plugin
 from zoo.registry.kinds import KINDS, Kind, kind_named
@@ -159,11 +159,11 @@ class Registry:
                 return offers[0]
         raise self._unknown(kind, name)
 
-    def _unknown(self, kind: Kind, name: str) -> ZooError:
+    def _unknown(self, kind: Kind, name: str) -> UnknownNameError:
         entries = self.entries(kind.plural)
-        known = {entry.full_name for entry in entries} | {entry.name for entry in entries if self.short_name(entry)}
+        known = [entry.full_name if "/" in name else self.short_name(entry) or entry.full_name for entry in entries]
         cure = f"'zoo list {kind.plural}' shows all {len(entries):,}."
-        if elsewhere := [entry for entry in self.entries(pattern=name) if name in (entry.name, entry.full_name)]:
+        if elsewhere := [entry for entry in self.entries() if name in (entry.name, entry.full_name)]:
             cure = f"There is {elsewhere[0]}. {cure}"
         if missing := [plugin for plugin in self.plugins() if plugin.status != "ok"]:
             cure += f"\nNot looked into: {'; '.join(f'{plugin} is {plugin.status}' for plugin in missing)}."

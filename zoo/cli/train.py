@@ -1,0 +1,207 @@
+"""``zoo train``: one model, one run."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from zoo.cli.completion import complete_names
+from zoo.cli.options import common_options
+from zoo.cli.output import write_json
+from zoo.config import KEYS, SINGLE, Layer, TrainSettings, layer_of, parse_assignment
+from zoo.errors import UnknownNameError, UsageError
+
+PREFIX = "ZOO_TRAIN_"
+
+_NAMED = {
+    "model": ("models", "The model to train; 'zoo list models' shows all."),
+    "data": ("datasets", "What to train on."),
+    "optimizer": ("optimizers", "What changes the weights."),
+    "criterion": ("criteria", "What is minimised."),
+    "scheduler": ("schedulers", "How the rate moves."),
+}
+
+
+def variable(name: str) -> str:
+    """Return the environment variable that sets an option: ``ZOO_TRAIN_BATCH_SIZE`` for ``batch_size``."""
+    return PREFIX + name.upper()
+
+
+def _train_options() -> list[click.Option]:
+    """Return the options, made from the declarations in `zoo.config`. Values are text here; the config checks them."""
+    options = [
+        click.Option(
+            [f"--{section}"],
+            metavar="NAME",
+            envvar=variable(section),
+            shell_complete=complete_names(kind),
+            help=f"{text} Default: {SINGLE[section]}." if SINGLE[section] else text,
+        )
+        for section, (kind, text) in _NAMED.items()
+    ]
+    options.insert(
+        3,
+        click.Option(["--lr"], metavar="X", envvar=variable("lr"), help="Learning rate. Default: the optimizer's own."),
+    )
+    for section, kind in (("augment", "augmentations"), ("observe", "observers")):
+        options.append(
+            click.Option(
+                [f"--{section}"],
+                metavar="NAME,...",
+                envvar=variable(section),
+                shell_complete=complete_names(kind),
+                help={"augment": "Change training images at random.", "observe": "Let observers watch the run."}[
+                    section
+                ],
+            )
+        )
+    return [*options, *map(_setting_option, dataclasses.fields(TrainSettings))]
+
+
+def _setting_option(setting: dataclasses.Field[Any]) -> click.Option:
+    text = setting.metadata["help"]
+    if setting.default not in (None, False) and "Default" not in text:
+        text = f"{text} Default: {setting.default}."
+    flag = f"--{setting.name.replace('_', '-')}"
+    if setting.default is False:
+        return click.Option([flag], is_flag=True, default=None, envvar=variable(setting.name), help=text)
+    choices = setting.metadata.get("choices")
+    return click.Option(
+        [flag],
+        metavar="|".join(choices) if choices else setting.metadata["metavar"],
+        envvar=variable(setting.name),
+        shell_complete=_complete_choices(choices or ()),
+        help=text,
+    )
+
+
+def _complete_choices(choices: tuple[str, ...]) -> Callable[[click.Context, click.Parameter, str], list[str]]:
+    return lambda _, __, incomplete: [choice for choice in choices if choice.startswith(incomplete)]
+
+
+class TrainCommand(click.Command):
+    """A command whose options come from `zoo.config`."""
+
+    def __init__(self, *args: Any, params: list[click.Parameter] | None = None, **more: Any) -> None:
+        super().__init__(*args, params=[*_train_options(), *(params or [])], **more)
+
+
+@click.command("train", cls=TrainCommand)
+@click.option(
+    "--set",
+    "assignments",
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="Set an option of an entry: model.p=0.5, data.root=DIR, data.limit=256.",
+)
+@click.option(
+    "--recipe",
+    metavar="NAME",
+    envvar=variable("recipe"),
+    shell_complete=complete_names("recipes"),
+    help="Begin from a registered recipe.",
+)
+@click.option(
+    "--config",
+    "file",
+    metavar="FILE",
+    envvar=variable("config"),
+    type=click.Path(path_type=Path),
+    help="Read settings from a TOML file.",
+)
+@click.option(
+    "--out",
+    metavar="DIR",
+    envvar=variable("out"),
+    type=click.Path(path_type=Path),
+    help="The run's own directory. Default: runs/TIMESTAMP-MODEL-DATA. If it holds this very run, that goes on.",
+)
+@click.option(
+    "--resume", metavar="RUN", type=click.Path(path_type=Path), help="Go on with a run; all settings are the run's."
+)
+@click.option("--restart", is_flag=True, help="Remove the run in --out and begin anew.")
+@common_options
+@click.pass_context
+def train(
+    ctx: click.Context,
+    assignments: tuple[str, ...],
+    recipe: str | None,
+    file: Path | None,
+    out: Path | None,
+    resume: Path | None,
+    restart: bool,
+    quiet: bool,
+    as_json: bool,
+    **settings: Any,
+) -> None:
+    """Train a model and keep the run.
+
+    \b
+      zoo train --model cnn_dropout
+      zoo train --model timm/resnet18 --epochs 1 --set data.limit=2000
+
+    Every option is also a key of the TOML file and a variable, such as ZOO_TRAIN_EPOCHS; an option overrides the
+    variable, the variable the file, the file the recipe.
+    """
+    _refuse_unknown_variables(ctx)
+    layers = _layers(ctx, assignments, settings)
+    if resume is not None:
+        _refuse_with_resume(ctx)
+    elif restart and out is None:
+        raise UsageError("--restart needs --out DIR, the run to begin anew")
+
+    from zoo.cli.transcript import Silence, Transcript
+    from zoo.runs.api import configured
+    from zoo.runs.training import AlreadyFinished, Request, start
+    from zoo.runs.training import resume as resume_run
+
+    reporter = Silence() if quiet or as_json else Transcript()
+    try:
+        if resume is not None:
+            run = resume_run(resume, reporter)
+        else:
+            run = start(Request(configured(layers, recipe=recipe, file=file), out=out, restart=restart), reporter)
+    except AlreadyFinished as finished:
+        if as_json:
+            write_json({"directory": str(finished.directory), **finished.summary})
+        else:
+            Transcript.already_finished(finished.directory.path, finished.summary)
+        return
+    if as_json:
+        write_json({"directory": str(run.directory), **run.summary})
+    else:
+        Transcript.finished(run.directory, run.summary)
+
+
+def _layers(ctx: click.Context, assignments: tuple[str, ...], settings: dict[str, Any]) -> list[Layer]:
+    """Return the variables, then what ``--set`` gave, then the flags: the strongest last."""
+    variables, flags = [], []
+    for name, value in settings.items():
+        if value is None:
+            continue
+        if ctx.get_parameter_source(name) is ParameterSource.ENVIRONMENT:
+            variables.append(layer_of(name, value, variable(name)))
+        else:
+            flags.append(layer_of(name, value, f"--{name.replace('_', '-')}"))
+    return [*variables, *flags, *(Layer(f"--set {text}", parse_assignment(text)) for text in assignments)]
+
+
+def _refuse_with_resume(ctx: click.Context) -> None:
+    """All settings of a resumed run are the run's own."""
+    for name in (*KEYS, "assignments", "recipe", "file", "out", "restart"):
+        if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            flag = {"assignments": "set", "file": "config"}.get(name, name).replace("_", "-")
+            raise UsageError(f"--resume takes all settings from the run; leave out --{flag}")
+
+
+def _refuse_unknown_variables(ctx: click.Context) -> None:
+    known = {parameter.envvar for parameter in ctx.command.params if isinstance(parameter.envvar, str)}
+    for name in os.environ:
+        if name.startswith(PREFIX) and name not in known:
+            raise UnknownNameError("variable", name, known, "'zoo train --help' lists the options.")

@@ -1,0 +1,166 @@
+"""What a person reads while a run goes on: a line an epoch, and on a terminal a bar below them."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from zoo.runs.reporting import Reporter
+from zoo.training.evaluation import standard_error
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+    from rich.progress import TaskID
+
+    from zoo.training.fit import EpochResult, Progress
+
+_REDRAW_SECONDS = 0.1
+
+
+class Silence(Reporter):
+    """Prints nothing but notices, on stderr."""
+
+    def notice(self, text: str) -> None:
+        """Print one line on stderr."""
+        click.echo(f"zoo: {text}", err=True)
+
+
+class Transcript(Silence):
+    """Prints the run on stdout."""
+
+    def __init__(self) -> None:
+        self._bar: Bar | None = None
+        self._steps: TaskID | None = None
+        self._drawn = 0.0
+        self._run: Mapping[str, Any] = {}
+
+    def notice(self, text: str) -> None:
+        """Print one line on stderr, above the bar."""
+        self._hide()
+        super().notice(text)
+
+    def started(self, run: Mapping[str, Any], progress: Progress) -> None:
+        """Print what is trained, on what, and how."""
+        self._run = run
+        provider = run["entries"].get(run["model"], {"distribution": "this program", "version": ""})
+        origin = f"{provider['distribution']} {provider['version']}".strip()
+        sizes = [f"{run[split]:,} {split}" for split in ("train", "validation", "test") if run[split]]
+        config = run["config"]
+        click.echo(
+            f"{run['model']} ({origin}), {run['parameters']:,} parameters, on {_short(run['data'])}: {', '.join(sizes)}"
+        )
+        threads = f"{run['threads']} thread{'s' if run['threads'] != 1 else ''}"
+        layout = ", channels_last" if run["memory_format"] == "channels_last" else ""
+        chosen = [
+            f"{_short(config['optimizer']['name'])} lr {run['lr']:g}"
+            if run["lr"]
+            else _short(config["optimizer"]["name"]),
+            _short(config["scheduler"]["name"]),
+            f"batch {config['train']['batch_size']}",
+            f"seed {config['train']['seed']}",
+        ]
+        if "augment" in config:
+            chosen.insert(2, " + ".join(map(_short, config["augment"]["names"])))
+        click.echo(f"{run['device']}, {threads}, {run['precision']}{layout}; {', '.join(chosen)}")
+        if run["input_size"]:
+            click.echo(
+                f"images resized from {_times(run['image_size'])} to {_times(run['input_size'])}, which the model needs"
+            )
+        if progress.step:
+            click.echo(f"going on from step {progress.step:,}, in epoch {progress.epoch + 1}")
+
+    def step(self, progress: Progress) -> None:
+        """Move the bar, a few times a second."""
+        now = time.monotonic()
+        if now - self._drawn < _REDRAW_SECONDS:
+            return
+        self._drawn = now
+        if self._bar is None:
+            self._bar = self._show()
+        if self._bar is not None and self._steps is not None:
+            steps = min(
+                self._run["steps_per_epoch"], self._run["steps"] - progress.epoch * self._run["steps_per_epoch"]
+            )
+            label = f"epoch {progress.epoch + 1}/{self._run['epochs']}"
+            self._bar.update(self._steps, description=label, completed=progress.position, total=steps)
+            self._bar.refresh()
+
+    def window(self, epoch: int, batch: int, loss: float) -> None:
+        """Print the mean loss of the last stretch of batches."""
+        self._print(f"[{epoch}, {batch:5d}] loss: {loss:.3f}")
+
+    def epoch(self, result: EpochResult, epochs: int) -> None:
+        """Print an epoch's row."""
+        parts = [f"epoch {result.epoch:>{len(str(epochs))}}/{epochs}", f"loss {result.loss:.4f}"]
+        if result.val_loss is not None and result.val_accuracy is not None:
+            parts += [f"val loss {result.val_loss:.4f}", f"val accuracy {result.val_accuracy:.2%}".replace("%", " %")]
+        parts += [f"{result.samples_per_second:>7,.0f} images/s", _clock(result.seconds)]
+        self._print("  ".join(parts))
+
+    def closed(self) -> None:
+        """Remove the bar."""
+        self._hide()
+
+    @staticmethod
+    def finished(directory: Path, summary: Mapping[str, Any]) -> None:
+        """Print what came of the run, and what to do with it."""
+        click.echo(f"Finished training in {_clock(summary['seconds'])}. {_accuracy(summary)}")
+        click.echo(f"{directory}    next: zoo evaluate RUN, zoo predict RUN IMAGE")
+
+    @staticmethod
+    def already_finished(directory: Path, summary: Mapping[str, Any]) -> None:
+        """Print what came of a run that was finished before."""
+        click.echo(f"This run is finished. {_accuracy(summary)}")
+        click.echo(f"{directory}    next: zoo evaluate RUN, zoo predict RUN IMAGE; --restart begins anew")
+
+    def _print(self, text: str) -> None:
+        self._hide()
+        click.echo(text)
+
+    def _show(self) -> Bar | None:
+        """Return a bar that is drawn when it is told to, or None where nobody would see it."""
+        if not sys.stdout.isatty() or os.environ.get("TERM") == "dumb":
+            return None
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        # No refresh thread of its own: it would take turns with the training for Python's lock.
+        bar = Progress(*columns, console=Console(file=sys.stdout), transient=True, auto_refresh=False)
+        self._steps = bar.add_task("")
+        bar.start()
+        return bar
+
+    def _hide(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+
+def _short(name: str) -> str:
+    return name.rpartition("/")[2]
+
+
+def _times(size: tuple[int, int]) -> str:
+    return f"{size[0]} x {size[1]}"
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def _accuracy(summary: Mapping[str, Any]) -> str:
+    accuracy, samples = summary["test_accuracy"], summary["test"]
+    error = standard_error(accuracy, samples)
+    return (
+        f"Test accuracy {100 * accuracy:.2f} % +- {100 * error:.2f} on {samples:,} images "
+        f"(best epoch {summary['best_epoch']})."
+    )
