@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import zoo
 
 
 @zoo.hookimpl
-def register(add: Any) -> None:
+def register(add: zoo.Add) -> None:
     """Register the dataset."""
     add.dataset(
         "mnist",

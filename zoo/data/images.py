@@ -133,8 +133,9 @@ def _too_large(path: Path, pixels: str) -> str:
 
 
 def _orientation(image: Image.Image) -> int:
-    # Where a PNG does not say it before its pixels, getexif() would decode them to look behind.
-    if image.format == "PNG" and "exif" not in image.info:
+    # Pillow turns a TIFF itself. Where a PNG does not say it before its pixels, getexif() would decode them to look
+    # behind.
+    if image.format == "TIFF" or (image.format == "PNG" and "exif" not in image.info):
         return 1
     try:
         return int(image.getexif().get(_ORIENTATION, 1))

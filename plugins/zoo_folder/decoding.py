@@ -1,0 +1,110 @@
+"""Looking at many image files, and decoding them, in several threads."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+import zoo
+
+_AT_ONCE = 32  # images that a thread takes before it reports: 20 ms of small ones, two seconds of photographs
+
+
+def probe(paths: Sequence[Path]) -> list[tuple[int, int, int]]:
+    """Return each image's (C, H, W), from their headers.
+
+    Raises:
+        DamagedError: If some are no images; it names the first ones.
+    """
+    found: list[tuple[int, int, int]] = [(0, 0, 0)] * len(paths)
+
+    def look(index: int) -> None:
+        header = zoo.probe_image(paths[index])
+        found[index] = (header.channels, header.height, header.width)
+
+    _for_each(paths, look, "looking at images")
+    return found
+
+
+def decode(paths: Sequence[Path], channels: int, size: tuple[int, int]) -> Tensor:
+    """Return the images as uint8 (N, C, H, W), resized to *size*, (H, W).
+
+    Raises:
+        DamagedError: If some are damaged; it names the first ones.
+    """
+    images = torch.empty((len(paths), channels, *size), dtype=torch.uint8)
+
+    def read(index: int) -> None:
+        images[index] = zoo.read_image(paths[index], channels=channels, size=size)
+
+    _for_each(paths, read, "decoding images")
+    return images
+
+
+def statistics(images: Tensor) -> tuple[list[float], list[float]]:
+    """Return each channel's mean and standard deviation, exact, where white is 1; a constant channel's deviation is 1.
+
+    Args:
+        images: uint8 (N, C, H, W).
+    """
+    values = torch.arange(256, dtype=torch.float64) / 255
+    means, deviations = [], []
+    for channel in range(images.shape[1]):
+        counts = torch.zeros(256, dtype=torch.float64)
+        # Counted a part at a time, as a channel of all images is not one piece of memory and would be copied whole.
+        for start in range(0, len(images), 1024):
+            counts += torch.bincount(images[start : start + 1024, channel].flatten(), minlength=256)
+        share = counts / images[:, channel].numel()
+        mean = float(share @ values)
+        means.append(mean)
+        deviations.append(float(share @ (values - mean) ** 2) ** 0.5 or 1.0)
+    return means, deviations
+
+
+def _for_each(paths: Sequence[Path], work: Callable[[int], None], title: str) -> None:
+    """Call *work* with every index, in threads: Pillow decodes and resizes outside the interpreter's lock."""
+    faults: dict[int, zoo.ZooError] = {}
+
+    def take(indices: range) -> int:
+        for index in indices:
+            try:
+                work(index)
+            except zoo.ZooError as error:
+                faults[index] = error
+        return len(indices)
+
+    parts = [range(i, min(i + _AT_ONCE, len(paths))) for i in range(0, len(paths), _AT_ONCE)]
+    pool = ThreadPoolExecutor(os.cpu_count())
+    try:
+        with _progress(title, len(paths)) as advance:
+            for count in pool.map(take, parts):
+                advance(count)
+    finally:
+        # On an interruption the images that wait are given up, not decoded first.
+        pool.shutdown(cancel_futures=True)
+    if faults:
+        _, first = min(faults.items())
+        more = f" ({len(faults) - 1:,} more such files.)" if len(faults) > 1 else ""
+        raise type(first)(f"{first}. Remove it, or begin its name with a dot.{more}")
+
+
+@contextlib.contextmanager
+def _progress(title: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Show a bar on a terminal's stderr, and nothing anywhere else."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task: Any = bar.add_task(title, total=total)
+        yield lambda count: bar.advance(task, count)

@@ -1,0 +1,152 @@
+"""Which images of a folder belong to which class and to which split."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+
+import zoo
+
+EXPECTED = "Expected are ROOT/train/CLASS/* and ROOT/test/CLASS/*, or ROOT/CLASS/*"
+_ROLES = {
+    "train": "train",
+    "training": "train",
+    "test": "test",
+    "testing": "test",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+}
+# What operating systems and archivers leave lying about; names that begin with a dot are ignored as well.
+_LITTER = {"__MACOSX", "Thumbs.db", "desktop.ini", "lost+found"}
+
+
+class Sample(NamedTuple):
+    """An image file and its label, the index of its class."""
+
+    path: Path
+    label: int
+
+
+class Layout(NamedTuple):
+    """The classes, sorted by name, and the images of both splits, in a fixed order."""
+
+    classes: Sequence[str]
+    train: Sequence[Sample]
+    test: Sequence[Sample]
+
+
+def find_images(root: Path, test_fraction: float, seed: int) -> Layout:
+    """Look through *root* without opening a single image.
+
+    Args:
+        root: Holds ``train/CLASS`` and ``test/CLASS``, or ``train/CLASS`` alone, or the classes themselves. A class
+            may have folders within. A validation folder (``val``, ``valid``, ``validation``) is the test set where
+            there is no other, and is otherwise counted among the training images.
+        test_fraction: The share of each class's images, in (0, 1), that is kept for testing where no test set is.
+        seed: Which images those are.
+
+    Raises:
+        UsageError: If the folder is missing, or laid out otherwise.
+    """
+    folders = _folders_in(root)
+    roles = {role: folder for name, folder in folders.items() if (role := _ROLES.get(name.casefold()))}
+    if not roles:
+        return _split(_classes_in(root), test_fraction, seed)
+    if "train" not in roles:
+        raise zoo.UsageError(f"{str(root)!r} has {_names(roles)} but no 'train'. {EXPECTED}.")
+    train = _classes_in(roles["train"])
+    if "test" not in roles and "validation" not in roles:
+        return _split(train, test_fraction, seed)
+    if "test" in roles and "validation" in roles:
+        for name, paths in _known(_classes_in(roles["validation"]), train, roles["validation"]).items():
+            train[name] = [*train[name], *paths]
+    tested = roles.get("test", roles.get("validation", root))
+    return _layout(train, _known(_classes_in(tested), train, tested))
+
+
+def _folders_in(root: Path) -> dict[str, Path]:
+    try:
+        found = sorted(root.iterdir())
+    except OSError as error:
+        raise zoo.UsageError(f"cannot read the folder {str(root)!r}: {error.strerror}. {EXPECTED}.") from error
+    return {path.name: path for path in found if path.is_dir() and not _is_litter(path.name)}
+
+
+def _is_litter(name: str) -> bool:
+    return name.startswith(".") or name in _LITTER
+
+
+def _classes_in(folder: Path) -> dict[str, Sequence[Path]]:
+    """Return the images of each class, both in order of their names."""
+    folders = _folders_in(folder)
+    if len(folders) < 2:
+        raise zoo.UsageError(_too_few(folder, folders))
+    classes: dict[str, Sequence[Path]] = {name: sorted(_files_below(path)) for name, path in folders.items()}
+    for name, files in classes.items():
+        if not files:
+            raise zoo.UsageError(f"the class {name!r} is empty: no images in {str(folders[name])!r}")
+    return classes
+
+
+def _too_few(folder: Path, folders: Mapping[str, Path]) -> str:
+    found = f"only the class {_names(folders)}" if folders else "no class folders"
+    deeper = [path for path in folders.values() if len(_folders_in(path)) > 1]
+    # An archive often unpacks to a folder within a folder.
+    cure = f"Did you mean {str(deeper[0])!r}?" if deeper else f"{EXPECTED}, with two classes or more."
+    return f"{str(folder)!r} has {found}. {cure}"
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    seen = set()
+    for parent, folders, files in os.walk(folder, followlinks=True):
+        # A link may lead back up: every real folder is looked through once.
+        real = os.path.realpath(parent)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = sorted(name for name in folders if not _is_litter(name))
+        yield from (Path(parent, name) for name in files if not _is_litter(name))
+
+
+def _known(
+    tested: dict[str, Sequence[Path]], train: Mapping[str, Sequence[Path]], folder: Path
+) -> dict[str, Sequence[Path]]:
+    if strangers := sorted(tested.keys() - train.keys()):
+        raise zoo.UsageError(
+            f"{str(folder)!r} has classes that no training image has: {', '.join(map(repr, strangers))}. "
+            "Remove them, or add training images."
+        )
+    return tested
+
+
+def _split(classes: Mapping[str, Sequence[Path]], fraction: float, seed: int) -> Layout:
+    """Set *fraction* of each class aside, at least one image and never all."""
+    train: dict[str, Sequence[Path]] = {}
+    test: dict[str, Sequence[Path]] = {}
+    generator = torch.Generator().manual_seed(seed)
+    for name, paths in classes.items():
+        if len(paths) < 2:
+            raise zoo.UsageError(
+                f"the class {name!r} has one image alone; a split into training and test images needs two or more"
+            )
+        shuffled = [paths[index] for index in torch.randperm(len(paths), generator=generator).tolist()]
+        count = min(max(1, round(len(paths) * fraction)), len(paths) - 1)
+        test[name], train[name] = sorted(shuffled[:count]), sorted(shuffled[count:])
+    return _layout(train, test)
+
+
+def _layout(train: Mapping[str, Sequence[Path]], test: Mapping[str, Sequence[Path]]) -> Layout:
+    classes = sorted(train)
+    return Layout(
+        classes, *([Sample(p, k) for k, c in enumerate(classes) for p in s.get(c, ())] for s in (train, test))
+    )
+
+
+def _names(names: Mapping[str, object]) -> str:
+    return ", ".join(map(repr, names))
