@@ -25,3 +25,8 @@ def register(add: Any) -> None:
         "zoo_cnn.classics:pytorch_mnist",
         summary="The net of the PyTorch MNIST example, 1,199,882 parameters; for comparisons.",
     )
+    add.model(
+        "resnet9",
+        "zoo_cnn.residual:resnet9",
+        summary="Eight convolutions with two residual blocks; the most accurate here, and eight times cnn's work.",
+    )
