@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
 
 from zoo.cli.completion import complete_plugins
+from zoo.errors import ZooError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -20,9 +22,12 @@ def common_options(command: Command) -> Command:
 
 
 def _leave_out(ctx: click.Context, _: click.Parameter, names: tuple[str, ...]) -> None:
-    if names and not ctx.resilient_parsing:
-        from zoo.registry import registry
+    if not names:
+        return
+    from zoo.registry import registry
 
+    # While a line is completed, its faults are not yet to be told.
+    with contextlib.suppress(ZooError) if ctx.resilient_parsing else contextlib.nullcontext():
         registry().disable(names, "--no-plugin")
 
 
