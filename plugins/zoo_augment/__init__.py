@@ -6,8 +6,6 @@ normalised units, where 0 is the data's mean.
 
 from __future__ import annotations
 
-from typing import Any
-
 import zoo
 
 _ENTRIES = (
@@ -24,7 +22,7 @@ _ENTRIES = (
 
 
 @zoo.hookimpl
-def register(add: Any) -> None:
+def register(add: zoo.Add) -> None:
     """Register every augmentation of this package."""
     for name, place, summary in _ENTRIES:
         add.augmentation(name, f"zoo_augment.{place}", summary=summary)
