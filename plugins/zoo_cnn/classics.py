@@ -21,8 +21,8 @@ def lenet5(*, num_classes: int, in_channels: int, image_size: tuple[int, int]) -
     Raises:
         zoo.UsageError: If *image_size* is too small.
 
-    Source: LeCun et al. 1998. Changed: all maps of the second convolution see all of the first, pooling has no weights, the
-    last layer is linear; the first convolution pads what the paper padded beforehand, 28 to 32.
+    Source: LeCun et al. 1998. Changed: all maps of the second convolution see all of the first, pooling has no weights,
+    the last layer is linear; the first convolution pads what the paper padded beforehand, 28 to 32.
     """
     require_size("lenet5", image_size, 12)
     height, width = (_half(_half(side) - 4) for side in image_size)

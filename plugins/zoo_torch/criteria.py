@@ -26,7 +26,7 @@ class cross_entropy:  # noqa: N801 - a registered name equals its builder's
 
     Args:
         label_smoothing: Share of the probability that is spread evenly over all classes, in [0, 1).
-        weight: K numbers of at least 0, one for each class, or None for all alike.
+        weight: K numbers of at least 0, one for each class, or None for all alike; above 0 where labels are smoothed.
         ignore_index: A label whose samples count for nothing, or None.
 
     Raises:
@@ -41,6 +41,9 @@ class cross_entropy:  # noqa: N801 - a registered name equals its builder's
         check_fraction(label_smoothing=label_smoothing)
         self._smoothing = label_smoothing
         self._weight = _class_weights(weight)
+        # The smoothed share is weighted by its own classes, not by the label's: a sample of weight 0 would still cost.
+        if label_smoothing and self._weight is not None and not self._weight.all():
+            raise ValueError(f"weight must be above 0 for each class where labels are smoothed, not {weight!r}")
         self._ignored = _NO_LABEL if ignore_index is None else ignore_index
         self._plain = weight is None and ignore_index is None
 
