@@ -30,6 +30,13 @@ if TYPE_CHECKING:
     from zoo.registry import create as create
     from zoo.registry import entries as entries
     from zoo.registry import hookimpl as hookimpl
+    from zoo.training.input_size import sides_from as sides_from
+    from zoo.training.input_size import smallest_input_size as smallest_input_size
+    from zoo.runs.api import train as train
+    from zoo.runs.evaluating import evaluate as evaluate
+    from zoo.runs.predicting import predict as predict
+    from zoo.runs.reporting import Reporter as Reporter
+    from zoo.runs.session import Run as Run
 
 _HOMES = {
     "DamagedError": "zoo.errors",
@@ -49,6 +56,13 @@ _HOMES = {
     "create": "zoo.registry",
     "entries": "zoo.registry",
     "hookimpl": "zoo.registry",
+    "sides_from": "zoo.training.input_size",
+    "smallest_input_size": "zoo.training.input_size",
+    "Reporter": "zoo.runs.reporting",
+    "Run": "zoo.runs.session",
+    "evaluate": "zoo.runs.evaluating",
+    "predict": "zoo.runs.predicting",
+    "train": "zoo.runs.api",
 }
 _MODULES = {"testing"}
 

@@ -168,6 +168,30 @@ DATA_LIMIT = "limit"
 """The one key of a single section that is zoo's own and not the builder's: it caps every split."""
 
 
+KEYS: dict[str, str] = {
+    **{section: f"{section}.name" for section in SINGLE},
+    "lr": "optimizer.lr",
+    **{section: f"{section}.names" for section in SEVERAL},
+    **{item.name: f"train.{item.name}" for item in dataclasses.fields(TrainSettings)},
+}
+"""What the command line and `zoo.train` call a setting, and its key in the file."""
+
+
+def layer_of(argument: str, value: Any, source: str) -> Layer:
+    """Return the layer of one setting.
+
+    Args:
+        argument: One of `KEYS`.
+        value: As it was typed or passed; several names may be one text with commas.
+        source: For error messages.
+    """
+    section, key = KEYS[argument].split(".")
+    if section in SEVERAL:
+        names = value.split(",") if isinstance(value, str) else list(value)
+        value = [name.strip() if isinstance(name, str) else name for name in names if name != ""]
+    return Layer(source, {section: {key: value}})
+
+
 @dataclass(frozen=True)
 class Config:
     """All that defines a run.
@@ -236,7 +260,7 @@ class Layer:
         schema = values.pop("schema", SCHEMA)
         if schema != SCHEMA:
             raise UsageError(
-                f"{self.source}: schema {schema!r} is not known to this zoo, which reads schema {SCHEMA}; update torch-zoo"
+                f"{self.source}: schema is {schema!r}, but this torch-zoo reads schema {SCHEMA}; update it"
             )
         for section, table in values.items():
             if section not in (*SINGLE, *SEVERAL, "train"):
@@ -245,6 +269,8 @@ class Layer:
                 raise UsageError(f"{self.source}: {section} must be a table such as [{section}], not {table!r}")
         if "train" in values:
             values["train"] = {key: self._train_value(key, value) for key, value in values["train"].items()}
+        if "lr" in values.get("optimizer", {}):
+            values["optimizer"] = {**values["optimizer"], "lr": self._rate(values["optimizer"]["lr"])}
         if DATA_LIMIT in values.get("data", {}):
             values["data"] = {**values["data"], DATA_LIMIT: self._limit(values["data"][DATA_LIMIT])}
         return values
@@ -256,6 +282,15 @@ class Layer:
                 "key", f"train.{key}", [f"train.{name}" for name in fields], f"It stands in {self.source}."
             )
         return checked_value(fields[key], value, self.source)
+
+    def _rate(self, value: Any) -> float:
+        try:
+            rate = float(_convert(value, {"float"}))
+        except ValueError:
+            rate = math.nan
+        if not (math.isfinite(rate) and rate > 0):
+            raise UsageError(f"{self.source}: optimizer.lr must be a number above 0, not {value!r}")
+        return rate
 
     def _limit(self, value: Any) -> int:
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
@@ -346,13 +381,23 @@ def parse_assignment(text: str) -> dict[str, Any]:
         UsageError: If *text* has no key, no section or no ``=``.
     """
     key, equals, value = text.partition("=")
-    parts = key.strip().split(".")
-    if not equals or len(parts) < 2 or not all(parts):
+    if not equals:
         raise UsageError(f"--set {text!r} is not of the form SECTION.OPTION=VALUE, such as model.p=0.5")
-    nested: Any = _toml_value(value.strip())
+    return nested(key.strip(), _toml_value(value.strip()))
+
+
+def nested(key: str, value: Any) -> dict[str, Any]:
+    """Return ``{"model": {"p": value}}`` for the key ``model.p``.
+
+    Raises:
+        UsageError: If the key has no section.
+    """
+    parts = key.split(".")
+    if len(parts) < 2 or not all(parts):
+        raise UsageError(f"{key!r} is no key such as 'model.p': a section, a dot and an option")
     for part in reversed(parts):
-        nested = {part: nested}
-    return dict(nested)
+        value = {part: value}
+    return dict(value)
 
 
 def _toml_value(text: str) -> Any:

@@ -1,7 +1,7 @@
 """What flows: datasets and their splits, the order of samples, batches, augmentation, transfer to the device."""
 
 from zoo.data.batches import Batch, EvaluationBatches, TrainingBatches
-from zoo.data.dataset import Dataset, Split, TensorImages
+from zoo.data.dataset import Dataset, ImageFacts, Split, TensorImages
 from zoo.data.order import batch_spans, sample_order
 from zoo.data.preparation import Preparation, resident
 from zoo.data.splits import Subset, capped, hold_out, validation_count
@@ -10,6 +10,7 @@ __all__ = [
     "Batch",
     "Dataset",
     "EvaluationBatches",
+    "ImageFacts",
     "Preparation",
     "Split",
     "Subset",

@@ -57,6 +57,30 @@ class TensorImages:
 
 
 @dataclass(frozen=True)
+class ImageFacts:
+    """What a model must know of the images that it was trained on; kept with its weights.
+
+    Attributes:
+        classes: K names; logit k is for ``classes[k]``.
+        mean: C numbers, the training pixels' means, where white is 1.
+        std: C numbers, their standard deviations.
+        in_channels: C.
+        image_size: (H, W), in pixels, as the dataset stores them.
+    """
+
+    classes: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    in_channels: int
+    image_size: tuple[int, int]
+
+    @property
+    def num_classes(self) -> int:
+        """K, the number of classes."""
+        return len(self.classes)
+
+
+@dataclass(frozen=True)
 class Dataset:
     """What a dataset builder returns.
 
@@ -89,6 +113,12 @@ class Dataset:
             )
 
     @property
+    def facts(self) -> ImageFacts:
+        """What a model must know of the images."""
+        _, height, width = self._shape
+        return ImageFacts(tuple(self.classes), tuple(self.mean), tuple(self.std), self.in_channels, (height, width))
+
+    @property
     def num_classes(self) -> int:
         """K, the number of classes."""
         return len(self.classes)
@@ -97,11 +127,6 @@ class Dataset:
     def in_channels(self) -> int:
         """C, the number of channels."""
         return self._shape[0]
-
-    @property
-    def image_size(self) -> tuple[int, int]:
-        """(H, W), in pixels."""
-        return self._shape[1:]
 
     @property
     def _shape(self) -> tuple[int, int, int]:

@@ -78,7 +78,7 @@ def hold_out(labels: Tensor, count: int, seed: int) -> tuple[Tensor, Tensor]:
 
 
 def capped(split: Split, limit: int | None, seed: int) -> Split:
-    """Return at most *limit* images of *split*, each class in proportion; all of it where *limit* is None or as large."""
+    """Return at most *limit* images of *split*, each class in proportion; all of them for None."""
     if limit is None or limit >= len(split):
         return split
     _, chosen = hold_out(split.labels, limit, seed)

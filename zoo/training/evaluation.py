@@ -28,10 +28,10 @@ class Metrics:
     top5_accuracy: float | None
     samples: int
 
-    @property
-    def standard_error(self) -> float:
-        """The standard error of the accuracy, as a fraction: how far it would vary over other samples."""
-        return math.sqrt(self.accuracy * (1 - self.accuracy) / self.samples)
+
+def standard_error(accuracy: float, samples: int) -> float:
+    """Return how far an accuracy, in [0, 1], would vary over other samples: its binomial standard deviation."""
+    return math.sqrt(accuracy * (1 - accuracy) / samples)
 
 
 @contextmanager

@@ -42,7 +42,7 @@ class Updates:
         self.scheduler = scheduler
         self._parameters = list(parameters)
         self._clip_norm = clip_norm
-        self._average = average
+        self.average = average
 
     @property
     def lr(self) -> float:
@@ -60,5 +60,5 @@ class Updates:
         self.optimizer.step()
         if self.scheduler is not None:
             self.scheduler.step()
-        if self._average is not None:
-            self._average.update()
+        if self.average is not None:
+            self.average.update()

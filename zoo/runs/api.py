@@ -1,0 +1,123 @@
+"""Training from Python: `zoo.train`."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from zoo.config import KEYS, SINGLE, Config, Layer, layer_of, nested, read_toml
+from zoo.errors import PluginError, UnknownNameError, UsageError
+from zoo.registry import registry
+from zoo.runs.reporting import Reporter
+from zoo.runs.session import Run
+from zoo.runs.training import AlreadyFinished, Request, start
+from zoo.runs.training import resume as resume_run
+
+
+def train(
+    model: Any = None,
+    *,
+    options: Mapping[str, Any] | None = None,
+    recipe: str | None = None,
+    config: str | Path | None = None,
+    out: str | Path | None = None,
+    restart: bool = False,
+    resume: str | Path | None = None,
+    reporter: Reporter | None = None,
+    **settings: Any,
+) -> Run:
+    """Train a model and keep the run, as the command ``zoo train`` does.
+
+    ::
+
+        run = zoo.train("cnn_dropout", epochs=2, options={"model.p": 0.5})
+        run.test_accuracy, run.model, run.directory
+
+    Args:
+        model: A registered name, or a module that maps inputs (N, C, H, W) to logits (N, K), or a builder of one.
+        options: Options of the chosen entries by key: ``{"model.p": 0.5, "data.limit": 256}``.
+        recipe: A registered recipe; everything else that is given overrides it.
+        config: A TOML file; overrides the recipe and is overridden by the arguments.
+        out: The run's own directory; by default a new one under ``runs``. If it holds this very run, that goes on.
+        restart: Remove the run in *out* and begin anew.
+        resume: The directory of a run to go on with; all settings are the run's, so no others are taken.
+        reporter: Told what happens; by default nothing is printed.
+        **settings: As the command's options, with underscores: ``data``, ``optimizer``, ``lr``, ``criterion``,
+            ``scheduler``, ``augment``, ``observe``, ``epochs``, ``batch_size``, ``seed`` and so on. ``data``,
+            ``optimizer``, ``criterion`` and ``scheduler`` also take an object or a builder in place of a name.
+
+    Returns:
+        The finished run, its model with the weights of the best epoch.
+
+    Raises:
+        UsageError: If a name, an option or a value is wrong.
+        ZooError: If the work fails; the message says what was kept.
+    """
+    reporter = reporter or Reporter()
+    if resume is not None:
+        if settings or options or recipe or config or out or restart or model is not None:
+            raise UsageError("resume takes all settings from the run; leave the others out")
+        return _resumed(resume, reporter)
+    layers, objects = _layers(settings if model is None else {"model": model, **settings})
+    for key, value in (options or {}).items():
+        layers.append(Layer(f"options[{key!r}]", nested(key, value)))
+    request = Request(configured(layers, recipe=recipe, file=config), objects, Path(out) if out else None, restart)
+    try:
+        return start(request, reporter)
+    except AlreadyFinished as finished:
+        return _finished(finished)
+
+
+def configured(layers: Iterable[Layer], *, recipe: str | None = None, file: str | Path | None = None) -> Config:
+    """Combine a recipe, a file and further layers, the strongest last.
+
+    Raises:
+        UsageError: If a key or a value is wrong, or there is no such file.
+        PluginError: If the recipe's own file is damaged.
+    """
+    below = []
+    if recipe is not None:
+        below.append(_recipe_layer(recipe))
+    if file is not None:
+        below.append(Layer(str(file), read_toml(Path(file).expanduser())))
+    return Config.from_layers([*below, *layers])
+
+
+def _recipe_layer(name: str) -> Layer:
+    entry = registry().find("recipes", name)
+    try:
+        return Layer(f"recipe {entry.full_name}", tomllib.loads(entry.read_text()))
+    except tomllib.TOMLDecodeError as error:
+        raise PluginError(f"{entry}: its file {entry.target!r} is not TOML: {error}") from error
+
+
+def _layers(settings: Mapping[str, Any]) -> tuple[list[Layer], dict[str, Any]]:
+    """Split the arguments into layers of names and values, and objects by section."""
+    layers, objects = [], {}
+    for name, value in settings.items():
+        if name not in KEYS:
+            raise UnknownNameError("argument", name, KEYS, "zoo.train takes what 'zoo train --help' lists.")
+        if name in SINGLE and not isinstance(value, str):
+            objects[name] = value
+        elif value is not None:
+            layers.append(layer_of(name, value, name))
+    # A name is needed where an object stands in; it is replaced by the object's own.
+    layers[:0] = [Layer(name, {name: {"name": "python:object"}}) for name in objects]
+    return layers, objects
+
+
+def _resumed(path: str | Path, reporter: Reporter) -> Run:
+    try:
+        return resume_run(path, reporter)
+    except AlreadyFinished as finished:
+        return _finished(finished)
+
+
+def _finished(found: AlreadyFinished) -> Run:
+    """Return a run that was finished before, its model loaded."""
+    from zoo.runs.loading import load_run
+
+    loaded = load_run(found.directory)
+    return Run(found.directory.path, loaded.config, found.summary, tuple(loaded.results), loaded.network.model.eval())

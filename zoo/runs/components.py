@@ -1,0 +1,171 @@
+"""From the names in a configuration to the entries that build them; every option is looked at before anything starts."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from zoo.config import SEVERAL, SINGLE, Choice, Config
+from zoo.errors import UsageError
+from zoo.registry import KINDS, Entry, Option, build, options_of, registry, signature_of
+from zoo.registry.signatures import checked_options
+
+GIVEN = "python:"
+"""How a record names an object that was passed to `zoo.train` in place of a name."""
+
+_KIND_OF = {kind.section: kind for kind in KINDS}
+
+
+@dataclass(frozen=True)
+class Component:
+    """One part of a run, ready to be built.
+
+    Attributes:
+        choice: Its full name and all its options, defaults included.
+        options: Those of them that somebody set.
+        entry: What builds it; None where the object itself was given.
+        given: The object that was given in place of a name, or None.
+    """
+
+    choice: Choice
+    options: Mapping[str, Any]
+    entry: Entry | None
+    given: Any = None
+
+    def build(self, **facts: Any) -> Any:
+        """Build it from the facts that its builder asks for and its options.
+
+        Raises:
+            UsageError: If its builder refuses the options.
+            PluginError: If its builder fails.
+        """
+        if self.entry is None:
+            return self.given
+        return build(self.entry, facts=facts, options=self.options)
+
+    def option(self, name: str) -> Any:
+        """Return the value of an option, or None where its builder has no such option."""
+        return self.choice.options.get(name)
+
+    def without_pretrained(self) -> Component:
+        """Return the component for weights that will come from a checkpoint: nothing is downloaded for it."""
+        if not self.option("pretrained"):
+            return self
+        return dataclasses.replace(self, options={**self.options, "pretrained": False})
+
+    @property
+    def label(self) -> str:
+        """How messages name it."""
+        return str(self.entry) if self.entry else f"the object {self.choice.name.removeprefix(GIVEN)}"
+
+
+@dataclass(frozen=True)
+class Components:
+    """All parts of a run.
+
+    Attributes:
+        single: By section: model, data, optimizer, criterion, scheduler.
+        several: By section: augment, observe; in the order in which they were given.
+    """
+
+    single: Mapping[str, Component]
+    several: Mapping[str, tuple[Component, ...]]
+
+    def __getitem__(self, section: str) -> Component:
+        return self.single[section]
+
+    @property
+    def providers(self) -> dict[str, dict[str, str]]:
+        """The distribution and version behind each full name."""
+        chosen = [*self.single.values(), *(part for parts in self.several.values() for part in parts)]
+        entries = [component.entry for component in chosen if component.entry]
+        return {
+            entry.full_name: {
+                "plugin": entry.plugin,
+                "distribution": entry.distribution,
+                "version": entry.version,
+            }
+            for entry in entries
+        }
+
+    def resolved(self, config: Config) -> Config:
+        """Return *config* with full names and complete options."""
+        choices: dict[str, Any] = {section: part.choice for section, part in self.single.items()}
+        choices |= {section: tuple(part.choice for part in parts) for section, parts in self.several.items()}
+        return dataclasses.replace(config, **choices)
+
+
+def find_components(
+    config: Config, objects: Mapping[str, Any] | None = None, *, only: tuple[str, ...] = (*SINGLE, *SEVERAL)
+) -> Components:
+    """Look up every name in *config* and check every option against its builder's signature.
+
+    Args:
+        config: The names and options.
+        objects: Objects by section that stand in place of names.
+        only: The sections that are wanted; a plugin that only another section needs is not loaded.
+
+    Raises:
+        UnknownNameError: If a name or an option is not known.
+        AmbiguousNameError: If several plugins offer a short name.
+        PluginError: If a plugin that is needed is broken.
+    """
+    objects = objects or {}
+    single = {
+        section: _given(section, objects[section], getattr(config, section))
+        if section in objects
+        else _found(section, getattr(config, section))
+        for section in SINGLE
+        if section in only
+    }
+    several = {
+        section: tuple(_found(section, choice) for choice in getattr(config, section))
+        for section in SEVERAL
+        if section in only
+    }
+    return Components(single, several)
+
+
+def _found(section: str, choice: Choice) -> Component:
+    if choice.name.startswith(GIVEN):
+        raise UsageError(
+            f"this run's {section} was the Python object {choice.name.removeprefix(GIVEN)}, which has no registered "
+            "name; register it in a plugin to use the run again from its files"
+        )
+    kind = _KIND_OF[section]
+    entry = registry().find(kind.plural, choice.name)
+    checked_options(entry, signature_of(entry), choice.options)
+    # What the entry itself binds goes with its name, so it is no option of the record.
+    defaults = {o.name: o.default for o in options_of(entry) if _fits_toml(o) and o.name not in entry.arguments}
+    return Component(Choice(entry.full_name, {**defaults, **choice.options}), choice.options, entry)
+
+
+def _fits_toml(option: Option) -> bool:
+    return isinstance(option.default, bool | int | float | str | list | tuple)
+
+
+def _given(section: str, value: Any, choice: Choice) -> Component:
+    """Wrap an object that was given in place of a name; a class or function is a builder like any other."""
+    name = f"{GIVEN}{getattr(value, '__qualname__', type(value).__qualname__)}"
+    if not _is_builder(section, value):
+        if choice.options:
+            raise UsageError(
+                f"{section} was given as an object, which takes no options; {dict(choice.options)!r} was given"
+            )
+        return Component(Choice(name), {}, None, value)
+    entry = Entry(
+        _KIND_OF[section].plural, name.removeprefix(GIVEN), value, "", {}, False, "python", "this program", ""
+    )
+    checked_options(entry, signature_of(entry), choice.options)
+    return Component(Choice(name, choice.options), choice.options, entry)
+
+
+def _is_builder(section: str, value: Any) -> bool:
+    """Whether *value* makes the thing rather than being it: a class or function, but not a criterion's function."""
+    if isinstance(value, type):
+        return True
+    return (
+        section in ("model", "optimizer", "scheduler", "data") and callable(value) and not hasattr(value, "state_dict")
+    )

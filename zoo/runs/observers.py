@@ -1,0 +1,74 @@
+"""Telling plugins what happens in a run. An observer that fails is reported once, then left out."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+from zoo.errors import PluginError
+from zoo.registry import registry
+from zoo.registry.entry import in_one_line
+from zoo.runs.components import Component
+
+HOOKS = ("run_started", "epoch_finished", "checkpoint_saved", "run_finished", "run_failed")
+
+
+class Observers:
+    """The hooks of the installed plugins and of the observers that were chosen for the run.
+
+    Args:
+        chosen: Observers by name, built here.
+        notice: Is given one line when an observer fails.
+
+    Raises:
+        UsageError: If an observer's options are wrong.
+        PluginError: If an observer cannot be built, or has none of the hooks.
+    """
+
+    def __init__(self, chosen: Sequence[Component], notice: Callable[[str], None]) -> None:
+        self._notice = notice
+        self._failed: set[str] = set()
+        self._callers: dict[str, list[tuple[str, Callable[..., Any]]]] = {
+            hook: [(str(plugin), caller) for plugin, caller in registry().implementations(hook)] for hook in HOOKS
+        }
+        for component in chosen:
+            self._add(component)
+
+    def tell(self, hook: str, **data: Mapping[str, Any]) -> None:
+        """Call *hook* of every observer with read-only views of *data*."""
+        views = {name: read_only(value) for name, value in data.items()}
+        for label, caller in self._callers[hook]:
+            if label in self._failed:
+                continue
+            try:
+                caller(**views)
+            except Exception as error:
+                self._failed.add(label)
+                self._notice(f"{label} failed in {hook} and is left out from here on: {in_one_line(error)}")
+
+    def _add(self, component: Component) -> None:
+        observer = component.build()
+        methods = {hook: getattr(observer, hook) for hook in HOOKS if callable(getattr(observer, hook, None))}
+        if not methods:
+            raise PluginError(
+                f"{component.label} built {type(observer).__name__}, which has none of {', '.join(HOOKS)}"
+            )
+        for hook, method in methods.items():
+            self._callers[hook].append((component.label, _with_what_it_names(method)))
+
+
+def _with_what_it_names(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Let *method* name only the arguments that it wants, as hooks may."""
+    wanted = inspect.signature(method).parameters
+    return lambda **data: method(**{name: value for name, value in data.items() if name in wanted})
+
+
+def read_only(value: Any) -> Any:
+    """Return *value* so that an observer cannot change the run through it."""
+    if isinstance(value, Mapping):
+        return MappingProxyType({key: read_only(item) for key, item in value.items()})
+    if isinstance(value, list | tuple):
+        return tuple(read_only(item) for item in value)
+    return value

@@ -1,0 +1,33 @@
+"""What a run tells while it goes on. The command line prints it; by default nobody listens."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from zoo.training.fit import EpochResult, Progress
+
+
+class Reporter:
+    """Listens to a run and says nothing. Subclasses print."""
+
+    def notice(self, text: str) -> None:
+        """Something that is worth a line, and no error."""
+
+    def started(self, run: Mapping[str, Any], progress: Progress) -> None:
+        """Everything is built; training begins, or goes on where *progress* is."""
+
+    def step(self, progress: Progress) -> None:
+        """An optimizer step is done. Called often, so it must be cheap."""
+
+    def window(self, epoch: int, batch: int, loss: float) -> None:
+        """The mean loss of the last stretch of batches, up to *batch* of *epoch*, both counted from 1."""
+
+    def evaluating(self, split: str) -> None:
+        """A split is about to be evaluated."""
+
+    def epoch(self, result: EpochResult, epochs: int) -> None:
+        """An epoch is done."""
+
+    def closed(self) -> None:
+        """Nothing more will be told: whatever was drawn is to be left tidy."""

@@ -1,0 +1,327 @@
+"""A training run from its first step to its summary: what is composed around the loop."""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from zoo.config import Config, Interval
+from zoo.data import ImageFacts
+from zoo.errors import DamagedError, Interrupted, UsageError, ZooError
+from zoo.registry.entry import in_one_line
+from zoo.runs.assembly import Network, Splits, evaluation_batches, parameter_count
+from zoo.runs.components import Components
+from zoo.runs.directory import RunDirectory
+from zoo.runs.observers import Observers
+from zoo.runs.reporting import Reporter
+from zoo.runs.signals import StopRequests
+from zoo.runs.state import capture, facts_to_json, load_weights
+from zoo.training.evaluation import Metrics, evaluate
+from zoo.training.fit import EpochResult, Progress, Task, announced, check_losses, fit
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run.
+
+    Attributes:
+        directory: Where its files are.
+        config: All that defines it, with full names and complete options.
+        summary: What summary.json holds: ``test_accuracy``, in [0, 1], ``test_loss``, ``best_epoch`` and so on.
+        metrics: The epochs, in order.
+        model: The trained model with the weights of the best epoch, in evaluation mode.
+    """
+
+    directory: Path
+    config: Config
+    summary: Mapping[str, Any]
+    metrics: tuple[EpochResult, ...]
+    model: nn.Module
+
+    @property
+    def test_accuracy(self) -> float:
+        """Share of the test images that were classified rightly, in [0, 1]."""
+        return float(self.summary["test_accuracy"])
+
+
+class Session:
+    """One run while it is under way; it listens to the loop, and prints, saves and stops.
+
+    Args:
+        directory: The run's, made and locked.
+        config: Resolved.
+        components: What the run was built from.
+        images: The facts of the dataset.
+        splits: The parts of the dataset.
+        network: The model and what surrounds it.
+        task: What `fit` works with.
+        progress: How far the run is.
+        reporter: Told what happens.
+        requests: Asked between batches whether to stop.
+        observers: The plugins that watch.
+    """
+
+    def __init__(
+        self,
+        directory: RunDirectory,
+        config: Config,
+        components: Components,
+        images: ImageFacts,
+        splits: Splits,
+        network: Network,
+        task: Task,
+        progress: Progress,
+        reporter: Reporter,
+        requests: StopRequests,
+        observers: Observers,
+    ) -> None:
+        self.directory, self.config, self.components = directory, config, components
+        self.images, self.splits, self.network, self.task = images, splits, network, task
+        self.progress, self.reporter, self.requests, self.observers = progress, reporter, requests, observers
+        self._interval = Interval.parse(config.train.checkpoint_every)
+        self._saved = (progress.step, progress.epoch) if progress.step else None
+        self._saved_at = time.monotonic()
+        self._save_failed = False
+        self._logged = len(task.losses) // config.train.log_every if config.train.log_every else 0
+        self.run = self._describe()
+
+    def train(self) -> Run:
+        """Train to the end, evaluate the best epoch on the test set, and write the summary.
+
+        Raises:
+            Interrupted: If a signal asked to stop; the state was saved.
+            NonFiniteLossError: If a loss was not finite.
+            ZooError: If the last state could not be saved.
+        """
+        try:
+            self._write_files("running")
+            self.reporter.started(self.run, self.progress)
+            self.observers.tell("run_started", run=self.run)
+            fit(self.task, self.progress, self)
+            summary, model = self._conclude()
+        except BaseException as error:
+            self._fail(error)
+            raise
+        self.observers.tell("run_finished", run=self.run, summary=summary)
+        return Run(self.directory.path, self.config, summary, tuple(self.progress.results), model)
+
+    def step_finished(self) -> None:
+        """Save, print and stop where it is time: called between two optimizer steps."""
+        self.reporter.step(self.progress)
+        if self.config.train.log_every:
+            self._log_windows(self.config.train.log_every)
+        if self._is_due():
+            self.save()
+        if self.requests.received is not None:
+            self._stop(self.requests.received)
+
+    def evaluation_batch(self) -> None:
+        """Stop where that was asked for: called before each batch of an evaluation."""
+        if self.requests.received is not None:
+            self._stop(self.requests.received)
+
+    def epoch_finished(self, result: EpochResult) -> None:
+        """Write the epoch's row; save if it is time, or the epoch is the best so far, or the last."""
+        self._logged = 0
+        self.reporter.epoch(result, self.task.epochs)
+        best = self.progress.best_epoch == result.epoch
+        due = self._interval.unit == "epoch" and result.epoch % self._interval.amount == 0
+        if best or due or result.epoch == self.task.epochs:
+            self.save()
+        else:
+            self._guarded(lambda: self.directory.write_metrics(self.progress.results))
+        self.observers.tell("epoch_finished", run=self.run, epoch=vars(result))
+        if self.requests.received is not None:
+            self._stop(self.requests.received)
+
+    def save(self, *, final: bool = False) -> None:
+        """Save a checkpoint and the metrics. A full disk is told once, and fatal only where *final*.
+
+        Raises:
+            NonFiniteLossError: If a loss of this epoch was not finite: what it led to is not kept.
+            ZooError: If the run's directory is gone, or this was the last chance.
+        """
+        if self._is_saved():
+            return
+        check_losses(self.task, self.progress)
+        self._guarded(self._save, final=final)
+
+    def _save(self) -> None:
+        tensors, state = capture(self.task, self.progress, self.network)
+        state["images"] = facts_to_json(self.images)
+        state["config"] = self.config.to_dict()
+        state["entries"] = self.components.providers
+        path = self.directory.checkpoints.save(self.progress.step, tensors=tensors, state=state)
+        self.directory.checkpoints.prune(self._steps_to_keep())
+        self.directory.write_metrics(self.progress.results)
+        self._saved = (self.progress.step, self.progress.epoch)
+        self._saved_at, self._save_failed = time.monotonic(), False
+        saved = {
+            "directory": str(path),
+            "step": self.progress.step,
+            "epoch": self.progress.epoch,
+            "best": self.progress.step == self._best_step(),
+        }
+        self.observers.tell("checkpoint_saved", run=self.run, checkpoint=saved)
+
+    def _is_saved(self) -> bool:
+        # The same step is saved twice where a run stopped before its epoch's evaluation, and again after it.
+        return self._saved == (self.progress.step, self.progress.epoch)
+
+    def _guarded(self, write: Any, *, final: bool = False) -> None:
+        """Write, and go on where the disk refuses, unless it is the run's last save."""
+        try:
+            write()
+        except OSError as error:
+            if not self.directory.path.is_dir():
+                raise ZooError(f"the run directory {self.directory} was removed while the run wrote to it") from error
+            what = in_one_line(error)
+            if final:
+                raise ZooError(
+                    f"the run's last state could not be saved in {self.directory}: {what}. "
+                    "The last good checkpoint is kept; make room and run the same command again."
+                ) from error
+            if not self._save_failed:
+                self.reporter.notice(
+                    f"could not save at step {self.progress.step}: {what}; trying again at the next one"
+                )
+            self._save_failed = True
+
+    def _best_step(self) -> int | None:
+        if not self.progress.best_epoch:
+            return None
+        return self.progress.results[self.progress.best_epoch - 1].step
+
+    def _steps_to_keep(self) -> set[int]:
+        """The last two checkpoints and the best."""
+        newest = self.directory.checkpoints.steps()[-2:]
+        best = self._best_step()
+        return {*newest, *(() if best is None else (best,))}
+
+    def _is_due(self) -> bool:
+        if self._interval.unit == "steps":
+            return self.progress.step % self._interval.amount == 0
+        if self._interval.unit == "min":
+            return time.monotonic() - self._saved_at >= self._interval.amount * 60
+        return False
+
+    def _log_windows(self, every: int) -> None:
+        """Print the mean of each complete stretch of *every* batches, and of the shorter one that ends an epoch."""
+        batches = len(self.task.losses)
+        ends_epoch = self.progress.position == self.task.windows_in(self.progress.epoch)
+        while self._logged * every < batches and (ends_epoch or (self._logged + 1) * every <= batches):
+            start = self._logged * every
+            stop = min(start + every, batches)
+            check_losses(self.task, self.progress)
+            self.reporter.window(self.progress.epoch + 1, stop, self.task.losses.mean(start, stop))
+            self._logged += 1
+
+    def _stop(self, signal_number: int) -> None:
+        self.save(final=True)
+        raise Interrupted(
+            f"stopped at step {self.progress.step} and saved; go on with: zoo train --resume {self.directory}",
+            signal_number,
+        )
+
+    def _conclude(self) -> tuple[dict[str, Any], nn.Module]:
+        """Evaluate the best epoch's weights on the test set, which nothing has read until here."""
+        self.save(final=True)
+        average = self.task.updates.average
+        model = average.module if average is not None else self.network.model
+        best_step = self._best_step()
+        if best_step is not None and best_step != self.progress.step:
+            best = self.directory.checkpoints.at(best_step)
+            if best is None:
+                raise DamagedError(f"{self.directory} has lost its best checkpoint, step {best_step}")
+            load_weights(model, best.tensors("average" if average is not None else "model"))
+        metrics = self._evaluate_test(model)
+        summary = self.summary("finished", metrics)
+        self._guarded(lambda: self.directory.write_summary(summary), final=True)
+        return summary, model.eval()
+
+    def _evaluate_test(self, model: nn.Module) -> Metrics:
+        self.reporter.evaluating("test")
+        batches = evaluation_batches(self.splits.test, self.config.train, self.network)
+        forward = self.network.around(model)
+        return evaluate(forward, announced(batches, self), self.task.criterion, self.task.denominator)
+
+    def summary(self, status: str, test: Metrics | None = None) -> dict[str, Any]:
+        """Return what summary.json holds."""
+        results = self.progress.results
+        best = results[self.progress.best_epoch - 1] if self.progress.best_epoch else None
+        sections = ("model", "data", "optimizer", "criterion", "scheduler")
+        return {
+            "schema": SCHEMA,
+            "status": status,
+            **{section: getattr(self.config, section).name for section in sections},
+            "parameters": self.run["parameters"],
+            "train": self.run["train"],
+            "validation": self.run["validation"],
+            "test": self.run["test"],
+            "epochs": len(results),
+            "steps": self.progress.step,
+            "best_epoch": best.epoch if best else None,
+            "val_accuracy": best.val_accuracy if best else None,
+            "test_accuracy": test.accuracy if test else None,
+            "test_loss": _finite(test.loss) if test else None,
+            "samples_per_second": statistics.median(r.samples_per_second for r in results) if results else None,
+            "seconds": self.progress.seconds,
+        }
+
+    def _fail(self, error: BaseException) -> None:
+        """Leave a summary that says what happened, where that is still possible."""
+        status = "interrupted" if isinstance(error, Interrupted | KeyboardInterrupt) else "failed"
+        if self.directory.path.is_dir():
+            self._guarded(lambda: self.directory.write_summary(self.summary(status)))
+        data = {
+            "type": type(error).__name__,
+            "message": str(error),
+            "exit_code": error.exit_code if isinstance(error, ZooError) else 1,
+        }
+        self.observers.tell("run_failed", run=self.run, error=data)
+
+    def _write_files(self, status: str) -> None:
+        try:
+            self.directory.write_metrics(self.progress.results)
+            self.directory.write_summary(self.summary(status))
+        except OSError as error:
+            raise UsageError(f"cannot write to {self.directory}: {in_one_line(error)}; give another --out") from error
+
+    def _describe(self) -> dict[str, Any]:
+        """Return what observers and the transcript are told of the run."""
+        settings, splits = self.config.train, self.splits
+        return {
+            "directory": str(self.directory),
+            "config": self.config.to_dict(),
+            "entries": self.components.providers,
+            "model": self.config.model.name,
+            "data": self.config.data.name,
+            "parameters": parameter_count(self.network.model),
+            "device": self.network.device.type,
+            "precision": self.network.precision,
+            "threads": settings.threads,
+            "memory_format": settings.memory_format,
+            "train": len(splits.train),
+            "validation": len(splits.validation) if splits.validation is not None else 0,
+            "test": len(splits.test),
+            "epochs": self.task.epochs,
+            "steps_per_epoch": self.task.training.steps,
+            "steps": self.task.steps,
+            "lr": self.task.updates.optimizer.defaults.get("lr"),
+            "image_size": self.images.image_size,
+            "input_size": self.network.prepare.size,
+        }
+
+
+def _finite(value: float) -> float | None:
+    """JSON has no infinity and no nan."""
+    return value if math.isfinite(value) else None

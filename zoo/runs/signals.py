@@ -1,0 +1,46 @@
+"""SIGINT and SIGTERM as requests: a run stops between two batches, saved; a second signal ends the process at once."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType, TracebackType
+from typing import Any
+
+from zoo.errors import Interrupted
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class StopRequests:
+    """While it is entered, the first SIGINT or SIGTERM is remembered, and a second one acts as if zoo were not there.
+
+    Outside the main thread, where Python allows no handlers, it does nothing.
+    """
+
+    def __init__(self) -> None:
+        self.received: int | None = None
+        self.may_raise = True
+        self._previous: dict[int, Any] = {}
+
+    def __enter__(self) -> StopRequests:
+        if threading.current_thread() is threading.main_thread():
+            self._previous = {number: signal.signal(number, self._remember) for number in SIGNALS}
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+
+    def hold(self) -> None:
+        """From here on, only remember a signal: there is something to save first, by whoever asks for `received`."""
+        self.may_raise = False
+
+    def _remember(self, number: int, _: FrameType | None) -> None:
+        self.received = number
+        for each in self._previous:
+            signal.signal(each, signal.SIG_DFL)
+        if self.may_raise:
+            raise Interrupted(f"stopped by {signal.Signals(number).name} before training began", number)

@@ -1,0 +1,175 @@
+"""Everything of a run that changes, as a checkpoint holds it, and back."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import random
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from zoo.data import ImageFacts
+from zoo.errors import DamagedError, UsageError
+from zoo.runs.assembly import Network
+from zoo.training import tree
+from zoo.training.fit import EpochResult, Progress, Task
+from zoo.training.optimizer_state import pack, unpack
+
+Tensors = dict[str, Mapping[str, Tensor]]
+
+
+def capture(task: Task, progress: Progress, network: Network) -> tuple[Tensors, dict[str, Any]]:
+    """Return the tensors, by file, and the plain data that `restore` needs.
+
+    Raises:
+        UsageError: If the optimizer's or the scheduler's state cannot be kept.
+    """
+    optimizer, optimizer_data = pack(task.updates.optimizer, dict(network.model.named_parameters()))
+    tensors: Tensors = {"model": network.model.state_dict(), "optimizer": optimizer}
+    state = {
+        "progress": tree.encode(dataclasses.asdict(progress), {}),
+        "losses": {"values": task.losses.values(), "weights": task.losses.weights()},
+        "optimizer": optimizer_data,
+        "scheduler": _packed_scheduler(task),
+        "random": random_state(),
+    }
+    if task.updates.average is not None:
+        tensors["average"] = task.updates.average.module.state_dict()
+        state["average_updates"] = task.updates.average.updates
+    return tensors, state
+
+
+def restore(task: Task, network: Network, tensors: Mapping[str, Mapping[str, Tensor]], state: Any) -> Progress:
+    """Put everything back as `capture` found it, to the bit.
+
+    Returns:
+        How far the run was.
+
+    Raises:
+        DamagedError: If something is missing or has another form.
+        UsageError: If the state belongs to another model or optimizer.
+    """
+    try:
+        load_weights(network.model, tensors["model"])
+        unpack(
+            task.updates.optimizer,
+            dict(network.model.named_parameters()),
+            tensors["optimizer"],
+            state["optimizer"],
+        )
+        if task.updates.scheduler is not None:
+            task.updates.scheduler.load_state_dict(tree.decode(state["scheduler"], {}))
+        if task.updates.average is not None:
+            load_weights(task.updates.average.module, tensors["average"])
+            task.updates.average.updates = state["average_updates"]
+        task.losses.restore(state["losses"]["values"], state["losses"]["weights"])
+        restore_random_state(state["random"])
+        return Progress(**{**tree.decode(state["progress"], {}), "results": results_from(state)})
+    except (KeyError, TypeError, ValueError) as error:
+        if isinstance(error, UsageError):
+            raise
+        raise DamagedError(f"the checkpoint's state.json lacks or misstates something: {error}") from error
+
+
+def results_from(state: Mapping[str, Any]) -> list[EpochResult]:
+    """Return the epochs that a checkpoint's state tells of.
+
+    Raises:
+        DamagedError: If it has another form.
+    """
+    try:
+        return [EpochResult(**result) for result in tree.decode(state["progress"], {})["results"]]
+    except (KeyError, TypeError) as error:
+        raise DamagedError(f"the checkpoint's state.json lacks or misstates the epochs: {error}") from error
+
+
+def load_weights(model: torch.nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Copy *weights* into *model*, each tensor keeping the layout that the model's has.
+
+    Raises:
+        UsageError: If they are another model's: the first name or shape that differs is told.
+    """
+    own = model.state_dict()
+    if missing := sorted(own.keys() ^ weights.keys()):
+        where = "the model" if missing[0] in own else "the checkpoint"
+        raise UsageError(f"the checkpoint is of another model: only {where} has {missing[0]!r}")
+    for name, tensor in own.items():
+        if tensor.shape != weights[name].shape:
+            raise UsageError(
+                f"the checkpoint is of another model: {name!r} is {tuple(weights[name].shape)} in the checkpoint and "
+                f"{tuple(tensor.shape)} in the model"
+            )
+    with torch.no_grad():
+        for name, tensor in own.items():
+            tensor.copy_(weights[name])
+
+
+def random_state() -> dict[str, Any]:
+    """Return the state of the generators that models draw from, as plain data."""
+    kind, keys, position, has_gauss, gauss = np.random.get_state(legacy=True)
+    version, numbers, next_gauss = random.getstate()
+    devices = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+    return {
+        "python": [version, list(numbers), next_gauss],
+        "numpy": [str(kind), [int(key) for key in keys], int(position), int(has_gauss), float(gauss)],
+        "torch": _to_text(torch.get_rng_state()),
+        "cuda": [_to_text(state) for state in devices],
+    }
+
+
+def restore_random_state(state: Mapping[str, Any]) -> None:
+    """Put back what `random_state` returned."""
+    version, numbers, next_gauss = state["python"]
+    random.setstate((version, tuple(numbers), next_gauss))
+    kind, keys, *rest = state["numpy"]
+    np.random.set_state((kind, np.array(keys, dtype=np.uint32), *rest))
+    torch.set_rng_state(_from_text(state["torch"]))
+    if torch.cuda.is_available() and len(state["cuda"]) == torch.cuda.device_count():
+        torch.cuda.set_rng_state_all([_from_text(text) for text in state["cuda"]])
+
+
+def facts_to_json(images: ImageFacts) -> dict[str, Any]:
+    """Return the facts of the images as plain data."""
+    return dataclasses.asdict(images)
+
+
+def facts_from_json(data: Any) -> ImageFacts:
+    """Return the facts that `facts_to_json` wrote.
+
+    Raises:
+        DamagedError: If *data* has another form.
+    """
+    try:
+        height, width = data["image_size"]
+        return ImageFacts(
+            classes=tuple(map(str, data["classes"])),
+            mean=tuple(map(float, data["mean"])),
+            std=tuple(map(float, data["std"])),
+            in_channels=int(data["in_channels"]),
+            image_size=(int(height), int(width)),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise DamagedError(f"the checkpoint's state.json lacks or misstates the images: {error}") from error
+
+
+def _packed_scheduler(task: Task) -> Any:
+    if task.updates.scheduler is None:
+        return None
+    tensors: dict[str, Tensor] = {}
+    packed = tree.encode(task.updates.scheduler.state_dict(), tensors)
+    if tensors:
+        name = type(task.updates.scheduler).__name__
+        raise UsageError(f"scheduler {name} keeps tensors in its state_dict(), so runs with it cannot be checkpointed")
+    return packed
+
+
+def _to_text(state: Tensor) -> str:
+    return base64.b64encode(state.numpy().tobytes()).decode("ascii")
+
+
+def _from_text(text: str) -> Tensor:
+    return torch.frombuffer(bytearray(base64.b64decode(text)), dtype=torch.uint8)

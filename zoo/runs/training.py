@@ -1,0 +1,234 @@
+"""`zoo.train`: decide what run it is, build its parts, and hand them to a session."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from zoo.config import Config, TrainSettings
+from zoo.errors import UsageError
+from zoo.runs.assembly import (
+    Machine,
+    Network,
+    build_network,
+    build_task,
+    load_dataset,
+    seed_everything,
+    split_dataset,
+)
+from zoo.runs.components import Components, find_components
+from zoo.runs.directory import RunDirectory, environment, new_path
+from zoo.runs.lock import RunLock
+from zoo.runs.observers import Observers
+from zoo.runs.reporting import Reporter
+from zoo.runs.session import Run, Session
+from zoo.runs.signals import StopRequests
+from zoo.runs.state import restore
+from zoo.training.fit import Progress
+from zoo.training.optimizer_state import check_packable
+
+
+@dataclass(frozen=True)
+class Request:
+    """What somebody asked for.
+
+    Attributes:
+        config: As it was given, not yet resolved.
+        objects: Python objects by section, in place of names.
+        out: The run's own directory; None for a new one under runs/.
+        restart: Whether to begin anew where *out* already holds a run.
+    """
+
+    config: Config
+    objects: Mapping[str, Any] = field(default_factory=dict)
+    out: Path | None = None
+    restart: bool = False
+
+
+class AlreadyFinished(Exception):  # noqa: N818 - it is no error
+    """The run that was asked for is finished.
+
+    Args:
+        directory: Where it is.
+        summary: What came of it.
+    """
+
+    def __init__(self, directory: RunDirectory, summary: Mapping[str, Any]) -> None:
+        super().__init__(f"{directory} is finished")
+        self.directory, self.summary = directory, summary
+
+
+def start(request: Request, reporter: Reporter) -> Run:
+    """Train what was asked for, or go on with the run that *out* already holds.
+
+    Raises:
+        AlreadyFinished: If that run is finished.
+        UsageError: If a name, an option or the directory is wrong, or the run there has other settings.
+        ZooError: If the work fails; the message says what was kept.
+    """
+    components = find_components(request.config, request.objects)
+    config = components.resolved(request.config)
+    directory = RunDirectory(request.out or new_path(config.model.name, config.data.name))
+    if directory.holds_run and not request.restart:
+        recorded = directory.read_config()
+        if changed := differences(recorded, config):
+            raise UsageError(
+                f"{directory} holds a run with other settings: {'; '.join(changed)}.\n"
+                "Give another --out, or --restart to remove that run and begin anew."
+            )
+        return _proceed(directory, recorded, components, reporter)
+    if not directory.holds_run and not directory.is_free:
+        raise UsageError(f"{str(directory)!r} exists and holds something else than a run; give another --out")
+    return _proceed(directory, config, components, reporter, fresh=True)
+
+
+def resume(path: str | Path, reporter: Reporter) -> Run:
+    """Go on with a run where its newest checkpoint is.
+
+    Raises:
+        AlreadyFinished: If the run is finished.
+        UsageError: If there is no run at *path*.
+        DamagedError: If the run, or every one of its checkpoints, is damaged.
+        ZooError: If the work fails.
+    """
+    directory = RunDirectory.open(path)
+    config = directory.read_config()
+    return _proceed(directory, config, find_components(config), reporter)
+
+
+def differences(recorded: Config, requested: Config) -> list[str]:
+    """Return where two configurations differ, one line a key; what was left to zoo to choose never does."""
+    old, new = _flat(recorded.to_dict()), _flat(requested.to_dict())
+    open_keys = {key for key, value in new.items() if value == "auto"} | {"train.threads"}
+    return [
+        f"{key} is {old.get(key, 'off')!r} there and {new.get(key, 'off')!r} here"
+        for key in sorted((old.keys() | new.keys()) - open_keys)
+        if old.get(key) != new.get(key)
+    ]
+
+
+def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = list(value) if isinstance(value, tuple) else value
+    return flat
+
+
+def _proceed(
+    directory: RunDirectory,
+    config: Config,
+    components: Components,
+    reporter: Reporter,
+    *,
+    fresh: bool = False,
+) -> Run:
+    with StopRequests() as requests:
+        parts = _build(config, components, reporter)
+        existed = directory.path.exists()
+        directory.make()
+        try:
+            with RunLock(directory.path):
+                if fresh:
+                    directory.clear()
+                elif (summary := directory.read_summary()).get("status") == "finished":
+                    raise AlreadyFinished(directory, summary)
+                return _run(directory, parts, reporter, requests)
+        finally:
+            if not existed and not directory.holds_run:
+                _remove_empty(directory.path)
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """What a session is made of, besides its directory."""
+
+    config: Config
+    components: Components
+    machine: Machine
+    network: Network
+    images: Any
+    splits: Any
+    task: Any
+    observers: Observers
+
+
+def _build(config: Config, components: Components, reporter: Reporter) -> _Parts:
+    """Build everything, before anything is written."""
+    machine = Machine.prepare(config.train)
+    observers = Observers(components.several["observe"], reporter.notice)
+    dataset = load_dataset(components["data"], machine.device)
+    images, splits = dataset.facts, split_dataset(dataset, config)
+    seed_everything(config.train.seed)
+    network = build_network(components["model"], images, machine, config.train)
+    task = build_task(components, config, images, splits, network)
+    check_packable(task.updates.optimizer, dict(network.model.named_parameters()))
+    settings: TrainSettings = machine.resolved(config.train, network.memory_format)
+    resolved = dataclasses.replace(config, train=settings)
+    return _Parts(resolved, components, machine, network, images, splits, task, observers)
+
+
+def _run(directory: RunDirectory, parts: _Parts, reporter: Reporter, requests: StopRequests) -> Run:
+    """Begin, or go on from the newest checkpoint that is whole."""
+    environs = environment(parts.machine.device, parts.machine.threads, parts.components.providers)
+    checkpoint = None
+    if directory.holds_run:
+        _note_changes(directory.read_environment(), environs, reporter)
+        checkpoint = directory.checkpoints.newest()
+        for damage in directory.checkpoints.damages:
+            reporter.notice(f"{damage}; the checkpoint before it is used")
+    else:
+        directory.write_environment(environs)
+        directory.write_config(parts.config)
+    progress = Progress()
+    if checkpoint is not None:
+        tensors = {part: checkpoint.tensors(part) for part in checkpoint.names}
+        progress = restore(parts.task, parts.network, tensors, checkpoint.state)
+    requests.hold()
+    session = Session(
+        directory,
+        parts.config,
+        parts.components,
+        parts.images,
+        parts.splits,
+        parts.network,
+        parts.task,
+        progress,
+        reporter,
+        requests,
+        parts.observers,
+    )
+    try:
+        return session.train()
+    finally:
+        reporter.closed()
+
+
+def _note_changes(then: Mapping[str, Any], now: Mapping[str, Any], reporter: Reporter) -> None:
+    """Say what is another than when the run began: the results stay right, but their bits may differ."""
+    keys = ("torch", "python", "threads", "cpu_capability", "device")
+    changed = [f"{key} {then[key]} then, {now[key]} now" for key in keys if key in then and then[key] != now[key]]
+    for name, provider in now["entries"].items():
+        before = then.get("entries", {}).get(name)
+        if before and before["version"] != provider["version"]:
+            changed.append(f"{provider['distribution']} {before['version']} then, {provider['version']} now")
+    if changed:
+        reporter.notice(
+            f"this run began elsewhere, so its bits may differ from an uninterrupted one's: {'; '.join(changed)}"
+        )
+
+
+def _remove_empty(path: Path) -> None:
+    """Remove what was made for a run that never began."""
+    import contextlib
+
+    for leftover in path.glob(".*"):
+        with contextlib.suppress(OSError):
+            leftover.unlink()
+    with contextlib.suppress(OSError):
+        path.rmdir()
