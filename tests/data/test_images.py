@@ -193,6 +193,14 @@ def test_the_first_picture_of_an_animation_counts(tmp_path):
     assert zoo.read_image(path, channels=1).unique().tolist() == [10]
 
 
+def outcome(path):
+    """Return what reading says and what it gives, one of them None."""
+    try:
+        return None, zoo.read_image(path, channels=3)
+    except zoo.DamagedError as error:
+        return str(error), None
+
+
 def test_every_truncation_is_an_error_or_the_whole_image(tmp_path, photo):
     """A file that is cut short never comes back as an image with a part missing."""
     for ending in ("png", "jpg", "webp", "gif", "bmp", "tif"):
@@ -203,13 +211,9 @@ def test_every_truncation_is_an_error_or_the_whole_image(tmp_path, photo):
         whole = zoo.read_image(path, channels=3)
         for length in range(0, len(buffer.getvalue()), 37):
             path.write_bytes(buffer.getvalue()[:length])
-            try:
-                found = zoo.read_image(path, channels=3)
-            except zoo.DamagedError as error:
-                assert str(path) in str(error)
-                assert "\n" not in str(error)
-            else:
-                assert torch.equal(found, whole)
+            error, found = outcome(path)
+            assert found is None or torch.equal(found, whole)
+            assert found is not None or (repr(str(path)) in error and "\n" not in error)
 
 
 def test_flipped_bytes_are_an_error_or_an_image(tmp_path, photo):

@@ -76,6 +76,8 @@ def unpack(archive: str | Path, folder: str | Path, *, max_bytes: int, max_membe
     except _BROKEN as error:
         raise DamagedError(f"{str(archive)!r} is damaged: {error or type(error).__name__}. Get it anew.") from error
     except OSError as error:
+        if error.errno is None:  # bzip2's decoder says so that the data is invalid
+            raise DamagedError(f"{str(archive)!r} is damaged: {error}. Get it anew.") from error
         raise ZooError(f"cannot unpack {str(archive)!r} to {str(folder)!r}: {error.strerror or error}") from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
@@ -100,11 +102,10 @@ def _unpack_into(folder: Path, archive: Path, max_bytes: int, max_members: int) 
             if count > max_members:
                 raise _RefusedError(f"it holds more than {max_members:,} files and folders")
             target = folder / _safe(member.name)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            if member.content is None:
-                target.mkdir(exist_ok=True)
-            else:
-                left -= _write(member.content, target, left)
+            try:
+                left -= _place(member, target, left)
+            except (FileExistsError, NotADirectoryError) as error:
+                raise _RefusedError(f"it holds {member.name!r} twice, or as a file and as a folder") from error
 
 
 def _safe(name: str) -> PurePosixPath:
@@ -115,16 +116,16 @@ def _safe(name: str) -> PurePosixPath:
     return path
 
 
-def _write(content: IO[bytes], target: Path, left: int) -> int:
-    """Write *content* to a new file, at most *left* bytes, and return how many they were."""
+def _place(member: _Member, target: Path, left: int) -> int:
+    """Make a folder, or a new file of at most *left* bytes, and return how many they were."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if member.content is None:
+        target.mkdir(exist_ok=True)
+        return 0
     size = 0
-    try:
-        # Exclusive: an archive with one name twice, or with names that are one on this disk, is refused.
-        file = target.open("xb")
-    except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
-        raise _RefusedError(f"it holds {target.name!r} twice") from error
-    with file:
-        while chunk := content.read(_CHUNK):
+    # Exclusive: one name twice, or two names that are one on this disk, do not replace each other.
+    with target.open("xb") as file:
+        while chunk := member.content.read(_CHUNK):
             size += len(chunk)
             if size > left:
                 raise _RefusedError("it unpacks to more bytes than are allowed")

@@ -54,7 +54,7 @@ def open_file(path: Path) -> io.BufferedReader:
     mode = os.fstat(descriptor).st_mode
     if not stat.S_ISREG(mode):
         os.close(descriptor)
-        raise UsageError(f"{str(path)!r} is {'a folder' if stat.S_ISDIR(mode) else 'no regular file'}, not a file")
+        raise UsageError(f"{str(path)!r} is {'a folder, not a file' if stat.S_ISDIR(mode) else 'no regular file'}")
     return os.fdopen(descriptor, "rb")
 
 

@@ -125,7 +125,8 @@ def _opened(path: Path) -> Iterator[Image.Image]:
             raise
         except Exception as error:
             # Decoders of hostile files raise nearly anything: OSError, SyntaxError, struct.error, IndexError, ...
-            raise DamagedError(f"{str(path)!r} is a damaged image: {error or type(error).__name__}") from error
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise DamagedError(f"{str(path)!r} is a damaged image: {reason}") from error
 
 
 def _too_large(path: Path, pixels: str) -> str:
