@@ -6,7 +6,6 @@ that says what was given, where, and what to do next. Anything else that escapes
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Iterable, Sequence
 
@@ -91,10 +90,12 @@ def suggestions(name: str, known: Iterable[str], limit: int = 3) -> list[str]:
 
     A name resembles a full name, ``plugin/name``, by the part after the slash, too; short names come before those.
     """
+    from difflib import get_close_matches
+
     by_folded: dict[str, list[str]] = {}
     for candidate in sorted(known, key=lambda candidate: ("/" in candidate, candidate)):
         folded = candidate.casefold()
         for key in {folded, folded.rpartition("/")[2]}:
             by_folded.setdefault(key, []).append(candidate)
-    close = difflib.get_close_matches(name.casefold(), by_folded, n=limit, cutoff=0.7)
+    close = get_close_matches(name.casefold(), by_folded, n=limit, cutoff=0.7)
     return list(dict.fromkeys(candidate for key in close for candidate in by_folded[key]))[:limit]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pkgutil import resolve_name
 
 import click
 
@@ -23,6 +22,8 @@ class LazyCommand(click.Command):
 
     def load(self) -> click.Command:
         """Import the command itself."""
+        from pkgutil import resolve_name
+
         command: click.Command = resolve_name(self.target)
         return command
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import traceback
 from collections.abc import Sequence
 
 import click
@@ -31,6 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return result if isinstance(result, int) else 0
     except Exception as error:
         if debugging():
+            import traceback
+
             traceback.print_exc()
         message, code = explained(error)
         sys.stderr.write(f"{message}\n")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -15,14 +13,19 @@ SCHEMA = 1
 
 def write_json(document: Mapping[str, Any]) -> None:
     """Print a JSON document that states its schema; what JSON cannot say is written as Python shows it."""
+    import json
+
     click.echo(json.dumps({"schema": SCHEMA, **document}, indent=2, ensure_ascii=False, default=repr))
 
 
 def write_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print rows under a header on a terminal, cut to its width, and rows alone and whole in a pipe."""
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    lines = table(rows if width is None else [header, *rows], width)
-    click.echo("\n".join(lines))
+    width = None
+    if sys.stdout.isatty():
+        from shutil import get_terminal_size
+
+        rows, width = [header, *rows], get_terminal_size().columns
+    click.echo("\n".join(table(rows, width)))
 
 
 def table(rows: Iterable[Sequence[str]], width: int | None = None) -> Iterator[str]:

@@ -7,9 +7,10 @@ from collections.abc import Iterable
 
 from zoo.registry.entry import OWN_DISTRIBUTION
 
-_OURS = re.compile(r"torch[-_.]+zoo(?![\w.-]*\w)", re.IGNORECASE)
-_AT_LEAST = re.compile(r"\s*\(?\s*>=\s*(\d+(?:\.\d+)*)\s*\)?\s*")
-_RELEASE = re.compile(r"\d+(?:\.\d+)*")
+# Patterns, not compiled ones: most are never needed, and `re` keeps those that are.
+_OURS = r"(?i)torch[-_.]+zoo(?![\w.-]*\w)"
+_AT_LEAST = r"\s*\(?\s*>=\s*(\d+(?:\.\d+)*)\s*\)?\s*"
+_RELEASE = r"\d+(?:\.\d+)*"
 
 
 def stated_requirement(requirements: Iterable[str]) -> str | None:
@@ -17,7 +18,7 @@ def stated_requirement(requirements: Iterable[str]) -> str | None:
 
     Requirements that an extra or another platform adds do not count.
     """
-    ours = [text for text in requirements if _OURS.match(text)]
+    ours = [text for text in requirements if re.match(_OURS, text)]
     specifiers = [specifier for text in ours if (specifier := _specifier(text)) is not None]
     return OWN_DISTRIBUTION + ",".join(filter(None, specifiers)) if specifiers else None
 
@@ -31,8 +32,8 @@ def accepts(requirement: str | None, version: str) -> bool:
     specifier = (requirement or OWN_DISTRIBUTION).removeprefix(OWN_DISTRIBUTION)
     if not specifier:
         return True
-    least = _AT_LEAST.fullmatch(specifier)
-    if least and _RELEASE.fullmatch(version):
+    least = re.fullmatch(_AT_LEAST, specifier)
+    if least and re.fullmatch(_RELEASE, version):
         return _numbers(version) >= _numbers(least[1])
     from packaging.specifiers import SpecifierSet
 
@@ -42,8 +43,8 @@ def accepts(requirement: str | None, version: str) -> bool:
 def _specifier(text: str) -> str | None:
     """Return the version specifier of one requirement on zoo, or None where its marker does not hold here."""
     # Nearly every plugin states "torch-zoo>=X": read that much here, since importing packaging takes 30 ms.
-    rest = _OURS.sub("", text, count=1)
-    if least := _AT_LEAST.fullmatch(rest):
+    rest = re.sub(_OURS, "", text, count=1)
+    if least := re.fullmatch(_AT_LEAST, rest):
         return f">={least[1]}"
     from packaging.requirements import InvalidRequirement, Requirement
 

@@ -95,7 +95,8 @@ def _described(distribution: metadata.Distribution) -> tuple[str, str, list[str]
 
 def _plugins(distribution: metadata.Distribution) -> Iterator[Found]:
     name, version, requirements = _described(distribution)
-    requires = stated_requirement(requirements)
+    # What zoo's own extras require of zoo says nothing, and reading it would take packaging.
+    requires = None if normalized(name) == OWN_DISTRIBUTION else stated_requirement(requirements)
     seen: set[str] = set()
     for point in _entry_points(distribution, name):
         fault = ""

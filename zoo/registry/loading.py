@@ -6,7 +6,6 @@ import contextlib
 import inspect
 import sys
 import time
-import traceback
 from collections.abc import Collection
 
 import pluggy
@@ -37,6 +36,8 @@ def load(found: Found) -> Plugin:
         raise
     except BaseException as error:  # SystemExit and a Rust extension's panic are no Exception, and end no program
         if debugging():
+            import traceback
+
             traceback.print_exc()
         return unloaded(found, "broken", in_one_line(error))
 
