@@ -30,13 +30,13 @@ if TYPE_CHECKING:
     from zoo.registry import create as create
     from zoo.registry import entries as entries
     from zoo.registry import hookimpl as hookimpl
-    from zoo.training.input_size import sides_from as sides_from
-    from zoo.training.input_size import smallest_input_size as smallest_input_size
     from zoo.runs.api import train as train
     from zoo.runs.evaluating import evaluate as evaluate
     from zoo.runs.predicting import predict as predict
     from zoo.runs.reporting import Reporter as Reporter
     from zoo.runs.session import Run as Run
+    from zoo.training.input_size import sides_from as sides_from
+    from zoo.training.input_size import smallest_input_size as smallest_input_size
 
 _HOMES = {
     "DamagedError": "zoo.errors",

@@ -23,7 +23,7 @@ from zoo.cli.output import write_json
     "--checkpoint", type=click.Choice(["best", "last"]), default="best", show_default=True, help="Which weights."
 )
 @common_options
-def evaluate(run: Path, split: str, checkpoint: str, quiet: bool, as_json: bool) -> None:
+def evaluate(run: Path, split: str, checkpoint: str, quiet: bool, as_json: bool) -> None:  # noqa: ARG001 - every command takes --quiet
     """Measure a run's checkpoint again.
 
     RUN is a run's directory. The recorded batch size, precision and threads are used, so that the logged numbers come

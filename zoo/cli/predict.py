@@ -24,7 +24,7 @@ def predict(
     images: tuple[str, ...],
     top_k: int,
     checkpoint: str,
-    quiet: bool,
+    quiet: bool,  # noqa: ARG001 - every command takes --quiet
     as_json: bool,
 ) -> None:
     """Classify image files with a run's model.

@@ -88,8 +88,8 @@ def _complete_choices(choices: tuple[str, ...]) -> Callable[[click.Context, clic
 class TrainCommand(click.Command):
     """A command whose options come from `zoo.config`."""
 
-    def __init__(self, *args: Any, params: list[click.Parameter] | None = None, **more: Any) -> None:
-        super().__init__(*args, params=[*_train_options(), *(params or [])], **more)
+    def __init__(self, name: str | None, params: list[click.Parameter] | None = None, **more: Any) -> None:
+        super().__init__(name, params=[*_train_options(), *(params or [])], **more)
 
 
 @click.command("train", cls=TrainCommand)
@@ -130,6 +130,7 @@ class TrainCommand(click.Command):
 @click.pass_context
 def train(
     ctx: click.Context,
+    /,
     assignments: tuple[str, ...],
     recipe: str | None,
     file: Path | None,
@@ -140,7 +141,7 @@ def train(
     as_json: bool,
     **settings: Any,
 ) -> None:
-    """Train a model and keep the run.
+    r"""Train a model and keep the run.
 
     \b
       zoo train --model cnn_dropout

@@ -68,8 +68,13 @@ class Machine:
     def resolved(self, settings: TrainSettings, memory_format: torch.memory_format) -> TrainSettings:
         """Return *settings* with what ``auto`` came to."""
         layout = "channels_last" if memory_format == torch.channels_last else "contiguous"
-        chosen = {"device": self.device.type, "precision": self.precision, "threads": self.threads}
-        return dataclasses.replace(settings, **chosen, memory_format=layout)
+        return dataclasses.replace(
+            settings,
+            device=self.device.type,
+            precision=self.precision,
+            threads=self.threads,
+            memory_format=layout,
+        )
 
 
 @dataclass(frozen=True)

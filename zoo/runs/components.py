@@ -1,4 +1,4 @@
-"""From the names in a configuration to the entries that build them; every option is looked at before anything starts."""
+"""From the names in a configuration to the entries that build them, with every option looked at first."""
 
 from __future__ import annotations
 

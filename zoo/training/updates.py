@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Protocol
 
 import torch
 from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-
-class WeightAverage(Protocol):
-    """A running average of a model's weights."""
-
-    def update(self) -> None:
-        """Take in the weights as they are now."""
+from zoo.training.averaging import Average
 
 
 class Updates:
@@ -36,7 +30,7 @@ class Updates:
         *,
         parameters: Iterable[nn.Parameter] = (),
         clip_norm: float | None = None,
-        average: WeightAverage | None = None,
+        average: Average | None = None,
     ) -> None:
         self.optimizer = optimizer
         self.scheduler = scheduler
