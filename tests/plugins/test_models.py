@@ -35,7 +35,7 @@ def test_all_models_of_both_plugins_are_tested_here():
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
 @pytest.mark.parametrize(("num_classes", "in_channels"), [(2, 3), (10, 1)])
 def test_a_model_learns_from_every_pixel_with_every_parameter(name, size, num_classes, in_channels):
-    """The logits' shape is right; each parameter has a finite gradient that is not all 0, each pixel of a channel one."""
+    """The logits' shape is right; each parameter has a finite gradient that is not all 0, and no pixel has one of 0."""
     model = build(name, num_classes, in_channels, size)
     generator = torch.Generator().manual_seed(1)
     inputs = torch.randn(8, in_channels, *size, generator=generator).requires_grad_()
