@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -76,8 +77,8 @@ class Warp:
         rows, columns = _positions(inputs)
         # Each output pixel looks up its source: turned, zoomed, and moved sideways by its height times tan(lean).
         cosine, sine, tangent = zoom * torch.cos(angle), zoom * torch.sin(angle), torch.tan(lean)
-        y = columns * sine + rows * (cosine + sine * tangent) + down * self.shift
-        x = columns * cosine + rows * (cosine * tangent - sine) + right * self.shift
+        y = columns * sine + (rows * (cosine + sine * tangent) + down * self.shift)  # (B, H, W)
+        x = columns * cosine + (rows * (cosine * tangent - sine) + right * self.shift)
         if self.elastic:
             bend = self._bend(draws, inputs.shape[2:])
             y, x = y + bend[:, 0], x + bend[:, 1]
@@ -86,7 +87,26 @@ class Warp:
     def _bend(self, draws: Draws, size: torch.Size) -> Tensor:
         """Return a smooth displacement in pixels, float32 (B, 2, H, W)."""
         moves = draws.uniform(2, self.points, self.points).mul_(2).sub_(1).mul_(self.elastic)
-        return functional.interpolate(moves, size, mode="bicubic", align_corners=True)
+        rows, columns = (_bicubic(self.points, length, draws.device) for length in size)
+        return _weighted_sum(_weighted_sum(moves.unbind(3), columns, axis=3).unbind(2), rows, axis=2)
+
+
+def _weighted_sum(parts: Sequence[Tensor], weights: Tensor, *, axis: int) -> Tensor:
+    """Return the sum of each part times its row of *weights*, laid along a new *axis*.
+
+    A matrix product would be shorter, but the order in which it adds may depend on the size of the batch.
+    """
+    shape = (-1,) + (1,) * (3 - axis)
+    total, *rest = (part.unsqueeze(axis) * weight.view(shape) for part, weight in zip(parts, weights, strict=True))
+    for term in rest:
+        total.add_(term)
+    return total
+
+
+def _bicubic(points: int, length: int, device: torch.device) -> Tensor:
+    """Return how much each of *points*, first and last at the ends, counts at each pixel: float32 (points, length)."""
+    unit = torch.eye(points, device=device).view(1, points, 1, points)
+    return functional.interpolate(unit, (1, length), mode="bicubic", align_corners=True).view(points, length)
 
 
 def _positions(inputs: Tensor) -> tuple[Tensor, Tensor]:
@@ -112,12 +132,13 @@ def resample(inputs: Tensor, y: Tensor, x: Tensor, fill: str, *, mode: str) -> T
         (B, C, H, W), as *inputs*.
     """
     batch, _, height, width = inputs.shape
-    sources = (x * (2 / width), y * (2 / height))  # from -1 to 1, as grid_sample counts
-    grid = torch.stack([source.expand(batch, height, width) for source in sources], dim=3)
+    grid = inputs.new_empty(batch, height, width, 2)  # torch.stack takes three times as long
+    grid[..., 0] = x * (2 / width)
+    grid[..., 1] = y * (2 / height)
     outside = inputs.amin((2, 3), keepdim=True) if fill == "dark" else 0.0
     moved = functional.grid_sample(
         inputs - outside if fill == "dark" else inputs,
-        grid.to(inputs.dtype),
+        grid,
         mode=mode,
         padding_mode=_PADDING[fill],
         align_corners=False,
