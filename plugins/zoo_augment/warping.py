@@ -97,16 +97,17 @@ def _weighted_sum(parts: Sequence[Tensor], weights: Tensor, *, axis: int) -> Ten
     A matrix product would be shorter, but the order in which it adds may depend on the size of the batch.
     """
     shape = (-1,) + (1,) * (3 - axis)
-    total, *rest = (part.unsqueeze(axis) * weight.view(shape) for part, weight in zip(parts, weights, strict=True))
-    for term in rest:
-        total.add_(term)
+    total: Tensor = parts[0].unsqueeze(axis) * weights[0].view(shape)
+    for part, weight in zip(parts[1:], weights[1:], strict=True):
+        total.add_(part.unsqueeze(axis) * weight.view(shape))
     return total
 
 
 def _bicubic(points: int, length: int, device: torch.device) -> Tensor:
     """Return how much each of *points*, first and last at the ends, counts at each pixel: float32 (points, length)."""
     unit = torch.eye(points, device=device).view(1, points, 1, points)
-    return functional.interpolate(unit, (1, length), mode="bicubic", align_corners=True).view(points, length)
+    weights: Tensor = functional.interpolate(unit, (1, length), mode="bicubic", align_corners=True)
+    return weights.view(points, length)
 
 
 def _positions(inputs: Tensor) -> tuple[Tensor, Tensor]:
