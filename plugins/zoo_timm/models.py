@@ -1,0 +1,144 @@
+"""timm's classifiers, built for the size of the images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import torch
+from torch import nn
+
+import zoo
+from zoo_timm.library import timm
+from zoo_timm.weights import check_weights
+
+Size = tuple[int, int]
+
+
+def build(
+    *,
+    architecture: str,
+    num_classes: int,
+    in_channels: int,
+    image_size: Size,
+    pretrained: bool = False,
+    tag: str = "",
+    input_size: int | Sequence[int] | None = None,
+    drop_rate: float | None = None,
+    drop_path_rate: float | None = None,
+    extra: Mapping[str, Any] | None = None,
+) -> nn.Module:
+    """Build one of timm's classifiers.
+
+    Args:
+        architecture: timm's name for it; bound by the entry.
+        num_classes: K. With pretrained weights and another K than theirs, timm begins with a new head.
+        in_channels: C. With pretrained weights, timm adapts the first convolution to it.
+        image_size: (H, W), in pixels.
+        pretrained: Whether to begin with timm's weights, from the Hugging Face hub or where it keeps its downloads.
+        tag: Which of the pretrained weights, such as ``"a1_in1k"``; empty for timm's default.
+        input_size: Side, or (H, W), to which images are resized, in pixels. Left out, it is the smallest size, at or
+            above the images', at which the model runs and looks at every pixel.
+        drop_rate: Probability that dropout zeroes a feature before the head, in [0, 1); left out, the model's own.
+        drop_path_rate: Probability that stochastic depth skips the last block, in [0, 1); left out, the model's own.
+        extra: Further keywords of timm's own builder for this model, such as ``{"global_pool": "max"}``.
+
+    Returns:
+        A module from (N, C, H, W), floating, to logits (N, K). Where it needs inputs of another size than *image_size*,
+        its ``input_size`` is (H, W).
+
+    Raises:
+        zoo.UsageError: If an option is not one of this model's, or no size fits.
+        zoo.ZooError: If the pretrained weights cannot be loaded.
+
+    Source: Wightman 2019, PyTorch Image Models (timm).
+    """
+    keywords = {"num_classes": num_classes, "in_chans": in_channels, "drop_rate": drop_rate}
+    keywords |= {"drop_path_rate": drop_path_rate, **(extra or {})}
+    for option, rate in {"drop_rate": drop_rate, "drop_path_rate": drop_path_rate}.items():
+        if rate is not None and not 0 <= rate < 1:
+            raise zoo.UsageError(f"{option} must be in [0, 1), not {rate!r}")
+    name = f"{architecture}.{tag}" if tag else architecture
+    if pretrained:
+        check_weights(name)
+    drafts = _Drafts(architecture, keywords)
+    size = drafts.chosen_size(image_size, input_size)
+    model = drafts.finished(size, name, pretrained=pretrained)
+    if size != tuple(image_size):
+        model.input_size = size  # type: ignore[assignment]
+    return model
+
+
+class _Drafts:
+    """Builds one architecture for one size after another.
+
+    Args:
+        architecture: timm's name.
+        keywords: timm's keywords, those that are None left to timm.
+    """
+
+    def __init__(self, architecture: str, keywords: Mapping[str, Any]) -> None:
+        self._architecture: Final = architecture
+        self._keywords: Final = {name: value for name, value in keywords.items() if value is not None}
+        self._in_channels: Final[int] = keywords["in_chans"]
+        self._sized = "img_size" not in self._keywords
+        self._any_size: nn.Module | None = None
+
+    def chosen_size(self, image_size: Size, input_size: int | Sequence[int] | None) -> Size:
+        """Return the size of the model's inputs.
+
+        Raises:
+            zoo.UsageError: If *input_size* does not suit the model, or no size does.
+        """
+        return zoo.smallest_input_size(
+            self.on_meta, image_size, in_channels=self._in_channels, sides=self._sides, asked=input_size
+        )
+
+    def on_meta(self, size: Size) -> nn.Module:
+        """Return the model without weights for a size; the same again where the size makes no difference to it."""
+        if self._any_size is None:
+            try:
+                model = self._created(size)
+            except TypeError as error:
+                if not self._sized or "img_size" not in str(error):
+                    raise zoo.UsageError(f"timm's {self._architecture}: {' '.join(str(error).split())}") from error
+                self._sized = False
+                model = self._created(size)
+            if self._sized:
+                return model
+            self._any_size = model
+        return self._any_size
+
+    def finished(self, size: Size, name: str, *, pretrained: bool) -> nn.Module:
+        """Return the model with its weights.
+
+        Raises:
+            zoo.ZooError: If pretrained weights cannot be loaded.
+        """
+        try:
+            return self._created(size, name, pretrained=pretrained)
+        except Exception as error:
+            if not pretrained or isinstance(error, torch.OutOfMemoryError):
+                raise
+            reason = " ".join(str(error).split())[:160] or type(error).__name__
+            raise zoo.ZooError(
+                f"the pretrained weights of timm/{name} cannot be loaded: {reason}; "
+                "look whether there is a network, or leave pretrained out"
+            ) from error
+
+    def _created(self, size: Size, name: str | None = None, *, pretrained: bool = False) -> nn.Module:
+        keywords = {**self._keywords, "img_size": size} if self._sized else self._keywords
+        model: nn.Module = timm.create_model(name or self._architecture, pretrained=pretrained, **keywords)
+        return model
+
+    def _sides(self, side: int) -> Iterator[int]:
+        """Yield what to try for images with this *side*, in pixels."""
+        yield side
+        config = timm.get_pretrained_cfg(self._architecture)
+        own = max(config.input_size[1:]) if config else 224
+        if self._sized:  # a model for each size: its patches have 4, 8, 12, 14, 16 or 32 pixels
+            limit = max(own, 2 * side)
+            yield from (larger for larger in range(side + 1, limit + 1) if not larger % 4 or not larger % 14)
+        elif not (config and config.fixed_input_size):
+            yield from (larger for larger in zoo.sides_from(side) if larger > side)
+        yield own

@@ -1,0 +1,116 @@
+"""torchvision's pretrained weights: downloaded, checked, read as tensors alone, and fitted to a model."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+import zoo
+from zoo_torchvision.library import torchvision
+from zoo_torchvision.stem import adapted_filters
+
+# torchvision's files carry the first digits of their SHA-256 in their names.
+_DIGEST = re.compile(r"-([0-9a-f]{8,64})\.pth$")
+
+# The DenseNets' weights are older than the names of their layers: norm.1 has become norm1.
+_OLD_NAME = re.compile(r"^(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\..*)$")
+
+
+def load_pretrained(model: nn.Module, architecture: str, stem_name: str) -> None:
+    """Load torchvision's best weights into a model, whatever its number of classes, channels and pixels.
+
+    Args:
+        model: Built for K classes, C channels and a size. A last layer for another K than the weights' stays as it is.
+        architecture: torchvision's name for it.
+        stem_name: The name of its first convolution, whose filters are adapted to C.
+
+    Raises:
+        zoo.DamagedError: If the file is not what torchvision published.
+        zoo.ZooError: If it cannot be downloaded, or does not fit the model.
+    """
+    state = read_weights(torchvision.models.get_model_weights(architecture).DEFAULT.url)
+    own = model.state_dict()
+    _rename(state)
+    for name in [name for name in state if name not in own and name.startswith(("aux", "AuxLogits"))]:
+        del state[name]
+    state[f"{stem_name}.weight"] = adapted_filters(state[f"{stem_name}.weight"], own[f"{stem_name}.weight"].shape[1])
+    _fit_positions(model, state)
+    for name in _head_names(model):
+        if state[name].shape != own[name].shape:
+            state[name] = own[name]
+    try:
+        model.load_state_dict(state)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:200]
+        raise zoo.ZooError(
+            f"torchvision's weights for {architecture} do not fit the model: {reason}; check model.extra"
+        ) from error
+
+
+def read_weights(url: str) -> dict[str, Tensor]:
+    """Return the state dict at *url*, from torch's hub folder if it is there, its hash checked either way.
+
+    Raises:
+        zoo.DamagedError: If the file has another hash, or holds something else than tensors.
+        zoo.ZooError: If it is not there and cannot be downloaded.
+    """
+    path = Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]
+    digest = _DIGEST.search(path.name)
+    if digest is None:
+        raise zoo.ZooError(f"{url} names no SHA-256 to check its content by, so that it is not loaded")
+    if not path.exists():
+        _download(url, path, digest[1])
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if not found.startswith(digest[1]):
+        raise zoo.DamagedError(
+            f"{str(path)!r} is damaged: its SHA-256 begins with {found[: len(digest[1])]}, not {digest[1]}; delete it"
+        )
+    try:
+        state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        reason = " ".join(str(error).split())[:120]
+        raise zoo.DamagedError(f"{str(path)!r} holds something else than tensors: {reason}; delete it") from error
+    return state
+
+
+def _download(url: str, path: Path, digest: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        # It writes beside the file, compares the hash, and renames.
+        torch.hub.download_url_to_file(url, str(path), hash_prefix=digest, progress=sys.stderr.isatty())
+    except Exception as error:
+        reason = " ".join(str(getattr(error, "reason", error)).split())[:160]
+        raise zoo.ZooError(
+            f"cannot download {url}: {reason}; place it in {str(path.parent)!r} by hand, or leave pretrained out"
+        ) from error
+
+
+def _rename(state: dict[str, Tensor]) -> None:
+    # In place, since the dictionary carries the layers' versions, which loading needs.
+    for name in list(state):
+        if match := _OLD_NAME.match(name):
+            state[match[1] + match[2]] = state.pop(name)
+
+
+def _fit_positions(model: nn.Module, state: dict[str, Tensor]) -> None:
+    """Interpolate the position embedding of a vision transformer to its number of patches."""
+    side, patch = getattr(model, "image_size", None), getattr(model, "patch_size", None)
+    if isinstance(side, int) and isinstance(patch, int) and "encoder.pos_embedding" in state:
+        fitted: Any = torchvision.models.vision_transformer.interpolate_embeddings(side, patch, {**state})
+        state["encoder.pos_embedding"] = fitted["encoder.pos_embedding"]
+
+
+def _head_names(model: nn.Module) -> Iterator[str]:
+    """Yield the names of the parameters of the last linear layer, or of SqueezeNet's last convolution."""
+    layers = [name for name, module in model.named_modules() if isinstance(module, (nn.Linear, nn.Conv2d))]
+    head = model.get_submodule(layers[-1])
+    for name, _ in head.named_parameters():
+        yield f"{layers[-1]}.{name}"

@@ -1,0 +1,198 @@
+"""Whether a model looks at every row and column of its input, told from the shapes of a forward pass alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.weak import WeakTensorKeyDictionary
+
+aten = torch.ops.aten
+
+# For each of the two axes (rows, columns): the first index which the input's last row or column still influences, or
+# None where it has none. If the last one is seen, so is every other: windows begin at the top left, and what is left
+# over lies at the bottom right.
+Reach = tuple[int | None, int | None]
+
+_EVERYWHERE: Reach = (0, 0)
+_AXES = ("rows", "columns")
+
+
+class LeftOutError(ValueError):
+    """A model would leave out its input's last rows or columns.
+
+    Args:
+        axis: 0 for rows, 1 for columns.
+        size: The input's (H, W).
+        window: Of a convolution that takes the input itself: its kernel, stride and padding, in pixels, else None.
+    """
+
+    def __init__(self, axis: int, size: Sequence[int], window: tuple[int, int, int] | None = None) -> None:
+        super().__init__(f"the model would leave out the last {_AXES[axis]} of {size[axis]}")
+        self._window = window
+
+    def may_suit(self, side: int) -> bool:
+        """Return whether another *side*, in pixels, might be seen whole, if the fault lay with the first layer."""
+        if self._window is None:
+            return True
+        kernel, stride, padding = self._window
+        return side + 2 * padding >= kernel and (side + 2 * padding - kernel) % stride <= padding
+
+
+class EveryPixel(TorchDispatchMode):
+    """Follows the input's last row and column through a forward pass, while it is the active mode.
+
+    A patch embedding of 16 that is given 28 pixels makes one patch and says nothing of the other 12. Convolutions,
+    pooling, padding and slices are followed; whatever else mixes or moves pixels is taken to spread them everywhere, so
+    that it never refuses a model which sees everything.
+
+    Args:
+        inputs: What the model will be given, (N, C, H, W), on any device, the meta device too.
+    """
+
+    def __init__(self, inputs: Tensor) -> None:
+        super().__init__()
+        self._inputs = inputs
+        self._reach: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
+        self._reach[inputs] = (inputs.shape[-2] - 1, inputs.shape[-1] - 1)
+
+    def check(self, outputs: Tensor) -> None:
+        """Raise unless *outputs* depend on the input's last row and column.
+
+        Raises:
+            LeftOutError: If they do not.
+        """
+        self._refuse_lost(self._reach.get(outputs, _EVERYWHERE))
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Run the operation and note how far its results reach."""
+        result = func(*args, **(kwargs or {}))
+        sources = [tensor for tensor in _tensors(args) if tensor in self._reach]
+        if sources:
+            for output in _tensors([result]):
+                self._note(func, args, sources, output)
+        return result
+
+    def _note(self, func: Any, args: tuple[Any, ...], sources: list[Tensor], output: Tensor) -> None:
+        reaches = [self._reach[source] for source in sources]
+        follow = _FOLLOWED.get(func)
+        if follow and output.ndim == 4 and args[0].ndim == 4 and len(sources) == 1:
+            reach = follow(reaches[0], output, *args)
+            if sources[0] is self._inputs:  # nothing that comes later can bring it back: save the rest of the pass
+                self._refuse_lost(reach, args if func is aten.convolution.default else ())
+        else:
+            same = all(source.ndim == 4 and source.shape[-2:] == output.shape[-2:] for source in sources)
+            reach = _joined(reaches, keep=output.ndim == 4 and same)
+        self._reach[output] = reach
+
+    def _refuse_lost(self, reach: Reach, convolution: tuple[Any, ...] = ()) -> None:
+        for axis, first in enumerate(reach):
+            if first is None:
+                window = None
+                if convolution:
+                    _, weight, _, stride, padding, dilation, *_ = convolution
+                    kernel = _at(dilation, axis) * (weight.shape[2 + axis] - 1) + 1
+                    window = (kernel, _at(stride, axis), _at(padding, axis))
+                raise LeftOutError(axis, self._inputs.shape[-2:], window)
+
+
+def _tensors(values: Iterable[Any]) -> Iterator[Tensor]:
+    for value in values:
+        if isinstance(value, Tensor):
+            yield value
+        elif isinstance(value, (list, tuple)):
+            yield from (item for item in value if isinstance(item, Tensor))
+
+
+def _joined(reaches: list[Reach], *, keep: bool) -> Reach:
+    """Return the reach of what is computed from tensors with *reaches*: one that sees the last row is enough."""
+    rows, columns = ([first for first in axis if first is not None] for axis in zip(*reaches, strict=True))
+    joined = (min(rows, default=None), min(columns, default=None))
+    if keep:
+        return joined
+    return (None if joined[0] is None else 0, None if joined[1] is None else 0)
+
+
+def _windows(reach: Reach, output: Tensor, kernel: Any, stride: Any, padding: Any, dilation: Any) -> Reach:
+    """Follow windows of *kernel* pixels that are *stride* apart: the first one that touches what is influenced."""
+
+    def follow(axis: int) -> int | None:
+        start = reach[axis]
+        if start is None:
+            return None
+        k, s, p, d = (_at(value, axis) for value in (kernel, stride, padding, dilation))
+        first = max(0, -(-(start + p - d * (k - 1)) // s))
+        return first if first < output.shape[2 + axis] else None
+
+    return follow(0), follow(1)
+
+
+def _at(value: Any, axis: int) -> int:
+    return int(value) if isinstance(value, int) else int(value[min(axis, len(value) - 1)])
+
+
+def _convolution(reach: Reach, output: Tensor, *args: Any) -> Reach:
+    _, weight, _, stride, padding, dilation, transposed, *_ = args
+    if transposed:
+        return _joined([reach], keep=False)
+    return _windows(reach, output, weight.shape[2:], stride, padding, dilation)
+
+
+def _max_pool(
+    reach: Reach,
+    output: Tensor,
+    _: Tensor,
+    kernel: Any,
+    stride: Any = (),
+    padding: Any = 0,
+    dilation: Any = 1,
+    *__: Any,
+) -> Reach:
+    return _windows(reach, output, kernel, stride or kernel, padding, dilation)
+
+
+def _avg_pool(
+    reach: Reach, output: Tensor, _: Tensor, kernel: Any, stride: Any = (), padding: Any = 0, *__: Any
+) -> Reach:
+    return _windows(reach, output, kernel, stride or kernel, padding, 1)
+
+
+def _pad(reach: Reach, output: Tensor, _: Tensor, pad: Any, *__: Any) -> Reach:
+    before = (pad[2] if len(pad) > 2 else 0, pad[0])  # given as left, right, top, bottom
+
+    def follow(axis: int) -> int | None:
+        start = reach[axis]
+        if start is None or start + before[axis] >= output.shape[2 + axis]:
+            return None
+        return max(0, start + before[axis])
+
+    return follow(0), follow(1)
+
+
+def _slice(
+    reach: Reach, output: Tensor, source: Tensor, dim: int = 0, start: int | None = None, _: Any = None, step: int = 1
+) -> Reach:
+    axis = dim % 4 - 2
+    if axis < 0 or reach[axis] is None:
+        return reach
+    begin = start or 0
+    begin = begin + source.shape[dim] if begin < 0 else begin
+    first = max(0, -(-(reach[axis] - begin) // step))  # type: ignore[operator]
+    kept = first if first < output.shape[dim] else None
+    return (kept, reach[1]) if axis == 0 else (reach[0], kept)
+
+
+_FOLLOWED: dict[Any, Callable[..., Reach]] = {
+    aten.convolution.default: _convolution,
+    aten.max_pool2d_with_indices.default: _max_pool,
+    aten.avg_pool2d.default: _avg_pool,
+    aten.constant_pad_nd.default: _pad,
+    aten.reflection_pad2d.default: _pad,
+    aten.replication_pad2d.default: _pad,
+    aten.slice.Tensor: _slice,
+}
