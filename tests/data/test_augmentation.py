@@ -165,8 +165,7 @@ def test_epochs_and_seeds_augment_differently():
     """Lessons row 21: no epoch repeats another's augmentation, nor does another seed."""
     indices = torch.arange(50)
     runs = [
-        augmented(augmenter(add_noise, seed=seed), epoch, indices)
-        for seed, epoch in [(0, 0), (0, 1), (1, 0), (1, 1)]
+        augmented(augmenter(add_noise, seed=seed), epoch, indices) for seed, epoch in [(0, 0), (0, 1), (1, 0), (1, 1)]
     ]
     for i, one in enumerate(runs):
         for other in runs[:i]:
@@ -245,3 +244,13 @@ def test_a_wrong_result_is_the_plugins_fault(wrong, message):
     """A shape or type that the loop cannot use is reported at once, with the augmentation's name."""
     with pytest.raises(PluginError, match=f"augmentation <lambda>.*{message}"):
         augmented(augmenter(wrong), 0, torch.arange(3))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_gpu_draws_the_cpus_numbers():
+    """Uniform and whole numbers have equal bits on both; the logarithms of normal ones may differ in the last."""
+    indices = torch.arange(500)
+    here, there = draws("key", indices), Draws("key", indices.cuda(), "cuda", no_partners)
+    assert torch.equal(here.uniform(3, 4), there.uniform(3, 4).cpu())
+    assert torch.equal(here.integers(9, 2), there.integers(9, 2).cpu())
+    torch.testing.assert_close(here.normal(5), there.normal(5).cpu())

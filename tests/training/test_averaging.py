@@ -132,13 +132,10 @@ def test_a_restored_average_goes_on_bit_for_bit():
     for seed in range(3):
         train_step(model, seed)
         average.update()
-    state = average.state_dict()
-    saved = {
-        "updates": state["updates"],
-        "module": {k: v.clone(memory_format=torch.contiguous_format) for k, v in state["module"].items()},
-    }
+    saved = {k: v.clone(memory_format=torch.contiguous_format) for k, v in average.module.state_dict().items()}
     restored = Average(model, 0.9)
-    restored.load_state_dict(saved)
+    restored.module.load_state_dict(saved)
+    restored.updates = average.updates
     for seed in range(3, 6):
         train_step(model, seed)
         average.update()

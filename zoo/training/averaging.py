@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,8 +16,12 @@ class Average:
     average is the model. Floating buffers are averaged like the weights, so that batch norm's running statistics fit
     them; other buffers, such as counters, are copied. The model itself is only read.
 
+    Attributes:
+        module: The average, in evaluation mode, with the model's keys; load into it, and set `updates`, to go on.
+        updates: How often `update` was called.
+
     Args:
-        model: What is averaged; later updates read it again. Its keys are the average's.
+        model: What is averaged; later updates read it again.
         decay: In [0, 1), the weight of the past in one update: 0.999 looks back about 1000 steps.
 
     Raises:
@@ -47,15 +49,6 @@ class Average:
             torch._foreach_lerp_(averages, tensors, 1 - decay)
         for kept, tensor in self._copied:
             kept.copy_(tensor)
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return the average's state: ``updates``, and ``module``, whose keys are the model's."""
-        return {"updates": self.updates, "module": self.module.state_dict()}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from what `state_dict` returned; each tensor keeps the strides it has here."""
-        self.updates = state["updates"]
-        self.module.load_state_dict(state["module"])
 
 
 def _pairs(
