@@ -23,7 +23,7 @@ _log = logging.getLogger("zoo.folder")
 def folder(
     *,
     root: str | None = None,
-    size: int | Sequence[int] | None = None,
+    size: int | list[int] | None = None,
     color: bool | None = None,
     test_fraction: float = 0.2,
     seed: int = 0,
@@ -68,7 +68,7 @@ def folder(
     return zoo.Dataset(train, test, layout.classes, mean, std)
 
 
-def _checked_size(size: int | Sequence[int]) -> tuple[int, int]:
+def _checked_size(size: int | list[int]) -> tuple[int, int]:
     sides = (size, size) if isinstance(size, int) else tuple(size)
     if len(sides) != 2 or not all(isinstance(side, int) and 1 <= side <= 65_535 for side in sides):
         raise zoo.UsageError(f"size must be one side or [height, width] in pixels, not {size!r}")
