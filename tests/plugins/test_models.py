@@ -10,7 +10,16 @@ from torch.nn import functional as F
 
 import zoo
 
-MODELS = ["mlp/linear", "mlp/mlp", "cnn/cnn", "cnn/cnn_batchnorm", "cnn/cnn_dropout", "cnn/lenet5", "cnn/pytorch_mnist"]
+MODELS = [
+    "mlp/linear",
+    "mlp/mlp",
+    "cnn/cnn",
+    "cnn/cnn_batchnorm",
+    "cnn/cnn_dropout",
+    "cnn/lenet5",
+    "cnn/pytorch_mnist",
+    "cnn/resnet9",
+]
 SIZES = [(12, 12), (15, 13), (28, 28), (32, 32), (64, 64)]
 
 
