@@ -170,7 +170,8 @@ def test_when_all_are_damaged_the_error_says_so(store: CheckpointStore, tmp_path
 def test_damage_after_the_look_up_is_found_when_it_is_read(store: CheckpointStore, tmp_path: Path) -> None:
     """Tensors and state are digested as they are read, not only before."""
     path = save(tmp_path, 1)
-    checkpoint = checked(store.newest())
+    checkpoint = store.newest()
+    assert checkpoint is not None
     model, state = (path / "model.safetensors", path / "state.json")
     model.write_bytes(model.read_bytes()[:-1] + b"\x01")
     state.write_bytes(state.read_bytes().replace(b'"step":1', b'"step":2'))

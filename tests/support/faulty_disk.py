@@ -166,9 +166,16 @@ class LosingDisk(FaultyDisk):
         self._undo = [(directory, undo) for directory, undo in self._undo if directory != path]
 
     def rename(self, source: Path, target: Path) -> None:
+        replaced = target.read_bytes() if target.is_file() else None
         super().rename(source, target)
-        # Where it was removed since, the removal stays: it needs no sync in order to happen.
-        self._undo.append((target.parent, lambda: target.rename(source) if target.exists() else None))
+
+        def undo() -> None:
+            if target.exists():  # else it was removed since, and the removal stays: it needs no sync to happen
+                target.rename(source)
+            if replaced is not None:
+                target.write_bytes(replaced)
+
+        self._undo.append((target.parent, undo))
 
     def lose(self, root: Path) -> None:
         """Leave under *root* what the machine finds when it starts again."""

@@ -119,7 +119,7 @@ def _open_locked(directory: Path) -> int:
         OSError: If neither can be locked.
     """
     try:
-        return _locked(os.open(directory, os.O_RDONLY))
+        return _locked(os.open(directory, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0)))
     except (FileNotFoundError, NotADirectoryError, BlockingIOError):
         raise
     except OSError:
