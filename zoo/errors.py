@@ -97,5 +97,5 @@ def suggestions(name: str, known: Iterable[str], limit: int = 3) -> list[str]:
         folded = candidate.casefold()
         for key in {folded, folded.rpartition("/")[2]}:
             by_folded.setdefault(key, []).append(candidate)
-    close = get_close_matches(name.casefold(), by_folded, n=limit, cutoff=0.7)
+    close = get_close_matches(name.casefold(), by_folded, n=limit, cutoff=0.6)
     return list(dict.fromkeys(candidate for key in close for candidate in by_folded[key]))[:limit]

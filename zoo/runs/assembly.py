@@ -274,7 +274,7 @@ def build_optimizer(component: Component, model: nn.Module) -> Optimizer:
     """
     groups = parameter_groups(model)
     # Two groups cost two kernel launches a step, so where nothing decays there is one.
-    if component.entry is not None and not component.option("weight_decay"):
+    if not component.may_decay:
         groups = [{"params": [parameter for group in groups for parameter in group["params"]]}]
     optimizer: Optimizer = component.build(params=groups)
     return optimizer

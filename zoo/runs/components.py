@@ -49,6 +49,11 @@ class Component:
         """Return the value of an option, or None where its builder has no such option."""
         return self.choice.options.get(name)
 
+    @property
+    def may_decay(self) -> bool:
+        """Whether, as an optimizer, it decays weights, or takes any option, so that nobody can tell."""
+        return bool(self.option("weight_decay")) or self.entry is None or signature_of(self.entry).open
+
     def without_pretrained(self) -> Component:
         """Return the component for weights that will come from a checkpoint: nothing is downloaded for it."""
         if not self.option("pretrained"):
@@ -136,10 +141,16 @@ def _found(section: str, choice: Choice) -> Component:
         )
     kind = _KIND_OF[section]
     entry = registry().find(kind.plural, choice.name)
-    checked_options(entry, signature_of(entry), choice.options)
+    return _with_defaults(entry, entry.full_name, choice.options)
+
+
+def _with_defaults(entry: Entry, name: str, options: Mapping[str, Any]) -> Component:
+    checked_options(entry, signature_of(entry), options)
     # What the entry itself binds goes with its name, so it is no option of the record.
-    defaults = {o.name: o.default for o in options_of(entry) if _fits_toml(o) and o.name not in entry.arguments}
-    return Component(Choice(entry.full_name, {**defaults, **choice.options}), choice.options, entry)
+    known = [option for option in options_of(entry) if option.name not in entry.arguments and _fits_toml(option)]
+    complete = {option.name: option.default for option in known} | dict(options)
+    plain = {key: list(value) if isinstance(value, tuple) else value for key, value in complete.items()}
+    return Component(Choice(name, plain), options, entry)
 
 
 def _fits_toml(option: Option) -> bool:
@@ -158,8 +169,7 @@ def _given(section: str, value: Any, choice: Choice) -> Component:
     entry = Entry(
         _KIND_OF[section].plural, name.removeprefix(GIVEN), value, "", {}, False, "python", "this program", ""
     )
-    checked_options(entry, signature_of(entry), choice.options)
-    return Component(Choice(name, choice.options), choice.options, entry)
+    return _with_defaults(entry, name, choice.options)
 
 
 def _is_builder(section: str, value: Any) -> bool:
