@@ -180,15 +180,23 @@ def _cifar_folder(source: CifarSource, root: Path) -> Path:
     """Return the folder that holds all of the set's files, unpacking and downloading the archive if need be."""
     archive = root / source.url.rpartition("/")[2]
     unpacked = root / f"{archive.name.removesuffix('.tar.gz')}.unpacked"
-    names = [file.name for file in (*source.train, *source.test)]
     for folder in (root, root / source.folder, unpacked / source.folder):
-        if all((folder / name).is_file() for name in names):
+        if _is_complete(source, folder):
             return folder
     if unpacked.exists():
         raise zoo.DamagedError(f"{str(unpacked)!r} lacks files of {source.name}. Delete it, and it is unpacked again.")
     zoo.download(source.url, archive, sha256=source.sha256, max_bytes=source.size)
-    zoo.unpack(archive, unpacked, max_bytes=2 * source.size, max_members=32)
+    try:
+        zoo.unpack(archive, unpacked, max_bytes=2 * source.size, max_members=32)
+    except zoo.ZooError:
+        # Another process, training with another seed perhaps, may have been quicker.
+        if not _is_complete(source, unpacked / source.folder):
+            raise
     return unpacked / source.folder
+
+
+def _is_complete(source: CifarSource, folder: Path) -> bool:
+    return all((folder / file.name).is_file() for file in (*source.train, *source.test))
 
 
 def _read_records(source: CifarSource, file: RecordFile, folder: Path) -> tuple[Tensor, Tensor]:

@@ -6,6 +6,7 @@ import hashlib
 import os
 import socket
 import stat
+import sys
 import time
 from pathlib import Path
 
@@ -233,3 +234,14 @@ def test_a_pipe_is_not_waited_for(tmp_path):
         open_file(tmp_path / "pipe")
     with pytest.raises(zoo.UsageError, match="no regular file"):
         open_file(Path("/dev/null"))
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_progress_is_shown_on_a_terminal_alone(tmp_path, monkeypatch, capsys, terminal):
+    """A person sees the file's name and a bar; a pipe sees nothing."""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
+    with loopback.serving(loopback.content(BODY)) as (url, _):
+        fetch(f"{url}/shown.bin", tmp_path / "data.bin")
+    captured = capsys.readouterr()
+    assert ("shown.bin" in captured.err) == terminal
+    assert captured.out == ""

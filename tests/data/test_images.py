@@ -13,6 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 import torch
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 import zoo
@@ -146,6 +148,41 @@ def test_exif_orientation_is_applied(tmp_path, photo, orientation, ending):
     expected = torch.from_numpy(np.array(photo)).permute(2, 0, 1)
     assert zoo.probe_image(path) == (3, 30, 40)
     assert (zoo.read_image(path, channels=3).int() - expected.int()).abs().float().mean() < 4
+
+
+def test_a_phones_several_pictures_in_one_jpeg_are_read(tmp_path, photo):
+    """Of an MPO file, which phones call JPEG, the first picture counts."""
+    path = tmp_path / "phone.jpg"
+    photo.save(path, format="MPO", save_all=True, append_images=[photo.rotate(180)], quality=95)
+    expected = torch.from_numpy(np.array(photo)).permute(2, 0, 1)
+    assert (zoo.read_image(path, channels=3).int() - expected.int()).abs().float().mean() < 4
+
+
+@settings(deadline=None)
+@given(
+    mode=st.sampled_from(["1", "L", "LA", "P", "RGB", "RGBA", "I;16", "CMYK"]),
+    ending=st.sampled_from(["png", "tif", "bmp", "gif", "webp", "jpg"]),
+    height=st.integers(1, 40),
+    width=st.integers(1, 40),
+    size=st.none() | st.tuples(st.integers(1, 50), st.integers(1, 50)),
+)
+def test_header_and_pixels_agree_for_any_mode_format_and_size(tmp_path_factory, mode, ending, height, width, size):
+    """The header's size is the decoded one; a grey header promises that nothing is lost by reading it as grey."""
+    path = tmp_path_factory.mktemp("any") / f"image.{ending}"
+    noise = np.random.default_rng(height * 41 + width).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    image = Image.fromarray(noise).convert("L" if mode == "I;16" else mode).convert(mode)
+    try:
+        image.save(path)
+    except (OSError, ValueError):
+        assume(False)  # the format has no such mode
+    header = zoo.probe_image(path)
+    colour = zoo.read_image(path, channels=3, size=size)
+    grey = zoo.read_image(path, channels=1, size=size)
+    assert header[1:] == (height, width)
+    assert colour.shape == (3, *(size or (height, width)))
+    assert grey.shape == (1, *(size or (height, width)))
+    if header.channels == 1:
+        assert torch.equal(colour, grey.expand(3, -1, -1))
 
 
 def test_damaged_exif_is_ignored(tmp_path, photo):

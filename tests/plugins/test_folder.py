@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -309,3 +310,13 @@ def test_the_memory_that_is_free_is_known_here():
     """It is more than this test and less than a petabyte."""
     available = memory.available_memory()
     assert available is None or 1 << 20 < available < 1 << 50
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_progress_is_shown_on_a_terminal_alone(root, monkeypatch, capsys, terminal):
+    """A person sees how far decoding is; a pipe sees nothing."""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
+    folder(root=str(root))
+    captured = capsys.readouterr()
+    assert ("decoding images" in captured.err) == terminal
+    assert captured.out == ""

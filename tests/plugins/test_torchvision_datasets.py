@@ -221,6 +221,20 @@ def test_cifars_archive_is_used_where_it_was_placed(tmp_path):
     small.check(datasets.read_cifar_source(small.source, str(tmp_path)))
 
 
+def test_another_process_that_unpacked_cifar_first_is_welcome(tmp_path, monkeypatch):
+    """Two first trainings at once do not fail over who makes the folder."""
+    small = SmallCifar()
+    write(tmp_path, {"small-binary.tar.gz": small.archive})
+    unpack = zoo.unpack
+
+    def unpack_second(archive, folder, **limits):
+        unpack(archive, folder, **limits)
+        return unpack(archive, folder, **limits)
+
+    monkeypatch.setattr(zoo, "unpack", unpack_second)
+    small.check(datasets.read_cifar_source(small.source, str(tmp_path)))
+
+
 def test_damage_to_cifars_files_is_found(tmp_path):
     """A flipped byte, a missing file after unpacking, and a damaged archive are each named."""
     small = SmallCifar()

@@ -164,7 +164,7 @@ def _flattened(image: Image.Image, path: Path) -> Image.Image:
 
 
 def _from_16_bits(image: Image.Image, path: Path) -> Image.Image:
-    pixels = np.asarray(image).astype(np.int64)
+    pixels = np.asarray(image).astype(np.int32)
     if pixels.min() < 0 or pixels.max() > 65_535:
         raise DamagedError(f"{str(path)!r} holds pixels of 32 bits, whose white is unknown. Convert it to 8 bits.")
     return Image.fromarray(((pixels + 128) // 257).astype(np.uint8))
