@@ -1,0 +1,27 @@
+"""The order of samples and the cuts between batches."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zoo.data import batch_spans, sample_order
+
+
+def test_the_order_is_a_pure_function_of_seed_and_epoch():
+    """The same seed and epoch give the same permutation; another of either gives another."""
+    order = sample_order(0, 0, 100).tolist()
+    assert order == sample_order(0, 0, 100).tolist()
+    assert sorted(order) == list(range(100))
+    assert order not in (sample_order(0, 1, 100).tolist(), sample_order(1, 0, 100).tolist())
+
+
+@given(count=st.integers(1, 300), batch_size=st.integers(1, 64))
+def test_every_sample_is_in_one_batch_and_none_is_alone_at_the_end(count, batch_size):
+    """Batches follow each other without a gap; none is larger than one above its size; a lone last sample has company."""
+    spans = batch_spans(count, batch_size)
+    assert [start for start, _ in spans] == [0, *(stop for _, stop in spans[:-1])]
+    assert spans[-1][1] == count
+    sizes = [stop - start for start, stop in spans]
+    assert max(sizes) <= batch_size + 1
+    assert batch_size == 1 or count == 1 or min(sizes) > 1
