@@ -7,6 +7,7 @@ import gzip
 import io
 import struct
 import tarfile
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -147,7 +148,11 @@ def test_a_bomb_in_tars_own_headers_is_refused(tmp_path, compress):
     header = member("x", tarfile.GNUTYPE_LONGNAME)
     header.size = 100_000_000
     content = compress(header.tobuf(tarfile.GNU_FORMAT) + bytes(10_000_000))
+    tracemalloc.start()
     refused(tmp_path, content, "absurdly long header")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2_000_000
 
 
 def test_a_member_that_claims_more_than_there_is_is_refused(tmp_path):
