@@ -65,8 +65,10 @@ def test_help_lists_the_commands_in_the_order_of_use(zoo: Any):
         (["show", "model"], "zoo: Missing argument 'NAME'.\nTry 'zoo show --help'.\n"),
         (
             ["list", "modles"],
-            "zoo: no kind named 'modles'. Did you mean 'models'? There are: models, optimizers, criteria, "
-            + "schedulers, datasets, augmentations, observers, recipes.\n",
+            (
+                "zoo: no kind named 'modles'. Did you mean 'models'? There are: models, optimizers, criteria, "
+                "schedulers, datasets, augmentations, observers, recipes.\n"
+            ),
         ),
         (
             ["plugins", "--no-plugin", "pengiun"],

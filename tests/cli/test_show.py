@@ -59,7 +59,7 @@ def test_an_entry_is_shown_with_origin_options_types_and_defaults(zoo: Any, argu
         "\n"
         "Build a net of two lines.\n"
         "\n"
-        "options, as --set model.NAME=VALUE\n"
+        "options, as --set model.OPTION=VALUE\n"
         "  p       float      0.1       Probability of a zero, in [0, 1).\n"
         "  widths  list[int]  required  Features of each layer: any number.\n"
         "zoo gives it num_classes, image_size\n"
@@ -71,6 +71,14 @@ def test_a_builder_of_any_keyword_is_said_to_be_unchecked(zoo: Any):
     lines = zoo("show", "dataset", "penguin/ice").out.splitlines()
     assert lines[0] == "dataset penguin/ice"
     assert lines[-1] == "options unchecked: the builder takes any keyword"
+
+
+def test_options_of_a_kind_of_which_a_run_takes_several_stand_under_the_entrys_name(site: FakeSite, zoo: Any):
+    """Two augmentations may have an option of one name."""
+    site.install(
+        "auk", offering("add.augmentation('shift', 'zoo_auk:shift', summary='S.')") + "\ndef shift(pixels=2): ..."
+    )
+    assert "options, as --set augment.shift.OPTION=VALUE\n  pixels    2\n" in zoo("show", "augmentation", "shift").out
 
 
 def test_json_tells_the_same(zoo: Any):

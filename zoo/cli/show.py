@@ -67,7 +67,7 @@ def _builder_lines(entry: Entry) -> Iterator[str]:
     if paragraph := first_paragraph(target):
         yield from (paragraph, "")
     if signature.options:
-        yield f"options, as --set {kind_named(entry.kind).section}.NAME=VALUE"
+        yield f"options, as --set {kind_named(entry.kind).option_key(entry.name, 'OPTION')}=VALUE"
         texts = argument_texts(target)
         yield from table([_option_row(option, texts) for option in signature.options.values()])
     else:

@@ -49,10 +49,10 @@ def check_result(entry: Entry, result: Any) -> None:
 
 
 def _check_complete(entry: Entry, signature: Signature, keywords: Mapping[str, Any]) -> None:
-    section = kind_named(entry.kind).section
+    kind = kind_named(entry.kind)
     for option in (*signature.facts.values(), *signature.options.values()):
         if option.required and option.name not in keywords:
-            how = "" if option.name in signature.facts else f": --set {section}.{option.name}=VALUE"
+            how = "" if option.name in signature.facts else f": --set {kind.option_key(entry.name, option.name)}=VALUE"
             raise UsageError(f"{entry} needs {option.name!r}{how}")
 
 

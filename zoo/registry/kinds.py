@@ -17,6 +17,7 @@ class Kind:
         section: The table of the configuration file that holds an entry's options, as in ``--set model.p=0.1``.
         facts: Keywords that zoo knows and passes to a builder whose signature names them. They are not options.
         result: What its builders return, as ``"module:type"``; empty where anything goes.
+        many: Whether a run takes several of them, each with a table of options of its own.
     """
 
     singular: str
@@ -24,6 +25,11 @@ class Kind:
     section: str
     facts: tuple[str, ...] = ()
     result: str = ""
+    many: bool = False
+
+    def option_key(self, name: str, option: str) -> str:
+        """Return what one writes after ``--set`` for an option: ``model.p``, but ``augment.shift.pixels``."""
+        return f"{self.section}.{name}.{option}" if self.many else f"{self.section}.{option}"
 
 
 KINDS: tuple[Kind, ...] = (
@@ -44,8 +50,9 @@ KINDS: tuple[Kind, ...] = (
         "augment",
         ("num_classes", "in_channels", "image_size"),
         "collections.abc:Callable",
+        many=True,
     ),
-    Kind("observer", "observers", "observe"),
+    Kind("observer", "observers", "observe", many=True),
     Kind("recipe", "recipes", "recipe"),
 )
 
