@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import re
 from importlib.util import find_spec
@@ -47,6 +46,8 @@ def scanned_names(folder: Path) -> dict[str, str]:
 
 def imported_names() -> dict[str, str]:
     """Return the same from torchvision itself, which takes seconds: for one whose files are laid out in another way."""
+    import logging  # 8 ms that a listing has no other use for
+
     logging.getLogger(__name__).warning(
         "zoo cannot read this torchvision's files and imports it to list its models (slow)"
     )

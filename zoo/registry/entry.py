@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -71,7 +73,9 @@ class Entry:
         from pkgutil import resolve_name
 
         try:
-            return resolve_name(target)
+            # What a module prints while it is imported would spoil the JSON on stdout.
+            with contextlib.redirect_stdout(sys.stderr):
+                return resolve_name(target)
         except (KeyboardInterrupt, ZooError):
             raise
         except BaseException as error:
