@@ -36,7 +36,7 @@ class Mixup:
         """Map inputs (B, C, H, W) and targets, (B,) or (B, K), to inputs and soft targets (B, K)."""
         share = kept_share(draws, self.alpha, self.probability)
         others, other_targets = draws.partners()
-        mixed = _blend(inputs, others, share.view(-1, 1, 1, 1).to(inputs.dtype))
+        mixed = torch.lerp(others, inputs, share.view(-1, 1, 1, 1).to(inputs.dtype))
         return mixed, blend_targets(targets, other_targets, share, self.num_classes)
 
 
@@ -89,12 +89,7 @@ def blend_targets(targets: Tensor, others: Tensor, share: Tensor, num_classes: i
         share: float32 (B,), in [0, 1].
         num_classes: K.
     """
-    return _blend(_soft(targets, num_classes), _soft(others, num_classes), share.unsqueeze(1))
-
-
-def _blend(first: Tensor, second: Tensor, share: Tensor) -> Tensor:
-    # Not torch.lerp, which fuses multiplication and addition in some positions of a batch and not in others.
-    return first * share + second * (1 - share)
+    return torch.lerp(_soft(others, num_classes), _soft(targets, num_classes), share.unsqueeze(1))
 
 
 def _soft(targets: Tensor, num_classes: int) -> Tensor:
