@@ -136,9 +136,10 @@ def _decode(data: Any, tensors: Mapping[str, Tensor]) -> tuple[dict[str, Any], f
     try:
         saved = tree.decode(data["optimizer"], tensors)
         on_cpu = frozenset(id(tensors[name]) for name in data["cpu"])
+        if not isinstance(saved["state"], dict) or not isinstance(saved["param_groups"], list):
+            raise TypeError("state is no table, or param_groups is no list")
         for group in saved["param_groups"]:
             group["params"] = [str(name) for name in group["params"]]
-        saved["state"] = dict(saved["state"])
     except (KeyError, TypeError, ValueError) as error:
         raise DamagedError(f"the saved state is no optimizer's ({type(error).__name__}: {error})") from error
     return saved, on_cpu
@@ -234,7 +235,7 @@ def check_packable(optimizer: Optimizer, parameters: Mapping[str, Tensor]) -> in
             tensors, data = pack(*first)
             unpack(*second, tensors, data)
             for trial in (first, second):
-                torch.manual_seed(0)
+                _seed_everything()
                 _take_steps(*trial, 2)
         except UsageError:
             raise
@@ -289,6 +290,12 @@ def _take_steps(optimizer: Optimizer, parameters: Mapping[str, Tensor], start: i
                 waves = torch.arange(parameter.numel(), device=parameter.device).add(number).cos()
                 parameter.grad = waves.reshape(parameter.shape).to(parameter.dtype)
         optimizer.step()
+
+
+def _seed_everything() -> None:
+    random.seed(0)
+    np.random.seed(0)
+    torch.manual_seed(0)
 
 
 @contextmanager
