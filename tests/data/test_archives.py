@@ -142,6 +142,14 @@ def test_a_zip_that_lies_about_its_size_is_found_while_it_unpacks(tmp_path):
     refused(tmp_path, content.replace(real, lie), "more bytes|CRC|damaged")
 
 
+def test_a_zip_whose_members_begin_nowhere_is_damaged(tmp_path):
+    """An offset in the directory that leads before the file's first byte is no fault of the disk."""
+    content = bytearray(zipped({"a": b"content"}, zipfile.ZIP_STORED))
+    end = content.index(b"PK\5\6")
+    content[end + 16 : end + 20] = struct.pack("<I", struct.unpack_from("<I", content, end + 16)[0] + 40)
+    refused(tmp_path, bytes(content), "damaged")
+
+
 @pytest.mark.parametrize("compress", [gzip.compress, bz2.compress])
 def test_a_bomb_in_tars_own_headers_is_refused(tmp_path, compress):
     """A long name of 100 MB, which tarfile would read into memory, costs nothing."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import contextlib
+import errno
 import gzip
 import os
 import secrets
@@ -76,7 +77,8 @@ def unpack(archive: str | Path, folder: str | Path, *, max_bytes: int, max_membe
     except _BROKEN as error:
         raise DamagedError(f"{str(archive)!r} is damaged: {error or type(error).__name__}. Get it anew.") from error
     except OSError as error:
-        if error.errno is None:  # bzip2's decoder says so that the data is invalid
+        # So bzip2's decoder says that its data is invalid, and zipfile that a member begins before the archive does.
+        if error.errno in (None, errno.EINVAL):
             raise DamagedError(f"{str(archive)!r} is damaged: {error}. Get it anew.") from error
         raise ZooError(f"cannot unpack {str(archive)!r} to {str(folder)!r}: {error.strerror or error}") from error
     finally:
