@@ -60,10 +60,21 @@ def test_an_entry_is_shown_with_origin_options_types_and_defaults(zoo: Any, argu
         "Build a net of two lines.\n"
         "\n"
         "options, as --set model.OPTION=VALUE\n"
-        "  p       float      0.1       Probability of a zero, in [0, 1).\n"
-        "  widths  list[int]  required  Features of each layer: any number.\n"
+        "  p       float      0.1\n"
+        "      Probability of a zero, in [0, 1).\n"
+        "  widths  list[int]  required\n"
+        "      Features of each layer: any number.\n"
         "zoo gives it num_classes, image_size\n"
     )
+
+
+def test_a_terminal_gets_descriptions_in_its_width(zoo: Any, monkeypatch: pytest.MonkeyPatch):
+    """A pipe gets them whole."""
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "36")
+    lines = zoo("show", "model", "net").out.splitlines()
+    assert "      Features of each layer: any" in lines
+    assert "      number." in lines
 
 
 def test_a_builder_of_any_keyword_is_said_to_be_unchecked(zoo: Any):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-import statistics
+import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,17 +15,19 @@ from zoo.config import Config, Interval
 from zoo.data import ImageFacts
 from zoo.errors import DamagedError, Interrupted, UsageError, ZooError
 from zoo.registry.entry import in_one_line
-from zoo.runs.assembly import Network, Splits, evaluation_batches, parameter_count
+from zoo.runs.assembly import Network, Splits, evaluation_batches
+from zoo.runs.checkpoints import estimate_bytes
 from zoo.runs.components import Components
 from zoo.runs.directory import RunDirectory
 from zoo.runs.observers import Observers
 from zoo.runs.reporting import Reporter
 from zoo.runs.signals import StopRequests
 from zoo.runs.state import capture, facts_to_json, load_weights
+from zoo.runs.summary import description, summary_of
 from zoo.training.evaluation import Metrics, evaluate
 from zoo.training.fit import EpochResult, Progress, Task, announced, check_losses, fit
 
-SCHEMA = 1
+_KEPT = 3  # checkpoints: the last two and the best
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ class Session:
         self._saved_at = time.monotonic()
         self._save_failed = False
         self._logged = len(task.losses) // config.train.log_every if config.train.log_every else 0
-        self.run = self._describe()
+        self.run = description(directory, config, components, images, splits, network, task)
 
     def train(self) -> Run:
         """Train to the end, evaluate the best epoch on the test set, and write the summary.
@@ -104,6 +105,7 @@ class Session:
         """
         try:
             self._write_files("running")
+            self._warn_of_little_room()
             self.reporter.started(self.run, self.progress)
             self.observers.tell("run_started", run=self.run)
             fit(self.task, self.progress, self)
@@ -237,16 +239,25 @@ class Session:
         self.save(final=True)
         average = self.task.updates.average
         model = average.module if average is not None else self.network.model
-        best_step = self._best_step()
-        if best_step is not None and best_step != self.progress.step:
-            best = self.directory.checkpoints.at(best_step)
-            if best is None:
-                raise DamagedError(f"{self.directory} has lost its best checkpoint, step {best_step}")
-            load_weights(model, best.tensors("average" if average is not None else "model"))
+        self._load_best(model, "average" if average is not None else "model")
         metrics = self._evaluate_test(model)
-        summary = self.summary("finished", metrics)
+        summary = summary_of(self.run, self.progress, "finished", metrics)
         self._guarded(lambda: self.directory.write_summary(summary), final=True)
         return summary, model.eval()
+
+    def _load_best(self, model: nn.Module, name: str) -> None:
+        """Put the best epoch's weights into *model*; where their checkpoint was damaged since, the last ones stay."""
+        best_step = self._best_step()
+        if best_step is None or best_step == self.progress.step:
+            return
+        try:
+            best = self.directory.checkpoints.at(best_step)
+            if best is None:
+                raise DamagedError(f"the checkpoint of step {best_step} is gone")
+            load_weights(model, best.tensors(name))
+        except DamagedError as error:
+            self.reporter.notice(f"{error}: it was the best epoch's, so the last epoch's weights are tested instead")
+            self.progress.best_epoch = self.progress.epoch
 
     def _evaluate_test(self, model: nn.Module) -> Metrics:
         self.reporter.evaluating("test")
@@ -254,34 +265,11 @@ class Session:
         forward = self.network.around(model)
         return evaluate(forward, announced(batches, self), self.task.criterion, self.task.denominator)
 
-    def summary(self, status: str, test: Metrics | None = None) -> dict[str, Any]:
-        """Return what summary.json holds."""
-        results = self.progress.results
-        best = results[self.progress.best_epoch - 1] if self.progress.best_epoch else None
-        sections = ("model", "data", "optimizer", "criterion", "scheduler")
-        return {
-            "schema": SCHEMA,
-            "status": status,
-            **{section: getattr(self.config, section).name for section in sections},
-            "parameters": self.run["parameters"],
-            "train": self.run["train"],
-            "validation": self.run["validation"],
-            "test": self.run["test"],
-            "epochs": len(results),
-            "steps": self.progress.step,
-            "best_epoch": best.epoch if best else None,
-            "val_accuracy": best.val_accuracy if best else None,
-            "test_accuracy": test.accuracy if test else None,
-            "test_loss": _finite(test.loss) if test else None,
-            "samples_per_second": statistics.median(r.samples_per_second for r in results) if results else None,
-            "seconds": self.progress.seconds,
-        }
-
     def _fail(self, error: BaseException) -> None:
         """Leave a summary that says what happened, where that is still possible."""
         status = "interrupted" if isinstance(error, Interrupted | KeyboardInterrupt) else "failed"
         if self.directory.path.is_dir():
-            self._guarded(lambda: self.directory.write_summary(self.summary(status)))
+            self._guarded(lambda: self.directory.write_summary(summary_of(self.run, self.progress, status)))
         data = {
             "type": type(error).__name__,
             "message": str(error),
@@ -289,39 +277,20 @@ class Session:
         }
         self.observers.tell("run_failed", run=self.run, error=data)
 
+    def _warn_of_little_room(self) -> None:
+        """Say before the run, not hours later, that its checkpoints may not fit the disk."""
+        # Moments are not there before the first step; no optimizer of zoo's keeps more than three for a parameter.
+        needed = (_KEPT + 1) * 4 * estimate_bytes({"model": self.network.model.state_dict()})
+        free = shutil.disk_usage(self.directory.path).free
+        if free < needed:
+            self.reporter.notice(
+                f"{self.directory} is on a disk with {free / 1e6:,.0f} MB left; "
+                f"the run's checkpoints may take {needed / 1e6:,.0f} MB"
+            )
+
     def _write_files(self, status: str) -> None:
         try:
             self.directory.write_metrics(self.progress.results)
-            self.directory.write_summary(self.summary(status))
+            self.directory.write_summary(summary_of(self.run, self.progress, status))
         except OSError as error:
             raise UsageError(f"cannot write to {self.directory}: {in_one_line(error)}; give another --out") from error
-
-    def _describe(self) -> dict[str, Any]:
-        """Return what observers and the transcript are told of the run."""
-        settings, splits = self.config.train, self.splits
-        return {
-            "directory": str(self.directory),
-            "config": self.config.to_dict(),
-            "entries": self.components.providers,
-            "model": self.config.model.name,
-            "data": self.config.data.name,
-            "parameters": parameter_count(self.network.model),
-            "device": self.network.device.type,
-            "precision": self.network.precision,
-            "threads": settings.threads,
-            "memory_format": settings.memory_format,
-            "train": len(splits.train),
-            "validation": len(splits.validation) if splits.validation is not None else 0,
-            "test": len(splits.test),
-            "epochs": self.task.epochs,
-            "steps_per_epoch": self.task.training.steps,
-            "steps": self.task.steps,
-            "lr": self.task.updates.optimizer.defaults.get("lr"),
-            "image_size": self.images.image_size,
-            "input_size": self.network.prepare.size,
-        }
-
-
-def _finite(value: float) -> float | None:
-    """JSON has no infinity and no nan."""
-    return value if math.isfinite(value) else None

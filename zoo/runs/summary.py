@@ -1,0 +1,81 @@
+"""What is told of a run: its description as it begins, and its summary as it ends."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping
+from typing import Any
+
+from zoo.config import SINGLE, Config
+from zoo.data import ImageFacts
+from zoo.runs.assembly import Network, Splits, parameter_count
+from zoo.runs.components import Components
+from zoo.runs.directory import RunDirectory
+from zoo.training.evaluation import Metrics
+from zoo.training.fit import Progress, Task
+
+SCHEMA = 1
+
+
+def description(
+    directory: RunDirectory,
+    config: Config,
+    components: Components,
+    images: ImageFacts,
+    splits: Splits,
+    network: Network,
+    task: Task,
+) -> dict[str, Any]:
+    """Return what observers and the transcript are told of a run as it begins."""
+    return {
+        "directory": str(directory),
+        "config": config.to_dict(),
+        "entries": components.providers,
+        **{section: getattr(config, section).name for section in SINGLE},
+        "parameters": parameter_count(network.model),
+        "device": network.device.type,
+        "precision": network.precision,
+        "threads": config.train.threads,
+        "memory_format": config.train.memory_format,
+        "train": len(splits.train),
+        "validation": len(splits.validation) if splits.validation is not None else 0,
+        "test": len(splits.test),
+        "epochs": task.epochs,
+        "steps_per_epoch": task.training.steps,
+        "steps": task.steps,
+        "lr": task.updates.optimizer.defaults.get("lr"),
+        "image_size": images.image_size,
+        "input_size": network.prepare.size,
+    }
+
+
+def summary_of(run: Mapping[str, Any], progress: Progress, status: str, test: Metrics | None = None) -> dict[str, Any]:
+    """Return what summary.json holds.
+
+    Args:
+        run: The run's `description`.
+        progress: How far it came.
+        status: ``"running"``, ``"finished"``, ``"interrupted"`` or ``"failed"``.
+        test: What the best epoch's weights did on the test set; None where that was not measured.
+    """
+    results = progress.results
+    best = results[progress.best_epoch - 1] if progress.best_epoch else None
+    return {
+        "schema": SCHEMA,
+        "status": status,
+        **{key: run[key] for key in (*SINGLE, "parameters", "train", "validation", "test")},
+        "epochs": len(results),
+        "steps": progress.step,
+        "best_epoch": best.epoch if best else None,
+        "val_accuracy": best.val_accuracy if best else None,
+        "test_accuracy": test.accuracy if test else None,
+        "test_loss": _finite(test.loss) if test else None,
+        "samples_per_second": statistics.median(r.samples_per_second for r in results) if results else None,
+        "seconds": progress.seconds,
+    }
+
+
+def _finite(value: float) -> float | None:
+    """JSON has no infinity and no nan."""
+    return value if math.isfinite(value) else None
