@@ -119,13 +119,17 @@ def test_a_builder_that_returns_something_else_is_named(kind: str, result: objec
     assert message in str(caught.value)
 
 
+_NET = """
+from torch import nn
+
+def net(num_classes, drop=0.5):
+    return nn.Sequential(nn.Dropout(drop), nn.LazyLinear(num_classes))
+"""
+
+
 def test_create_builds_by_name_with_facts_and_options_together(site: FakeSite, monkeypatch: pytest.MonkeyPatch):
     """``zoo.create`` sorts the keywords itself, and leaves facts out that the builder does not ask for."""
-    site.install("penguin", "from torch import nn\n" + offering("add.model('net', net, summary='A net.')"))
-    with (site.path / "zoo_penguin.py").open("a") as module:
-        module.write(
-            "\n\ndef net(num_classes, drop=0.5):\n    return nn.Sequential(nn.Dropout(drop), nn.LazyLinear(num_classes))\n"
-        )
+    site.install("penguin", offering("add.model('net', net, summary='A net.')") + _NET)
     monkeypatch.setattr("zoo.registry.api.registry", site.registry)
     model = zoo.create("models", "net", num_classes=3, in_channels=1, drop=0.25)
     assert (model[0].p, model[1].out_features) == (0.25, 3)

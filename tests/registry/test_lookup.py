@@ -11,8 +11,9 @@ from zoo.errors import AmbiguousNameError, PluginError, UnknownNameError, UsageE
 @pytest.fixture
 def zoo_and_two_others(site: FakeSite) -> FakeSite:
     """Zoo's own plugins ``cnn`` and ``timm``, and two third parties whose names partly clash."""
-    site.install("cnn", offering_models("lenet", "cnn"), distribution="torch-zoo", version="0.1")
-    site.install("timm", offering_models("resnet18", "lenet", short=False), distribution="torch-zoo", version="0.1")
+    own = {"distribution": "torch-zoo", "version": "0.1"}
+    site.install("cnn", offering_models("lenet", "cnn"), module="own_cnn", **own)
+    site.install("timm", offering_models("resnet18", "lenet", short=False), module="own_timm", **own)
     site.install("auk", offering_models("lenet", "shared", "auk_net"), version="1.5")
     site.install("gull", offering_models("shared", "resnet18"), version="2.5")
     return site

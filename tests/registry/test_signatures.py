@@ -43,7 +43,7 @@ def test_facts_and_options_are_told_apart_in_the_builders_order():
     assert list(signature.facts) == ["num_classes", "image_size"]
     assert [(option.name, option.default, option.type_name) for option in signature.options.values()] == [
         ("p", 0.5, "float"),
-        ("widths", REQUIRED, "collections.abc.Sequence[int]"),
+        ("widths", REQUIRED, "Sequence[int]"),
     ]
     assert signature.open
 

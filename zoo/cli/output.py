@@ -20,12 +20,17 @@ def write_json(document: Mapping[str, Any]) -> None:
 
 def write_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print rows under a header on a terminal, cut to its width, and rows alone and whole in a pipe."""
-    width = None
-    if sys.stdout.isatty():
-        from shutil import get_terminal_size
+    width = terminal_width()
+    click.echo("\n".join(table(rows if width is None else [header, *rows], width)))
 
-        rows, width = [header, *rows], get_terminal_size().columns
-    click.echo("\n".join(table(rows, width)))
+
+def terminal_width() -> int | None:
+    """Return the terminal's width in columns, or None where stdout is a pipe or a file, whose lines stay whole."""
+    if not sys.stdout.isatty():
+        return None
+    from shutil import get_terminal_size
+
+    return get_terminal_size().columns
 
 
 def table(rows: Iterable[Sequence[str]], width: int | None = None) -> Iterator[str]:

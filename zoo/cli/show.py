@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import click
@@ -11,8 +11,10 @@ from zoo.cli.completion import complete_kinds, complete_names
 from zoo.cli.docstrings import argument_texts, first_paragraph
 from zoo.cli.list import described
 from zoo.cli.options import common_options
-from zoo.cli.output import table, write_json
+from zoo.cli.output import table, terminal_width, write_json
 from zoo.registry import Entry, Option, kind_named, registry, signature_of
+
+_INDENT = " " * 6
 
 
 @click.command()
@@ -68,8 +70,7 @@ def _builder_lines(entry: Entry) -> Iterator[str]:
         yield from (paragraph, "")
     if signature.options:
         yield f"options, as --set {kind_named(entry.kind).option_key(entry.name, 'OPTION')}=VALUE"
-        texts = argument_texts(target)
-        yield from table([_option_row(option, texts) for option in signature.options.values()])
+        yield from _option_lines(list(signature.options.values()), argument_texts(target))
     else:
         yield "no options" if not signature.open else "options: whatever the builder takes"
     if signature.open:
@@ -78,6 +79,11 @@ def _builder_lines(entry: Entry) -> Iterator[str]:
         yield f"zoo gives it {', '.join(signature.facts)}"
 
 
-def _option_row(option: Option, texts: dict[str, str]) -> tuple[str, str, str, str]:
-    default = "required" if option.required else repr(option.default)
-    return f"  {option.name}", option.type_name, default, texts.get(option.name, "")
+def _option_lines(options: Sequence[Option], texts: Mapping[str, str]) -> Iterator[str]:
+    """Yield each option's name, type and default, and below it what the builder says about it."""
+    width = terminal_width()
+    rows = [(f"  {o.name}", o.type_name, "required" if o.required else repr(o.default)) for o in options]
+    for option, line in zip(options, table(rows), strict=True):
+        yield line
+        if text := texts.get(option.name):
+            yield _INDENT + text if width is None else click.wrap_text(text, width, _INDENT, _INDENT)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import re
 import types
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,8 +34,9 @@ class Option:
 
     @property
     def type_name(self) -> str:
-        """The type as one writes it in Python, or an empty string."""
-        return "" if self.annotation is None else inspect.formatannotation(self.annotation)
+        """The type as one writes it in Python, without the modules' names, or an empty string."""
+        stated = "" if self.annotation is None else inspect.formatannotation(self.annotation)
+        return re.sub(r"\b(?:[a-z_]\w*\.)+(?=\w)", "", stated)
 
     @property
     def required(self) -> bool:
