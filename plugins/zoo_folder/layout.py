@@ -73,7 +73,9 @@ def _folders_in(root: Path) -> dict[str, Path]:
     try:
         found = sorted(root.iterdir())
     except OSError as error:
-        raise zoo.UsageError(f"cannot read the folder {str(root)!r}: {error.strerror}. {EXPECTED}.") from error
+        # A run may be evaluated from another folder than it was trained in.
+        where = "" if root.is_absolute() else f" in {str(Path.cwd())!r}"
+        raise zoo.UsageError(f"cannot read the folder {str(root)!r}{where}: {error.strerror}. {EXPECTED}.") from error
     return {path.name: path for path in found if path.is_dir() and not _is_litter(path.name)}
 
 

@@ -148,6 +148,12 @@ def test_a_missing_folder_and_a_file_are_wrong_usage(tmp_path):
     refused(zoo.UsageError, tmp_path / "set.zip", "Not a directory")
 
 
+def test_a_relative_folder_that_is_missing_is_told_with_where_it_was_sought(tmp_path, monkeypatch):
+    """A run that recorded a relative path may be evaluated from elsewhere."""
+    monkeypatch.chdir(tmp_path)
+    refused(zoo.UsageError, Path("photos"), f"'photos' in {str(tmp_path)!r}: No such file")
+
+
 def test_a_folder_without_classes_shows_what_is_expected(tmp_path):
     """Images that lie in the root itself, and one class alone, are told the layout."""
     picture(tmp_path / "a.png")

@@ -79,7 +79,7 @@ def unpack(archive: str | Path, folder: str | Path, *, max_bytes: int, max_membe
     except OSError as error:
         # So bzip2's decoder says that its data is invalid, and zipfile that a member begins before the archive does.
         if error.errno in (None, errno.EINVAL):
-            raise DamagedError(f"{str(archive)!r} is damaged: {error}. Get it anew.") from error
+            raise DamagedError(f"{str(archive)!r} is damaged: {error.strerror or error}. Get it anew.") from error
         raise ZooError(f"cannot unpack {str(archive)!r} to {str(folder)!r}: {error.strerror or error}") from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
