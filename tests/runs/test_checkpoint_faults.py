@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
+import signal
+import time
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
@@ -55,8 +58,8 @@ def points(function: Callable[[Path, Disk], None], before: Path, tmp_path: Path)
     return range(1, disk.count + 1)
 
 
-def in_child(function: Callable[[], None]) -> int:
-    """Run *function* in a forked process; return its exit status."""
+def forked(function: Callable[[], None]) -> int:
+    """Start *function* in a forked process; return the process's id."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 warns of threads, which the child never uses
         child = os.fork()
@@ -65,7 +68,7 @@ def in_child(function: Callable[[], None]) -> int:
             function()
         finally:
             os._exit(0)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    return child
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the process is ended in a fork")
@@ -74,7 +77,8 @@ def test_a_process_that_ends_at_any_point_of_a_save_leaves_a_valid_checkpoint(be
     seen = set()
     for point in points(save_once, before, tmp_path):
         root = shutil.copytree(before, tmp_path / str(point))
-        assert in_child(lambda: save_once(root, FaultyDisk(point, lambda operation: os._exit(STOPPED)))) == STOPPED  # noqa: B023
+        child = forked(lambda: save_once(root, FaultyDisk(point, lambda operation: os._exit(STOPPED))))  # noqa: B023
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == STOPPED
         store = CheckpointStore(root / "checkpoints")
         newest = checked(store.newest())
         assert newest.step >= 2, f"point {point}"
@@ -85,6 +89,37 @@ def test_a_process_that_ends_at_any_point_of_a_save_leaves_a_valid_checkpoint(be
         assert not [name for name in names_in(root) if name.startswith(".")], f"point {point}"
         shutil.rmtree(root)
     assert seen == {2, 3}
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the process is killed in a fork")
+def test_a_process_killed_in_a_storm_of_saves_loses_no_step_that_it_reported(tmp_path: Path) -> None:
+    """SIGKILL at random instants, on the real disk: what save() returned is there, and all that is there is whole."""
+    instants = random.Random(0)
+    save(tmp_path, 0)
+    store = CheckpointStore(tmp_path / "checkpoints")
+    for _ in range(12):
+        first = checked(store.newest()).step + 1
+        reading, writing = os.pipe()
+
+        def storm(first: int = first, writing: int = writing) -> None:
+            for step in range(first, first + 10_000):
+                save(tmp_path, step)
+                os.write(writing, b"%d\n" % step)
+                store.prune({step - 1, step})
+
+        child = forked(storm)
+        os.close(writing)
+        time.sleep(instants.uniform(0.02, 0.25))
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        with os.fdopen(reading) as reports:
+            reported = [int(line) for line in reports]
+        newest = checked(store.newest())
+        assert newest.step >= max(reported, default=first - 1)
+        assert store.damages == []
+    assert newest.step > 5
+    save(tmp_path, newest.step + 1)
+    assert not [name for name in names_in(tmp_path) if name.startswith(".")]
 
 
 @pytest.mark.parametrize("fault", [fill_up, refuse])

@@ -1,0 +1,53 @@
+"""Nothing that a checkpoint is made of is pickled, and nothing that is read is unpickled."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+SAVE_AND_LOAD = """
+import sys
+from pathlib import Path
+
+seen = []
+sys.addaudithook(lambda event, arguments: seen.append((event, arguments)) if event.startswith("pickle") else None)
+
+import torch
+from zoo.runs.checkpoints import CheckpointStore
+from zoo.runs.lock import RunLock
+from zoo.training.optimizer_state import check_packable, pack, unpack
+
+model = torch.nn.Linear(3, 2)
+parameters = dict(model.named_parameters())
+optimizer = torch.optim.AdamW(model.parameters())
+check_packable(optimizer, parameters)
+model(torch.ones(1, 3)).sum().backward()
+optimizer.step()
+seen.clear()  # torch itself may unpickle what it brought along while it is imported
+
+root = Path(sys.argv[1])
+tensors, data = pack(optimizer, parameters)
+with RunLock(root):
+    store = CheckpointStore(root / "checkpoints")
+    store.save(1, tensors={"model": model.state_dict(), "optimizer": tensors}, state={"optimizer": data})
+checkpoint = CheckpointStore(root / "checkpoints").newest()
+model.load_state_dict(checkpoint.tensors("model"))
+unpack(optimizer, parameters, checkpoint.tensors("optimizer"), checkpoint.state["optimizer"])
+assert not seen, seen
+
+import pickle
+pickle.loads(pickle.dumps(Path))
+assert [event for event, _ in seen] == ["pickle.find_class"], "the hook sees what it looks for"
+"""
+
+
+def test_an_audit_hook_sees_no_unpickling_when_a_checkpoint_is_saved_and_loaded(tmp_path: Path) -> None:
+    """And it would have seen it: at the end, one class is unpickled on purpose."""
+    command = [sys.executable, "-W", "error", "-c", SAVE_AND_LOAD, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    for path in tmp_path.rglob("*"):
+        if path.is_file():
+            assert path.suffix in (".safetensors", ".json")
+            assert not path.read_bytes().startswith((b"\x80", b"PK"))
