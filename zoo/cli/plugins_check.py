@@ -1,0 +1,61 @@
+"""``zoo plugins check``: whether a plugin keeps the contract."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import click
+
+from zoo.cli.completion import complete_plugins
+from zoo.cli.options import common_options
+from zoo.cli.output import write_json
+
+if TYPE_CHECKING:
+    from zoo.testing import Outcome
+
+FAILED = 3
+
+
+@click.command("check")
+@click.argument("name", shell_complete=complete_plugins)
+@click.option("--entries", "only", metavar="PATTERN", default="*", help="Check only entries whose name matches.")
+@common_options
+def check(name: str, only: str, quiet: bool, as_json: bool) -> int:
+    """Check that a plugin keeps the contract.
+
+    Everything that NAME offers is built, run and compared with what its kind promises, a line a check. The exit code is
+    3 if any fails.
+    """
+    from zoo.testing import checks_of
+
+    outcomes: list[tuple[str, str, Outcome]] = []
+    for item in checks_of(name, only=only):
+        outcome = item.run()
+        outcomes.append((item.subject, item.title, outcome))
+        if not as_json and not (quiet and outcome.status == "ok"):
+            _write(item.subject, item.title, outcome)
+    counts = Counter(outcome.status for _, _, outcome in outcomes)
+    if as_json:
+        write_json(
+            {
+                "plugin": name,
+                "passed": not counts["failed"],
+                "checks": [
+                    {"subject": subject, "check": title, "status": outcome.status, "detail": outcome.detail}
+                    for subject, title, outcome in outcomes
+                ],
+            }
+        )
+    else:
+        click.echo(f"{len(outcomes)} checks: {', '.join(f'{n} {status}' for status, n in counts.items())}")
+    return FAILED if counts["failed"] else 0
+
+
+def _write(subject: str, title: str, outcome: Outcome) -> None:
+    """Print one line, and what is wrong below it."""
+    line = f"{outcome.status:<8}{subject}: {title}"
+    if outcome.status == "ok":
+        click.echo(f"{line} ({outcome.detail})" if outcome.detail else line)
+    else:
+        click.echo("\n".join([line, *(f"        {part}" for part in outcome.detail.splitlines())]))

@@ -1,0 +1,132 @@
+"""What a dataset must be."""
+
+from __future__ import annotations
+
+import hashlib
+
+import torch
+from torch import Tensor
+
+import zoo
+from zoo.data import Split
+from zoo.registry import Entry
+from zoo.testing.building import dataset
+from zoo.testing.outcome import ContractError, warn
+
+_IN_MEMORY, _READ = 100_000, 2_000  # images of a split that are compared at most
+_SHARED = 0.01  # the share of test images that may be training images before the splits count as mixed up
+
+
+def check_images(entry: Entry) -> str:
+    """Give uint8 images of one shape, for indices in any order, from both splits."""
+    data = dataset(entry)
+    shapes = set()
+    for name, split in _splits(data):
+        some = torch.tensor([len(split) - 1, 0, len(split) // 2, 0])
+        images, labels = split.batch(some)
+        shapes.add(tuple(images.shape[1:]))
+        if images.dtype != torch.uint8 or images.ndim != 4 or len(images) != 4:
+            raise ContractError(
+                entry,
+                expected=f"uint8 images (4, C, H, W) from {name}.batch of 4 indices",
+                seen=f"{images.dtype} {tuple(images.shape)}",
+                mend="Return bytes, not floats: zoo scales and normalises on the device.",
+            )
+        alone = [split.batch(index.view(1)) for index in some]
+        if not (
+            torch.equal(images, torch.cat([image for image, _ in alone]))
+            and torch.equal(labels, torch.cat([label for _, label in alone]))
+        ):
+            raise ContractError(
+                entry,
+                expected=f"from {name}.batch the images at the indices, in their order, repeats among them",
+                seen="others than when each is asked for by itself",
+                mend="Index with the given tensor as it is; random changes are an augmentation's task.",
+            )
+    if len(shapes) > 1:
+        raise ContractError(
+            entry,
+            expected="images of one shape in both splits",
+            seen=" and ".join(map(str, sorted(shapes))),
+            mend="Resize and convert them all alike.",
+        )
+    return f"{len(data.train):,} train, {len(data.test):,} test, {' x '.join(map(str, shapes.pop()))}"
+
+
+def check_labels(entry: Entry) -> str:
+    """Have one label for each image, in the range of the classes, the same wherever it is asked for."""
+    data = dataset(entry)
+    count = data.num_classes
+    if len(set(data.classes)) != count or not all(isinstance(name, str) for name in data.classes):
+        raise ContractError(
+            entry,
+            expected="names of classes that differ, as texts",
+            seen=repr(list(data.classes))[:200],
+            mend="Give each class a name of its own.",
+        )
+    for name, split in _splits(data):
+        labels = split.labels
+        if labels.dtype != torch.int64 or tuple(labels.shape) != (len(split),):
+            raise ContractError(
+                entry,
+                expected=f"{name}.labels int64 ({len(split)},)",
+                seen=f"{labels.dtype} {tuple(labels.shape)}",
+                mend="Convert with .long() and drop extra dimensions.",
+            )
+        low, high = int(labels.min()), int(labels.max())
+        if low < 0 or high >= count:
+            raise ContractError(
+                entry,
+                expected=f"labels from 0 to {count - 1}, for {count} classes",
+                seen=f"labels from {low} to {high} in {name}",
+                mend="Number the classes from 0 in the order of their names.",
+            )
+        some = torch.arange(min(len(split), 256))
+        if not torch.equal(split.batch(some)[1], labels[some].to(split.batch(some)[1].device)):
+            raise ContractError(
+                entry,
+                expected=f"from {name}.batch the labels that {name}.labels has",
+                seen="others",
+                mend="Read both from one place.",
+            )
+        if len(missing := set(range(count)) - set(labels.tolist())):
+            warn(f"{entry}: {name} has no image of {len(missing)} of the {count} classes.")
+    return f"{count} classes"
+
+
+def check_disjoint(entry: Entry) -> str:
+    """Keep the test images out of the training images."""
+    data = dataset(entry)
+    train, test = (_digests(split) for _, split in _splits(data))
+    shared = sum(digest in train for digest in test)
+    if shared > max(1, _SHARED * len(test)):
+        raise ContractError(
+            entry,
+            expected="splits that have no image in common",
+            seen=f"{shared} of {len(test)} test images among the training images",
+            mend="Cut the images into two parts before anything else; never test on what was trained on.",
+        )
+    if shared:
+        warn(f"{entry}: {shared} of {len(test)} test images are training images, too.")
+    return f"{len(test):,} test images compared with {len(train):,} training images"
+
+
+def _splits(data: zoo.Dataset) -> tuple[tuple[str, Split], tuple[str, Split]]:
+    return ("train", data.train), ("test", data.test)
+
+
+def _digests(split: Split) -> set[bytes]:
+    most = _IN_MEMORY if isinstance(split, zoo.TensorImages) else _READ
+    indices = torch.linspace(0, len(split) - 1, min(len(split), most), dtype=torch.float64).long()
+    return {_digest(image) for part in torch.split(indices, 500) for image in split.batch(part)[0]}
+
+
+def _digest(image: Tensor) -> bytes:
+    return hashlib.blake2b(image.cpu().contiguous().numpy().tobytes(), digest_size=16).digest()
+
+
+CHECKS = {
+    "gives images of one shape, by their indices": check_images,
+    "has labels in the range of its classes": check_labels,
+    "keeps its splits apart": check_disjoint,
+}

@@ -1,0 +1,94 @@
+"""What a plugin does in a process that has just started, as the workers of a parallel run are.
+
+Nothing is inherited there: what a plugin registers by side effect in the parent is lost (vllm#18740), and the time that
+importing it takes can be measured.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from zoo.registry.entry import Entry, Plugin
+from zoo.testing.outcome import ContractError
+
+_CODE = "import json, sys; given = json.load(sys.stdin); sys.path[:] = given['path']; "
+_CODE += "from zoo.testing.fresh import main; main(given)"
+_SECONDS = 600
+
+
+@dataclass(frozen=True)
+class Fresh:
+    """What a new process found.
+
+    Attributes:
+        import_ms: Milliseconds that importing and registering the plugin took there.
+        pulled_torch: Whether that imported torch.
+        faults: What went wrong, by the full name of the entry that could not be built.
+    """
+
+    import_ms: float
+    pulled_torch: bool
+    faults: Mapping[str, str]
+
+
+@functools.lru_cache(maxsize=8)
+def in_fresh_process(plugin: Plugin, entries: tuple[Entry, ...]) -> Fresh:
+    """Import a plugin and build *entries* in a process of their own.
+
+    Raises:
+        ContractError: If the process ends without an answer.
+    """
+    asked = {
+        "path": sys.path,
+        "plugin": plugin.name,
+        "entries": [[entry.kind, entry.full_name, dict(entry.arguments)] for entry in entries],
+    }
+    done = subprocess.run(  # noqa: S603 - our own code, in our own interpreter
+        [sys.executable, "-c", _CODE],
+        input=json.dumps(asked, default=repr),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=_SECONDS,
+    )
+    try:
+        answer = json.loads(done.stdout.rpartition("\n\0")[2])
+    except ValueError:
+        last = (done.stderr.strip().splitlines() or ["nothing on stderr"])[-1]
+        raise ContractError(
+            plugin,
+            expected="to be imported and built in a new process",
+            seen=f"exit code {done.returncode}: {last}",
+            mend="Import it in a new interpreter and look at what ends it.",
+        ) from None
+    return Fresh(answer["import_ms"], answer["pulled_torch"], answer["faults"])
+
+
+def main(asked: Mapping[str, object]) -> None:
+    """Do in this process what `in_fresh_process` asks for, and print the answer after all that a plugin prints."""
+    from zoo.registry.discovery import find
+    from zoo.registry.loading import load
+
+    plugin = load(next(found for found in find() if found.label == asked["plugin"]))
+    faults = _build(asked["entries"])  # type: ignore[arg-type] # it comes from JSON
+    answer = {"import_ms": plugin.import_ms, "pulled_torch": plugin.pulled_torch, "faults": faults}
+    sys.stdout.write(f"\n\0{json.dumps(answer)}")
+
+
+def _build(entries: Sequence[tuple[str, str, Mapping[str, object]]]) -> dict[str, str]:
+    from zoo.registry import registry
+    from zoo.registry.entry import in_one_line
+    from zoo.testing.building import build_somehow, with_options
+
+    faults = {}
+    for kind, name, arguments in entries:
+        try:
+            build_somehow(with_options(registry().find(kind, name), arguments))
+        except Exception as error:
+            faults[name] = in_one_line(error)
+    return faults
