@@ -32,6 +32,7 @@ from zoo.data.augmentation import Augmenter
 from zoo.errors import PluginError, UsageError
 from zoo.registry.entry import in_one_line
 from zoo.runs.components import Component, Components
+from zoo.training import dynamo
 from zoo.training.arithmetic import choose_device, choose_memory_format, choose_precision, in_precision
 from zoo.training.averaging import Average
 from zoo.training.evaluation import evaluating
@@ -58,6 +59,8 @@ class Machine:
         Raises:
             UsageError: If the device is not available.
         """
+        if not settings.compile:
+            dynamo.postpone()
         device = choose_device(settings.device)
         if settings.threads is not None and settings.threads != torch.get_num_threads():
             torch.set_num_threads(settings.threads)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from zoo.config import SEVERAL, SINGLE, Choice, Config
@@ -141,7 +142,13 @@ def _found(section: str, choice: Choice) -> Component:
         )
     kind = _KIND_OF[section]
     entry = registry().find(kind.plural, choice.name)
-    return _with_defaults(entry, entry.full_name, choice.options)
+    return _with_defaults(entry, entry.full_name, _located(choice.options) if section == "data" else choice.options)
+
+
+def _located(options: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Make the folder of a dataset absolute, so that the record means the same folder from everywhere."""
+    root = options.get("root")
+    return {**options, "root": str(Path(root).expanduser().absolute())} if isinstance(root, str) else options
 
 
 def _with_defaults(entry: Entry, name: str, options: Mapping[str, Any]) -> Component:

@@ -79,7 +79,7 @@ class RunDirectory:
             return False
 
     def make(self) -> None:
-        """Make the directory, and those above it.
+        """Make the directory, and those above it, where they are missing, and see that it can be written to.
 
         Raises:
             UsageError: If that is not possible.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -128,20 +129,20 @@ def _proceed(
     *,
     fresh: bool = False,
 ) -> Run:
-    with StopRequests() as requests:
+    with StopRequests() as requests, ExitStack() as held:
+        # A second writer is told at once, before it loads anything; a new directory is made when all else is built.
+        if existed := directory.path.is_dir():
+            directory.make()
+            held.enter_context(RunLock(directory.path))
+        if not fresh and (summary := directory.read_summary()).get("status") == "finished":
+            raise AlreadyFinished(directory, summary)
         parts = _build(config, components, reporter)
-        existed = directory.path.exists()
-        directory.make()
-        try:
-            with RunLock(directory.path):
-                if fresh:
-                    directory.clear()
-                elif (summary := directory.read_summary()).get("status") == "finished":
-                    raise AlreadyFinished(directory, summary)
-                return _run(directory, parts, reporter, requests)
-        finally:
-            if not existed and not directory.holds_run:
-                _remove_empty(directory.path)
+        if not existed:
+            directory.make()
+            held.enter_context(RunLock(directory.path))
+        if fresh:
+            directory.clear()
+        return _run(directory, parts, reporter, requests)
 
 
 @dataclass(frozen=True)
@@ -221,14 +222,3 @@ def _note_changes(then: Mapping[str, Any], now: Mapping[str, Any], reporter: Rep
         reporter.notice(
             f"this run began elsewhere, so its bits may differ from an uninterrupted one's: {'; '.join(changed)}"
         )
-
-
-def _remove_empty(path: Path) -> None:
-    """Remove what was made for a run that never began."""
-    import contextlib
-
-    for leftover in path.glob(".*"):
-        with contextlib.suppress(OSError):
-            leftover.unlink()
-    with contextlib.suppress(OSError):
-        path.rmdir()
