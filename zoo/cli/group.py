@@ -21,10 +21,10 @@ COMMANDS = (
 @click.group(cls=LazyGroup, lazy=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(zoo.__version__, message="zoo %(version)s")
 def cli() -> None:
-    r"""Train image classifiers of any family under one loop.
+    """Train image classifiers of any family under one loop.
 
     \b
     First steps:
       zoo train --model cnn_dropout
       zoo list models 'resnet*'
-    """
+    """  # noqa: D301 - click wants the control character itself

@@ -141,7 +141,7 @@ def train(
     as_json: bool,
     **settings: Any,
 ) -> None:
-    r"""Train a model and keep the run.
+    """Train a model and keep the run.
 
     \b
       zoo train --model cnn_dropout
@@ -149,7 +149,7 @@ def train(
 
     Every option is also a key of the TOML file and a variable, such as ZOO_TRAIN_EPOCHS; an option overrides the
     variable, the variable the file, the file the recipe.
-    """
+    """  # noqa: D301 - click wants the control character itself
     _refuse_unknown_variables(ctx)
     layers = _layers(ctx, assignments, settings)
     if resume is not None:
