@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import click
@@ -13,6 +14,7 @@ from zoo.cli.list import described
 from zoo.cli.options import common_options
 from zoo.cli.output import table, terminal_width, write_json
 from zoo.registry import Entry, Option, kind_named, registry, signature_of
+from zoo.registry.results import results_of
 
 _INDENT = " " * 6
 
@@ -44,6 +46,7 @@ def _details(entry: Entry) -> dict[str, Any]:
         "facts": list(signature.facts),
         "unchecked": signature.open,
         "options": [_described_option(option, texts) for option in signature.options.values()],
+        **({"results": [asdict(result) for result in results_of(entry)]} if entry.kind == "models" else {}),
     }
 
 
@@ -62,6 +65,9 @@ def _lines(entry: Entry) -> Iterator[str]:
     yield f"  target {entry.target}" + "".join(f", {key}={value!r}" for key, value in entry.arguments.items())
     yield ""
     yield from entry.read_text().splitlines() if entry.kind == "recipes" else _builder_lines(entry)
+    if entry.kind == "models" and (results := results_of(entry)):
+        yield from ("", "test accuracy, as measured by the plugin's authors")
+        yield from (f"  {result}" for result in results)
 
 
 def _builder_lines(entry: Entry) -> Iterator[str]:
