@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from zoo.registry import Entry
@@ -24,6 +26,7 @@ def package(tmp_path, monkeypatch):
     (tmp_path / "zoo_penguin_results").mkdir()
     (tmp_path / "zoo_penguin_results" / "__init__.py").touch()
     monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "zoo_penguin_results", raising=False)
     return tmp_path / "zoo_penguin_results"
 
 
