@@ -10,13 +10,17 @@ import zoo
 @zoo.hookimpl
 def register(add: Any) -> None:
     """Register the models."""
-    add.model("cnn", "zoo_cnn.compact:cnn", summary="Three convolutions, pooling after each; plain.")
+    add.model(
+        "cnn",
+        "zoo_cnn.compact:cnn",
+        summary="Compact CNN: three convolutions, pooling after each; no dropout, no batch norm.",
+    )
     add.model(
         "cnn_dropout",
         "zoo_cnn.compact:cnn_dropout",
-        summary="The same with batch norm and dropout; the one to try first.",
+        summary="Compact CNN with dropout and batch norm; the one to try first.",
     )
-    add.model("cnn_batchnorm", "zoo_cnn.compact:cnn_batchnorm", summary="The same with batch norm, no dropout.")
+    add.model("cnn_batchnorm", "zoo_cnn.compact:cnn_batchnorm", summary="Compact CNN with batch norm, no dropout.")
     add.model(
         "lenet5", "zoo_cnn.classics:lenet5", summary="LeNet-5 of 1998: two convolutions, three dense layers, tanh."
     )

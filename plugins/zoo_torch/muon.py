@@ -34,6 +34,9 @@ def muon(
     The rest are biases, norms, embeddings of positions, and the last matrix, which is the classifier. A matrix's step
     has the root mean square of an AdamW step, so that one rate, and one that suits `adamw`, serves both.
 
+    A step costs about 15 products of each matrix with its own square: little beside a convolution's forward pass, but on
+    a CPU many times the rest of a step for wide dense layers at small batches.
+
     Args:
         params: Parameters, or groups of them, in the model's order.
         lr: Learning rate of both parts, at least 0.
