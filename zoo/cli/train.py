@@ -66,7 +66,7 @@ def _train_options() -> list[click.Option]:
 
 def _setting_option(setting: dataclasses.Field[Any]) -> click.Option:
     text = setting.metadata["help"]
-    if setting.default not in (None, False) and "Default" not in text:
+    if setting.default is not None and setting.default is not False and "Default" not in text:
         text = f"{text} Default: {setting.default}."
     flag = f"--{setting.name.replace('_', '-')}"
     if setting.default is False:
