@@ -28,6 +28,7 @@ from torch.optim import Optimizer
 
 from zoo.errors import DamagedError, UsageError
 from zoo.training import tree
+from zoo.training.dynamo import uncompiled
 
 # How a step is computed, not what it computes: these follow the machine that goes on, not the one that saved.
 _IMPLEMENTATION = ("foreach", "fused", "capturable")
@@ -225,7 +226,7 @@ def check_packable(optimizer: Optimizer, parameters: Mapping[str, Tensor]) -> in
     """
     name = type(optimizer).__name__
     _names(optimizer, parameters)
-    with _unchanged_random_state(parameters), torch.compiler.set_stance("force_eager"):
+    with _unchanged_random_state(parameters), uncompiled():
         try:
             first, second = (_small_copy(optimizer, parameters) for _ in range(2))
             _take_steps(*first, 0)
