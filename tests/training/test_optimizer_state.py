@@ -108,6 +108,8 @@ TIMM = [
         "madgrad",
     ),
     *("mars", "muon", "nadamw", "novograd", "radabelief", "rmsproptf", "sgdp", "sgdw"),
+    # It compiles its steps, and warns where opt_einsum is not installed.
+    pytest.param("kron", marks=[pytest.mark.slow, pytest.mark.filterwarnings("ignore")]),
 ]
 
 
