@@ -182,7 +182,7 @@ def plain(entry: Entry) -> Any:
 
 
 def build_somehow(entry: Entry) -> Any:
-    """Build an entry of any kind; for a recipe, read its file."""
+    """Build an entry of a kind that needs torch."""
     return _BUILDERS[entry.kind](entry)
 
 
@@ -193,8 +193,6 @@ _BUILDERS: Mapping[str, Callable[[Entry], Any]] = {
     "schedulers": scheduler,
     "datasets": dataset,
     "augmentations": augmentation,
-    "observers": plain,
-    "recipes": Entry.read_text,
 }
 
 

@@ -53,7 +53,7 @@ def checks_of(plugin: str, *, only: str = "*", options: Mapping[str, Mapping[str
         "states which zoo it needs": partial(plugins.check_requirement, found),
         "says what each entry is": partial(plugins.check_summaries, found, entries),
         "clashes with nothing that is installed": partial(plugins.check_names, found, entries),
-        "is quick to import": partial(plugins.check_import, found, entries),
+        "is quick to import": partial(plugins.check_import, found),
         "works in a new process": partial(plugins.check_processes, found, entries),
     }
     own = [Check(f"plugin {found.name}", title, function) for title, function in whole.items()]

@@ -43,6 +43,14 @@ def check_slope(entry: Entry) -> None:
     kept = logits.clone(), targets.clone()
     logits.requires_grad_()
     loss = _loss(entry, criterion, logits, targets)
+    if not (torch.equal(logits, kept[0]) and torch.equal(targets, kept[1])):
+        raise ContractError(
+            entry,
+            expected="logits and targets as they were",
+            seen="other values",
+            mend="Work on copies: no operation in place.",
+        )
+
     gradient = torch.autograd.grad(loss, logits, allow_unused=True)[0] if loss.requires_grad else None
     if gradient is None or not gradient.isfinite().all() or not gradient.any():
         seen = "none" if gradient is None else "one of zeros" if gradient.isfinite().all() else "nan or infinity"
@@ -52,6 +60,15 @@ def check_slope(entry: Entry) -> None:
             seen=seen,
             mend="Use torch's operations on the logits, without detach(), argmax or item().",
         )
+    even = torch.zeros(5, 5, requires_grad=True)
+    (pull,) = torch.autograd.grad(_loss(entry, criterion, even, torch.arange(5)), even)
+    if not torch.equal(pull.argmin(1), torch.arange(5)):
+        raise ContractError(
+            entry,
+            expected="a gradient that raises the label's logit above the others, where all are equal",
+            seen=f"{[round(slope, 4) for slope in pull[0].tolist()]} for label 0",
+            mend="Return what is to be minimised: it is lowest where the label's logit is highest.",
+        )
     lower = _loss(entry, criterion, logits.detach() - 0.01 * gradient / gradient.abs().max(), targets)
     if not lower < loss:
         raise ContractError(
@@ -59,13 +76,6 @@ def check_slope(entry: Entry) -> None:
             expected="a lower loss after a small step against the gradient",
             seen=f"{loss.item():.6g} before and {lower.item():.6g} after",
             mend="Return what is to be minimised.",
-        )
-    if not (torch.equal(logits, kept[0]) and torch.equal(targets, kept[1])):
-        raise ContractError(
-            entry,
-            expected="logits and targets as they were",
-            seen="other values",
-            mend="Work on copies: no operation in place.",
         )
 
 

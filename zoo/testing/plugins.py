@@ -44,10 +44,9 @@ def check_requirement(plugin: Plugin) -> str:
     return str(plugin.requires)
 
 
-def check_import(plugin: Plugin, entries: Sequence[Entry]) -> str:
+def check_import(plugin: Plugin) -> str:
     """Be quick to import: every 'zoo list' imports it."""
-    # One process answers this and the next check: starting torch is what takes long.
-    fresh = in_fresh_process(plugin, _buildable(entries))
+    fresh = in_fresh_process(plugin, ())
     took = f"{fresh.import_ms:,.0f} ms"
     if fresh.pulled_torch:
         warn(
@@ -107,7 +106,7 @@ def check_summaries(plugin: Plugin, entries: Sequence[Entry]) -> str:
         warn(f"{long[0]}: its summary has {len(long[0].summary)} characters; listings are best read with 100 at most.")
     if empty := [entry for entry in entries if entry.summary.strip(" .").casefold() == entry.name.casefold()]:
         warn(f"{empty[0]}: its summary only repeats the name; say what it is.")
-    return f"{len(entries)} entries" if entries else "hooks alone"
+    return f"{len(entries)} {'entry' if len(entries) == 1 else 'entries'}" if entries else "hooks alone"
 
 
 def _watches(plugin: Plugin) -> bool:

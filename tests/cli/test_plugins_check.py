@@ -1,0 +1,68 @@
+"""``zoo plugins check``: a line a check, and an exit code."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from fake_distributions import FakeSite, offering
+
+PARTS = """
+class Sound:
+    def epoch_finished(self, epoch):
+        pass
+
+
+class Faulty:
+    def epoch_finished(self, epoch):
+        raise OSError("no room")
+"""
+
+
+@pytest.fixture(autouse=True)
+def auk(site: FakeSite) -> None:
+    """A plugin with a sound observer and a faulty one."""
+    (site.path / "zoo_auk_parts.py").write_text(PARTS)
+    calls = (f"add.observer('{n}', 'zoo_auk_parts:{n.title()}', summary='The {n}.')" for n in ("sound", "faulty"))
+    site.install("auk", offering(*calls), requires=["torch-zoo>=0.1"])
+
+
+def test_each_check_is_a_line_and_a_failure_is_exit_code_3(zoo: Any):
+    """What is wrong, and how to mend it, stands below the line of its check."""
+    done = zoo("plugins", "check", "auk")
+    lines = done.out.splitlines()
+    assert done.code == 3
+    assert lines[0] == "ok      plugin auk: states which zoo it needs (torch-zoo>=0.1)"
+    at = lines.index("failed  observer faulty: follows a run to its end, and one that fails")
+    assert "observer 'auk/faulty' (zoo-auk 1.0): expected epoch_finished to return; saw OSError" in lines[at + 1]
+    assert lines[at + 2].startswith("        It gets read-only data")
+    assert lines[-1] == "11 checks: 10 ok, 1 failed"
+
+
+def test_a_pattern_chooses_the_entries(zoo: Any):
+    """A plugin of a thousand entries need not be checked as a whole; quiet shows only what is not ok."""
+    done = zoo("plugins", "check", "auk", "--entries", "s*", "--quiet")
+    assert done == (0, "8 checks: 8 ok\n", "")
+    assert zoo("plugins", "check", "auk", "--entries", "sonud").code == 2
+
+
+def test_json_tells_the_same(zoo: Any):
+    """For CI."""
+    done = zoo("plugins", "check", "auk", "--json")
+    told = json.loads(done.out)
+    assert done.code == 3
+    assert (told["schema"], told["plugin"], told["passed"]) == (1, "auk", False)
+    assert {check["status"] for check in told["checks"]} == {"ok", "failed"}
+    assert set(told["checks"][0]) == {"subject", "check", "status", "detail"}
+
+
+def test_a_plugin_that_is_not_there_is_wrong_usage_and_a_broken_one_is_not(zoo: Any, site: FakeSite):
+    """Exit codes 2 and 3; each in a line or two."""
+    site.install("odd", "import no_such_module")
+    missing = zoo("plugins", "check", "auc")
+    assert missing.code == 2
+    assert "Did you mean 'auk'" in missing.err
+    broken = zoo("plugins", "check", "odd")
+    assert broken.code == 3
+    assert "ModuleNotFoundError" in broken.err

@@ -1,0 +1,172 @@
+"""The contract of datasets and augmentations, and which faults it finds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from entry_of import entry_of
+from torch import Tensor
+
+import zoo
+from zoo.testing import ContractError, ContractWarning, augmentations, datasets
+
+
+def images(count: int, seed: int = 0) -> Tensor:
+    """Return noisy images, uint8 (count, 1, 12, 12)."""
+    return torch.randint(256, (count, 1, 12, 12), dtype=torch.uint8, generator=torch.Generator().manual_seed(seed))
+
+
+def data(**changes: Any) -> zoo.Dataset:
+    """Return a sound dataset with some of its parts replaced."""
+    parts: dict[str, Any] = {
+        "train": zoo.TensorImages(images(60), torch.arange(60) % 3),
+        "test": zoo.TensorImages(images(30, seed=1), torch.arange(30) % 3),
+        "classes": ("auk", "gull", "tern"),
+        "mean": [0.5],
+        "std": [0.3],
+    }
+    return zoo.Dataset(**{**parts, **changes})
+
+
+class Split(zoo.TensorImages):
+    """A split whose batches may be changed."""
+
+    def __init__(self, change: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]], count: int = 60) -> None:
+        super().__init__(images(count), torch.arange(count) % 3)
+        self.change = change
+
+    def batch(self, indices: Tensor) -> tuple[Tensor, Tensor]:
+        return self.change(*super().batch(indices))
+
+
+def dataset(made: zoo.Dataset) -> Any:
+    """Return an entry that builds this dataset."""
+
+    def builder() -> zoo.Dataset:
+        return made
+
+    return entry_of("datasets", builder)
+
+
+@pytest.mark.parametrize("check", datasets.CHECKS.values(), ids=lambda check: check.__name__)
+def test_a_sound_dataset_passes(check: Callable[[Any], Any]) -> None:
+    """Two splits in memory with three classes."""
+    check(dataset(data()))
+
+
+@pytest.mark.parametrize(
+    ("check", "changes", "seen"),
+    [
+        (datasets.check_images, {"train": Split(lambda x, y: (x.float(), y))}, "torch.float32 (4, 1, 12, 12)"),
+        (datasets.check_images, {"train": Split(lambda x, y: (x.flip(0), y))}, "others than when each"),
+        (
+            datasets.check_images,
+            {"test": zoo.TensorImages(images(6).repeat(1, 1, 2, 2), torch.arange(6) % 3)},
+            "24, 24",
+        ),
+        (datasets.check_labels, {"classes": ("auk", "auk", "tern")}, "['auk', 'auk', 'tern']"),
+        (datasets.check_labels, {"classes": ("auk", "gull")}, "labels from 0 to 2 in train"),
+        (datasets.check_labels, {"test": zoo.TensorImages(images(2), torch.tensor([-1, 0]))}, "from -1 to 0 in test"),
+        (datasets.check_labels, {"train": Split(lambda x, y: (x, y * 0))}, "the labels that train.labels has"),
+        (datasets.check_disjoint, {"test": zoo.TensorImages(images(60), torch.arange(60) % 3)}, "60 of 60 test images"),
+    ],
+)
+def test_a_faulty_dataset_is_found(check: Callable[[Any], Any], changes: dict[str, Any], seen: str) -> None:
+    """Each fault has its own words, and two lines."""
+    with pytest.raises(ContractError) as caught:
+        check(dataset(data(**changes)))
+    assert seen in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 2
+
+
+def test_a_single_shared_image_is_a_warning() -> None:
+    """Well-known datasets have some; a contract that refuses them would help nobody."""
+    mixed = torch.cat([images(29, seed=1), images(1)])
+    with pytest.warns(ContractWarning, match="1 of 30 test images are training images"):
+        datasets.check_disjoint(dataset(data(test=zoo.TensorImages(mixed, torch.arange(30) % 3))))
+
+
+def test_a_class_without_images_is_a_warning() -> None:
+    """It may be meant."""
+    with pytest.warns(ContractWarning, match="train has no image of 1 of the 4 classes"):
+        datasets.check_labels(
+            dataset(data(classes=("a", "b", "c", "d"), test=zoo.TensorImages(images(4), torch.arange(4))))
+        )
+
+
+def noise(inputs: Tensor, targets: Tensor, draws: zoo.Draws) -> tuple[Tensor, Tensor]:
+    """Add noise from the draws, as one should."""
+    return inputs + draws.normal(*inputs.shape[1:]), targets
+
+
+def global_noise(inputs: Tensor, targets: Tensor, draws: zoo.Draws) -> tuple[Tensor, Tensor]:
+    """Add noise from torch's own generator."""
+    return inputs + torch.randn_like(inputs), targets
+
+
+def centred(inputs: Tensor, targets: Tensor, draws: zoo.Draws) -> tuple[Tensor, Tensor]:
+    """Subtract the mean of the batch."""
+    return inputs - inputs.mean() + draws.uniform(1, 1, 1), targets
+
+
+def in_place(inputs: Tensor, targets: Tensor, draws: zoo.Draws) -> tuple[Tensor, Tensor]:
+    """Overwrite what is given."""
+    return inputs.add_(draws.uniform(1, 1, 1)), targets
+
+
+def soft_in_secret(inputs: Tensor, targets: Tensor, draws: zoo.Draws) -> tuple[Tensor, Tensor]:
+    """Return soft targets without saying so."""
+    return noise(inputs, torch.nn.functional.one_hot(targets, 5).float(), draws)
+
+
+def divides(inputs: Tensor, targets: Tensor, draws: zoo.Draws) -> tuple[Tensor, Tensor]:
+    """Divide by what may be 0."""
+    return inputs / (draws.uniform(1, 1, 1) * 0), targets
+
+
+def idle(inputs: Tensor, targets: Tensor, draws: zoo.Draws) -> tuple[Tensor, Tensor]:
+    """Do nothing."""
+    return inputs.clone(), targets
+
+
+def every_epoch_alike(inputs: Tensor, targets: Tensor, draws: zoo.Draws) -> tuple[Tensor, Tensor]:
+    """Mirror every image, always."""
+    return inputs.flip(-1), targets
+
+
+def augmentation(function: Callable[..., Any]) -> Any:
+    """Return an entry that builds this augmentation."""
+
+    def builder() -> Callable[..., Any]:
+        return function
+
+    return entry_of("augmentations", builder)
+
+
+@pytest.mark.parametrize("check", augmentations.CHECKS.values(), ids=lambda check: check.__name__)
+def test_a_sound_augmentation_passes(check: Callable[[Any], Any]) -> None:
+    """Noise from the draws alone."""
+    check(augmentation(noise))
+
+
+@pytest.mark.parametrize(
+    ("check", "function", "seen"),
+    [
+        (augmentations.check_purity, global_noise, "in batches of 1"),
+        (augmentations.check_purity, centred, "in batches of"),
+        (augmentations.check_batches, in_place, "as they were; saw other values"),
+        (augmentations.check_batches, soft_in_secret, "soft_targets = True"),
+        (augmentations.check_batches, divides, "nan or infinity"),
+        (augmentations.check_variety, idle, "the given ones"),
+        (augmentations.check_variety, every_epoch_alike, "the same in both epochs"),
+    ],
+)
+def test_a_faulty_augmentation_is_found(check: Callable[[Any], Any], function: Callable[..., Any], seen: str) -> None:
+    """Each fault has its own words, and two lines."""
+    with pytest.raises(ContractError) as caught:
+        check(augmentation(function))
+    assert seen in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 2
