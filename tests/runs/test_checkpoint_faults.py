@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import torch
 from faulty_disk import FaultyDisk, LosingDisk, PowerCut, RecordingDisk, fill_up, patient_disk, refuse
 from small_checkpoints import checked, names_in, save
 
@@ -148,6 +149,24 @@ def test_a_full_disk_leaves_no_temporaries_behind(before: Path) -> None:
     with pytest.raises(OSError, match="No space left"):
         save(before, 3, disk=disk)
     assert names_in(before) == ["step-00000001", "step-00000002"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the limit is set in a fork")
+def test_a_real_limit_on_files_keeps_the_last_good_checkpoint(before: Path) -> None:
+    """The system itself refuses to write on, in the middle of a tensor: OSError, nothing left, and later it works."""
+    import resource
+
+    def limited() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
+        store = CheckpointStore(before / "checkpoints")
+        with pytest.raises(OSError, match="too large"):
+            store.save(3, tensors={"model": {"w": torch.ones(100_000)}}, state={})
+        assert names_in(before) == ["step-00000001", "step-00000002"]
+        save(before, 3)
+        os._exit(STOPPED)
+
+    assert os.waitstatus_to_exitcode(os.waitpid(forked(limited), 0)[1]) == STOPPED
+    checked(CheckpointStore(before / "checkpoints").newest(), 3)
 
 
 @pytest.mark.parametrize("keep_names", [True, False])
