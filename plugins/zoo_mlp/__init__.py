@@ -10,5 +10,7 @@ import zoo
 @zoo.hookimpl
 def register(add: Any) -> None:
     """Register the models."""
-    add.model("mlp", "zoo_mlp.nets:mlp", summary="Fully connected layers with dropout, widths as you like.")
+    add.model(
+        "mlp", "zoo_mlp.nets:mlp", summary="Fully connected layers with dropout and batch norm, widths as you like."
+    )
     add.model("linear", "zoo_mlp.nets:linear", summary="Softmax regression: one linear layer over the pixels.")

@@ -15,10 +15,10 @@ def mlp(
     image_size: tuple[int, int],
     widths: Sequence[int] = (512, 512),
     p: float = 0.2,
-    input_p: float = 0.0,
-    batch_norm: bool = False,
+    input_p: float = 0.1,
+    batch_norm: bool = True,
 ) -> nn.Sequential:
-    """Build a multilayer perceptron with ReLU and dropout after each hidden layer.
+    """Build a multilayer perceptron with batch norm, ReLU and dropout after each hidden layer.
 
     Args:
         num_classes: K, at least 1.

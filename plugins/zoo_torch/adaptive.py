@@ -132,7 +132,7 @@ def nadam(
 def radam(
     params: Params,
     *,
-    lr: float = 0.003,
+    lr: float = 0.006,
     betas: Sequence[float] = (0.9, 0.999),
     eps: float = 1e-8,
     weight_decay: float = 0.0,
@@ -168,7 +168,7 @@ def radam(
 def adamax(
     params: Params,
     *,
-    lr: float = 0.004,
+    lr: float = 0.006,
     betas: Sequence[float] = (0.9, 0.999),
     eps: float = 1e-8,
     weight_decay: float = 0.0,
@@ -195,7 +195,7 @@ def adamax(
 def adafactor(
     params: Params,
     *,
-    lr: float = 0.01,
+    lr: float = 0.03,
     beta2_decay: float = -0.8,
     eps: float = 1e-3,
     d: float = 1.0,

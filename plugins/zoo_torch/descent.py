@@ -13,7 +13,7 @@ from zoo_torch.parameters import ADAGRAD_DEVICES, ADAM_DEVICES, Params, as_group
 def sgd(
     params: Params,
     *,
-    lr: float = 0.05,
+    lr: float = 0.1,
     momentum: float = 0.9,
     dampening: float = 0.0,
     nesterov: bool = False,
@@ -57,7 +57,7 @@ def sgd(
 def asgd(
     params: Params,
     *,
-    lr: float = 0.05,
+    lr: float = 0.1,
     lambd: float = 1e-4,
     alpha: float = 0.75,
     t0: float = 1e6,
@@ -87,7 +87,7 @@ def asgd(
 def rmsprop(
     params: Params,
     *,
-    lr: float = 0.001,
+    lr: float = 0.002,
     alpha: float = 0.99,
     eps: float = 1e-8,
     momentum: float = 0.0,
@@ -158,7 +158,7 @@ def rprop(
 def adagrad(
     params: Params,
     *,
-    lr: float = 0.02,
+    lr: float = 0.03,
     lr_decay: float = 0.0,
     initial_accumulator_value: float = 0.0,
     eps: float = 1e-10,

@@ -34,8 +34,8 @@ def muon(
     The rest are biases, norms, embeddings of positions, and the last matrix, which is the classifier. A matrix's step
     has the root mean square of an AdamW step, so that one rate, and one that suits `adamw`, serves both.
 
-    A step costs about 15 products of each matrix with its own square: little beside a convolution's forward pass, but on
-    a CPU many times the rest of a step for wide dense layers at small batches.
+    A step costs about 15 matrix products for each matrix: little beside a convolution, but for wide dense layers on
+    a CPU many times the rest of the step.
 
     Args:
         params: Parameters, or groups of them, in the model's order.
