@@ -49,7 +49,7 @@ class cross_entropy:  # noqa: N801 - a registered name equals its builder's
 
     def __call__(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Return the mean loss, a scalar, of *logits* (N, K) for *targets*, int64 (N,) or floating (N, K)."""
-        if self._plain or targets.is_floating_point():
+        if self._counts_samples(targets):
             return F.cross_entropy(logits, targets, self._weight_for(logits), label_smoothing=self._smoothing)
         total = F.cross_entropy(
             logits,
@@ -59,14 +59,18 @@ class cross_entropy:  # noqa: N801 - a registered name equals its builder's
             reduction="sum",
             label_smoothing=self._smoothing,
         )
-        weights = self.denominator(targets)
+        counted = self._counted(targets)
         # A batch that counts for nothing has the loss 0; torch's own mean would be 0 / 0.
-        return total / torch.where(weights > 0, weights, 1) if isinstance(weights, Tensor) else total / weights
+        return total / torch.where(counted > 0, counted, 1)
 
     def denominator(self, targets: Tensor) -> Tensor | int:
         """Return what the mean over *targets* is taken over: samples, or the weights of those that count, a scalar."""
-        if self._plain or targets.is_floating_point():
-            return len(targets)
+        return len(targets) if self._counts_samples(targets) else self._counted(targets)
+
+    def _counts_samples(self, targets: Tensor) -> bool:
+        return self._plain or targets.is_floating_point()
+
+    def _counted(self, targets: Tensor) -> Tensor:
         counted = targets != self._ignored
         if self._weight is None:
             return counted.sum()
