@@ -250,7 +250,7 @@ def build_task(components: Components, config: Config, images: ImageFacts, split
     average = Average(network.model, settings.ema) if settings.ema is not None else None
     return Task(
         forward=network.forward,
-        judged=network.around(average.module) if average else network.forward,
+        judged=network.around(average.module if average else network.model),
         criterion=criterion,
         denominator=denominator,
         updates=Updates(

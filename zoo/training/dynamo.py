@@ -47,7 +47,7 @@ def is_imported() -> bool:
 class _Postponed(ModuleType):
     """Stands in for ``torch._dynamo`` until somebody asks for more than the two functions that optimizers call.
 
-    Without a compiler, `graph_break` has nothing to do, and a function that is disabled for the compiler is the function
+    Without a compiler, `graph_break` has nothing to do, and a function that is disabled for it is the function
     itself. Any other attribute, the import of a submodule (which asks for ``__path__``), and `torch.compile` bring in
     the real module, which answers from then on.
     """

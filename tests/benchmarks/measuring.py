@@ -1,0 +1,113 @@
+"""What all of `compare.py`'s measurements share: the machine, medians in turns, tables."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+Row = Mapping[str, Any]
+IMAGES = (28, 28)
+FACTS: dict[str, Any] = {"num_classes": 10, "in_channels": 1, "image_size": IMAGES}
+
+
+def in_turns(variants: Mapping[str, Callable[[], object]], rounds: int, calls: int = 1) -> dict[str, list[float]]:
+    """Time *variants* in turns, so that a busy spell of the machine falls on all alike.
+
+    Returns:
+        Seconds of each single call, by variant; ``calls`` after each other in each of *rounds* rounds, after three that
+        are not measured.
+    """
+    for variant in variants.values():
+        for _ in range(3):
+            variant()
+    seconds: dict[str, list[float]] = {name: [] for name in variants}
+    for _ in range(rounds):
+        for name, variant in variants.items():
+            for _ in range(calls):
+                began = time.perf_counter()
+                variant()
+                seconds[name].append(time.perf_counter() - began)
+    return seconds
+
+
+def matmul_roof(rounds: int = 7, side: int = 2048) -> float:
+    """Return the machine's median rate at a product of two fp32 matrices, in floating-point operations a second."""
+    import torch
+
+    left, right = torch.randn(side, side), torch.randn(side, side)
+    seconds = in_turns({"product": lambda: left @ right}, rounds)["product"]
+    return float(2 * side**3 / statistics.median(seconds))
+
+
+def machine() -> str:
+    """Return one line on the hardware, the system and the versions."""
+    import torch
+
+    parts = [
+        f"{_processor()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads",
+        f"{torch.backends.cpu.get_cpu_capability()}",
+        f"{platform.system()} {platform.machine()}",
+        f"Python {platform.python_version()}",
+        *(f"{name} {installed(name)}" for name in ("torch", "torchvision", "torch-zoo")),
+        dt.datetime.now(dt.UTC).date().isoformat(),
+    ]
+    return "; ".join(parts)
+
+
+def installed(distribution: str) -> str:
+    """Return a distribution's version, or an empty text."""
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return ""
+
+
+def _processor() -> str:
+    facts = Path("/proc/cpuinfo")
+    if facts.is_file():
+        for line in facts.read_text().splitlines():
+            if line.startswith("model name"):
+                return " ".join(line.partition(":")[2].split())
+    return platform.processor()
+
+
+def spread(values: Sequence[float], scale: float = 1.0, digits: int = 2) -> dict[str, float]:
+    """Return median, least, greatest and count, each of *values* times *scale*."""
+    scaled = [value * scale for value in values]
+    numbers = {"median": statistics.median(scaled), "least": min(scaled), "greatest": max(scaled)}
+    return {**{name: round(number, digits) for name, number in numbers.items()}, "n": len(scaled)}
+
+
+def write_csv(path: Path, rows: Sequence[Row]) -> None:
+    """Write *rows*, whose keys may differ, with the union of their keys as header."""
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, columns, restval="", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def markdown(rows: Sequence[Row]) -> str:
+    """Return *rows* as a Markdown table."""
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    lines = [_line(columns), _line("---" for _ in columns)]
+    lines += [_line(_cell(row.get(column, "")) for column in columns) for row in rows]
+    return "\n".join(lines)
+
+
+def _line(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return str(value)
+    return f"{value:,}" if isinstance(value, int) or abs(value) < 1000 else f"{value:,.0f}"

@@ -1,0 +1,294 @@
+"""What zoo adds to a hand-written loop with the very same operations, and where a step's time goes.
+
+A run of zoo, with progress bar, metrics, validation and checkpoints, and a loop written by hand take turns, a step
+each, in one process; dropout of both draws the same numbers, so their weights must be equal to the bit at the end.
+"""
+
+from __future__ import annotations
+
+import os
+import pty
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from measuring import FACTS, Row, matmul_roof
+from torch import Tensor, nn
+
+import zoo
+import zoo.runs.session
+from zoo.cli.transcript import Transcript
+from zoo.data import sample_order
+from zoo.runs.checkpoints import CheckpointStore
+from zoo.training.parameters import parameter_groups
+
+# Model, batch size, training images.
+CASES = (("mlp", 64, 12_800), ("mlp", 512, 25_600), ("pytorch_mnist", 64, 2560), ("cnn_dropout", 128, 7680))
+EPOCHS = 4
+PARTS = ("data", "forward", "backward", "optimizer")
+
+
+class Hand:
+    """The loop written by hand: the same operations in the same order, and nothing else.
+
+    Args:
+        task: zoo's, of which it takes the data and the settings.
+        name: The model's.
+    """
+
+    def __init__(self, task: Any, name: str) -> None:
+        subset = task.training.split
+        chosen, whole = subset.indices, subset.split
+        while hasattr(whole, "indices"):  # capped after the validation images were held out
+            chosen, whole = whole.indices[chosen], whole.split
+        self.images, self.labels = whole.images[chosen], whole.labels[chosen]
+        self.model: nn.Module = zoo.create("models", name, **FACTS)
+        self.layout = task.training._prepare.memory_format
+        self.model.to(memory_format=self.layout).load_state_dict(task.forward.state_dict())
+        groups = parameter_groups(self.model)
+        self.optimizer = torch.optim.AdamW(groups, lr=task.updates.optimizer.defaults["lr"], fused=True)
+        self.scheduler = zoo.create(
+            "schedulers",
+            "one_cycle",
+            optimizer=self.optimizer,
+            total_steps=task.steps,
+            steps_per_epoch=task.training.steps,
+        )
+        self.criterion = nn.CrossEntropyLoss()
+        self.shift, self.scale = task.training._prepare._shift, task.training._prepare._scale
+        self.size = task.training._spans[0][1]
+        self.validation = task.validation
+        self.model.train()
+        self.running_loss = 0.0
+        self.parts: dict[str, list[float]] = {part: [] for part in PARTS}
+        self.begin_epoch(0)
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Shuffle."""
+        self.order = sample_order(0, epoch, len(self.labels)).split(self.size)
+        self.position = 0
+
+    def prepare(self, images: Tensor) -> Tensor:
+        """Return normalised inputs."""
+        inputs = images.to(torch.float32, memory_format=self.layout)
+        return inputs.sub_(self.shift).mul_(self.scale)
+
+    def step(self) -> None:
+        """Take one step."""
+        chosen = self.order[self.position]
+        inputs, labels = self.prepare(self.images.index_select(0, chosen)), self.labels.index_select(0, chosen)
+        self.optimizer.zero_grad()
+        loss = self.criterion(self.model(inputs), labels)
+        loss.backward()
+        self.optimizer.step()
+        self.scheduler.step()
+        self.running_loss += loss.item()
+        self.position += 1
+
+    def step_in_parts(self) -> None:
+        """Take one step and note when each part of it was done."""
+        times = [time.perf_counter()]
+        chosen = self.order[self.position % len(self.order)]
+        inputs, labels = self.prepare(self.images.index_select(0, chosen)), self.labels.index_select(0, chosen)
+        times.append(time.perf_counter())
+        loss = self.criterion(self.model(inputs), labels)
+        times.append(time.perf_counter())
+        self.optimizer.zero_grad()
+        loss.backward()
+        times.append(time.perf_counter())
+        self.optimizer.step()
+        times.append(time.perf_counter())
+        for part, began, ended in zip(PARTS, times, times[1:], strict=False):
+            self.parts[part].append(ended - began)
+        self.position += 1
+
+    def evaluate(self) -> tuple[float, float]:
+        """Return mean loss and accuracy on the validation images."""
+        self.model.eval()
+        loss, hits, count = 0.0, 0, 0
+        with torch.no_grad():
+            for inputs, labels in self.validation:
+                logits = self.model(inputs)
+                loss += self.criterion(logits, labels).item() * len(labels)
+                hits += int((logits.argmax(1) == labels).sum())
+                count += len(labels)
+        self.model.train()
+        return loss / count, hits / count
+
+
+class Turns(Transcript):
+    """Prints as `zoo train` does on a terminal, and lets the hand-written loop take its step after each of zoo's."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name = name
+        self.zoo: list[float] = []
+        self.hand: list[float] = []
+        self.zoo_epochs: list[float] = []
+        self.hand_epochs: list[float] = []
+        self.other: Hand | None = None
+        self._random = torch.get_rng_state()
+        self._began = 0.0
+        self._epoch = 0
+
+    def meet(self, task: Any) -> None:
+        """Make the other loop, just before the first step."""
+        self.task = task
+        self._random = torch.get_rng_state()
+        with torch.random.fork_rng():
+            self.other = Hand(task, self.name)
+        self._began = time.perf_counter()
+
+    def step(self, progress: Any) -> None:
+        """Note how long zoo took for its step, the bar included; then give the other loop its turn."""
+        super().step(progress)
+        took = time.perf_counter() - self._began
+        assert self.other is not None
+        ours = torch.get_rng_state()
+        torch.set_rng_state(self._random)
+        if progress.epoch > self._epoch:
+            self._epoch = progress.epoch
+            began = time.perf_counter()
+            self.other.evaluate()
+            self.other.begin_epoch(progress.epoch)
+            self.hand_epochs.append(time.perf_counter() - began)
+            self.zoo_epochs.append(took - statistics.median(self.zoo))
+        else:
+            self.zoo.append(took)
+        began = time.perf_counter()
+        self.other.step()
+        self.hand.append(time.perf_counter() - began)
+        self._random = torch.get_rng_state()
+        torch.set_rng_state(ours)
+        self._began = time.perf_counter()
+
+
+@contextmanager
+def terminal() -> Iterator[None]:
+    """Let stdout be a terminal that nobody looks at, so that the progress bar is drawn."""
+    master, slave = pty.openpty()
+
+    def drain() -> None:
+        try:
+            while os.read(master, 1 << 16):
+                pass
+        except OSError:
+            pass
+
+    reader = threading.Thread(target=drain, daemon=True)
+    reader.start()
+    before = sys.stdout
+    sys.stdout = os.fdopen(slave, "w")
+    try:
+        yield
+    finally:
+        sys.stdout.close()
+        sys.stdout = before
+        os.close(master)
+
+
+@contextmanager
+def watched(turns: Turns, saves: list[float]) -> Iterator[None]:
+    """Hand the task to *turns*, and note how long each checkpoint takes."""
+    fit, save = zoo.runs.session.fit, CheckpointStore.save
+
+    def meet_and_fit(task: Any, progress: Any, listener: Any) -> None:
+        turns.meet(task)
+        fit(task, progress, listener)
+
+    def timed_save(*arguments: Any, **options: Any) -> Path:
+        began = time.perf_counter()
+        path = save(*arguments, **options)
+        saves.append(time.perf_counter() - began)
+        return path
+
+    zoo.runs.session.fit, CheckpointStore.save = meet_and_fit, timed_save  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        zoo.runs.session.fit, CheckpointStore.save = fit, save  # type: ignore[method-assign]
+
+
+def measure(rounds: int) -> tuple[list[Row], list[str]]:
+    """Return rows of what zoo adds, and of what a step is made of, and the machine's roof."""
+    roof = matmul_roof()
+    overheads, parts = [], []
+    for name, batch_size, images in CASES:
+        overhead, part = _case(name, batch_size, images, max(2, EPOCHS * rounds // 5), roof)
+        overheads.append(overhead)
+        parts.append(part)
+        print(f"  {name} {batch_size}", file=sys.stderr)
+    roof = (roof + matmul_roof()) / 2
+    note = (
+        f"the roof is a product of two fp32 matrices, 2048 x 2048: {roof / 1e9:.0f} GFLOP/s, measured before and after"
+    )
+    return [*overheads, *parts], [note]
+
+
+def _case(name: str, batch_size: int, images: int, epochs: int, roof: float) -> tuple[Row, Row]:
+    turns, saves = Turns(name), list[float]()
+    options = {"data.limit": images}
+    with tempfile.TemporaryDirectory() as folder, terminal(), watched(turns, saves):
+        zoo.train(name, batch_size=batch_size, epochs=epochs, options=options, out=Path(folder) / "run", reporter=turns)
+    other = turns.other
+    assert other is not None
+    other.evaluate()
+    same = _equal(turns, other)
+    zoo_step, hand_step = statistics.median(turns.zoo[3:]), statistics.median(turns.hand[3:])
+    # Paired: step i of one against step i of the other, so that a busy spell falls on both.
+    paired = [ours - theirs for ours, theirs in zip(turns.zoo[3:], turns.hand[3:], strict=False)]
+    epoch = [ours - theirs for ours, theirs in zip(turns.zoo_epochs, turns.hand_epochs, strict=True)]
+    save = statistics.median(saves)
+    whole_epoch = zoo_step * 55_000 / batch_size + statistics.median(turns.hand_epochs)
+    overhead = {
+        "model": name,
+        "batch": batch_size,
+        "zoo, ms a step": round(1e3 * zoo_step, 3),
+        "by hand, ms a step": round(1e3 * hand_step, 3),
+        "speed against by hand": round(hand_step / zoo_step, 3),
+        "added, us a step (paired)": round(1e6 * statistics.median(paired)),
+        "added, ms an epoch": round(1e3 * statistics.median(epoch), 1),
+        "of which the checkpoint": round(1e3 * save, 1),
+        "checkpoint, % of 55,000 images": round(100 * save / whole_epoch, 2),
+        "equal bits": "yes" if same else "no",
+        "steps": len(paired),
+    }
+    for _ in range(3 + len(paired) // 4):
+        other.step_in_parts()
+    parts = {part: statistics.median(values[3:]) for part, values in other.parts.items()}
+    work = _operations(other)
+    return overhead, {
+        "model": name,
+        "batch": batch_size,
+        **{f"{part}, us": round(1e6 * seconds) for part, seconds in parts.items()},
+        "zoo, us": overhead["added, us a step (paired)"],
+        "MFLOP": round(work / 1e6),
+        "GFLOP/s": round(work / zoo_step / 1e9),
+        "% of the roof": round(100 * work / zoo_step / roof),
+    }
+
+
+def _equal(turns: Turns, other: Hand) -> bool:
+    ours, theirs = turns.task.forward.state_dict(), other.model.state_dict()
+    # The best epoch's weights were loaded for the test unless the last was the best; the optimizer's state was not.
+    states = (turns.task.updates.optimizer.state_dict()["state"], other.optimizer.state_dict()["state"])
+    moments = all(torch.equal(states[0][key]["exp_avg_sq"], states[1][key]["exp_avg_sq"]) for key in states[0])
+    return moments and ours.keys() == theirs.keys()
+
+
+def _operations(other: Hand) -> int:
+    """Return the floating-point operations of a step's matrix products and convolutions, forward and backward."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    chosen = other.order[0]
+    inputs, labels = other.prepare(other.images[chosen]), other.labels[chosen]
+    with FlopCounterMode(display=False) as counter:
+        other.criterion(other.model(inputs), labels).backward()
+    return int(counter.get_total_flops())
