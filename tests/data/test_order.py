@@ -18,7 +18,7 @@ def test_the_order_is_a_pure_function_of_seed_and_epoch():
 
 @given(count=st.integers(1, 300), batch_size=st.integers(1, 64))
 def test_every_sample_is_in_one_batch_and_none_is_alone_at_the_end(count, batch_size):
-    """Batches follow each other without a gap; none is larger than one above its size; a lone last sample has company."""
+    """Batches follow each other without a gap, none more than one too large; a lone last sample has company."""
     spans = batch_spans(count, batch_size)
     assert [start for start, _ in spans] == [0, *(stop for _, stop in spans[:-1])]
     assert spans[-1][1] == count

@@ -27,8 +27,16 @@ def test_the_validation_split_is_stratified_exact_and_seeded(sizes, seed, data):
 
 @pytest.mark.parametrize(
     ("total", "requested", "expected"),
-    [(60_000, None, 5000), (50_000, None, 5000), (49_999, None, 5000), (1000, None, 100), (3, None, 1), (100, 0, 0)]
-    + [(100, 0.25, 25), (100, 7, 7)],
+    [
+        (60_000, None, 5000),
+        (50_000, None, 5000),
+        (49_999, None, 5000),
+        (1000, None, 100),
+        (3, None, 1),
+        (100, 0, 0),
+        (100, 0.25, 25),
+        (100, 7, 7),
+    ],
 )
 def test_how_many_are_held_out(total, requested, expected):
     """5,000 where that is at most a tenth, else a tenth; a number or a fraction where one was given."""

@@ -190,7 +190,9 @@ def test_a_fixed_number_of_steps_ends_within_an_epoch():
 
 def test_a_non_finite_loss_stops_the_run_and_keeps_the_last_good_checkpoint():
     """The error names the step and the rate, and every checkpoint's weights are finite."""
-    with pytest.raises(zoo.ZooError, match=r"the loss became (inf|nan) at step \d+ \(epoch \d+, batch \d+\), where lr") as caught:
+    with pytest.raises(
+        zoo.ZooError, match=r"the loss became (inf|nan) at step \d+ \(epoch \d+, batch \d+\), where lr"
+    ) as caught:
         train(out="run", optimizer="sgd", lr=1e18, scheduler="constant", epochs=5)
     assert caught.value.exit_code == 1
     assert json.loads(Path("run/summary.json").read_text())["status"] == "failed"

@@ -7,20 +7,22 @@ import hashlib
 import json
 import os
 import random
+import shlex
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 TIMES = ("seconds", "samples_per_second")
 """What may differ between a run that was interrupted and one that was not."""
 
-COMMAND = (
+COMMAND = shlex.split(
     "train --model cnn_batchnorm --epochs 3 --batch-size 64 --threads 1 --seed 5 --set data.limit=1500 "
     "--augment shift --ema 0.9 --log-every 7 --memory-format channels_last --checkpoint-every 5steps"
-).split()
+)
 """Batch norm, channels_last, a fused optimizer, a scheduler, augmentation and an average, saved every few steps."""
 
 
@@ -64,7 +66,7 @@ def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def uninterrupted(cwd: Path, command: list[str] | tuple[str, ...] = tuple(COMMAND)) -> tuple[Outcome, float]:
+def uninterrupted(cwd: Path, command: Sequence[str] = COMMAND) -> tuple[Outcome, float]:
     """Run the command to its end; return its outcome and its seconds."""
     started = time.monotonic()
     process = zoo(*command, "--out", "whole", cwd=cwd)
@@ -73,16 +75,15 @@ def uninterrupted(cwd: Path, command: list[str] | tuple[str, ...] = tuple(COMMAN
     return outcome(cwd / "whole"), time.monotonic() - started
 
 
-def storm(
-    cwd: Path, kills: int, seconds: float, seed: int, command: list[str] | tuple[str, ...] = tuple(COMMAND)
-) -> Outcome:
-    """Run the command, kill it at random instants and start it again until it was killed *kills* times; then let it end.
+def storm(cwd: Path, kills: int, seconds: float, seed: int, command: Sequence[str] = COMMAND) -> Outcome:
+    """Run the command, kill it at random instants and start it again, *kills* times; then let it end.
 
     Args:
         cwd: Where the run goes.
         kills: How many times it is killed with SIGKILL.
         seconds: How long a whole run takes; instants are drawn from 0 to this.
         seed: Of the instants.
+        command: What is run, without ``--out``.
     """
     draw = random.Random(seed)
     done = 0

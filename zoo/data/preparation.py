@@ -36,9 +36,7 @@ class Preparation:
         self.size = size
         white = 255.0
         self._shift = torch.tensor(mean, dtype=torch.float32, device=device).mul(white).view(-1, 1, 1)
-        self._scale = (
-            torch.tensor(std, dtype=torch.float32, device=device).mul(white).reciprocal().view(-1, 1, 1)
-        )
+        self._scale = torch.tensor(std, dtype=torch.float32, device=device).mul(white).reciprocal().view(-1, 1, 1)
 
     def __call__(self, images: Tensor) -> Tensor:
         """Map images, uint8 (N, C, H, W), on any device, to inputs, float32 (N, C, H', W'), on the device."""
@@ -47,9 +45,7 @@ class Preparation:
         if self.size is None or inputs.shape[-2:] == self.size:
             return inputs
         shrinks = self.size[0] < inputs.shape[-2] or self.size[1] < inputs.shape[-1]
-        resized = functional.interpolate(
-            inputs, self.size, mode="bilinear", align_corners=False, antialias=shrinks
-        )
+        resized = functional.interpolate(inputs, self.size, mode="bilinear", align_corners=False, antialias=shrinks)
         return resized.contiguous(memory_format=self.memory_format)
 
 
