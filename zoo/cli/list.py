@@ -32,7 +32,9 @@ def list_entries(kind: str | None, pattern: str, quiet: bool, as_json: bool) -> 
     if as_json:
         write_json({"entries": [described(entry) for entry in entries]})
     elif entries:
-        write_table(("NAME", "PLUGIN", "DISTRIBUTION", "SUMMARY"), [_row(entry) for entry in entries])
+        short_name = registry().short_name
+        rows = [(short_name(e) or e.full_name, e.plugin, f"{e.distribution} {e.version}", e.summary) for e in entries]
+        write_table(("NAME", "PLUGIN", "DISTRIBUTION", "SUMMARY"), rows)
     elif not quiet:
         click.echo(_nothing(kind, pattern), err=True)
 
@@ -51,11 +53,6 @@ def described(entry: Entry) -> dict[str, Any]:
         "target": entry.target if isinstance(entry.target, str) else repr(entry.target),
         "arguments": dict(entry.arguments),
     }
-
-
-def _row(entry: Entry) -> tuple[str, str, str, str]:
-    name = registry().short_name(entry) or entry.full_name
-    return name, entry.plugin, f"{entry.distribution} {entry.version}", entry.summary
 
 
 def _write_counts(as_json: bool) -> None:

@@ -41,8 +41,8 @@ def table(rows: Iterable[Sequence[str]], width: int | None = None) -> Iterator[s
         width: Columns after which a line is cut, but never within its first cell, which is a name to copy.
     """
     rows = list(rows)
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    template = "  ".join(f"{{:<{max(map(len, column))}}}" for column in zip(*rows, strict=True))
     for row in rows:
-        line = "  ".join(cell.ljust(size) for cell, size in zip(row, widths, strict=True)).rstrip()
+        line = template.format(*row).rstrip()
         room = len(line) if width is None else max(width, len(row[0]))
         yield line if len(line) <= room else f"{line[: room - 1]}…" if room > len(row[0]) else row[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +12,6 @@ from zoo.registry.entry import Entry, Target
 from zoo.registry.kinds import KINDS, Kind
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-_TARGET = re.compile(r"[A-Za-z_][\w.]*:[\w./-]+")
 
 
 class Add:
@@ -21,9 +21,6 @@ class Add:
         plugin: The plugin's label, which stands before the slash in full names.
         distribution: The name of the distribution that holds it.
         version: The distribution's version.
-
-    Attributes:
-        entries: What was added, by kind and name.
     """
 
     model: AddEntry
@@ -36,17 +33,28 @@ class Add:
     recipe: AddEntry
 
     def __init__(self, plugin: str, distribution: str, version: str) -> None:
-        self.origin = (plugin, distribution, version)
-        self.entries: dict[tuple[str, str], Entry] = {}
         for kind in KINDS:
-            setattr(self, kind.singular, AddEntry(kind, self))
+            setattr(self, kind.singular, AddEntry(kind, (plugin, distribution, version)))
+
+    def entries(self) -> tuple[Entry, ...]:
+        """Return what was added, kind by kind."""
+        return tuple(entry for adder in vars(self).values() for entry in adder.entries.values())
 
 
 class AddEntry:
-    """Adds entries of one kind, as ``add.model`` does."""
+    """Adds entries of one kind, as ``add.model`` does.
 
-    def __init__(self, kind: Kind, add: Add) -> None:
-        self._kind, self._add = kind, add
+    Args:
+        kind: What it adds.
+        origin: The plugin's label, the distribution's name and version.
+
+    Attributes:
+        entries: What was added, by name.
+    """
+
+    def __init__(self, kind: Kind, origin: tuple[str, str, str]) -> None:
+        self._kind, self._origin = kind, origin
+        self.entries: dict[str, Entry] = {}
 
     def __call__(
         self,
@@ -74,19 +82,23 @@ class AddEntry:
         bound = {} if arguments is None else arguments
         if fault := self._fault(name, target, summary, bound):
             raise PluginError(f"add.{self._kind.singular}({name!r}, ...): {fault}")
-        kind = self._kind.plural
-        self._add.entries[kind, name] = Entry(kind, name, target, summary, dict(bound), bool(short), *self._add.origin)
+        self.entries[name] = Entry(self._kind.plural, name, target, summary, dict(bound), bool(short), *self._origin)
 
     def _fault(self, name: Any, target: Any, summary: Any, arguments: Any) -> str:
         """Say which of the rules an entry breaks, whatever types a plugin gives."""
         if not isinstance(name, str) or not NAME.fullmatch(name):
             return "a name has letters, digits, '_', '.' and '-', and begins with a letter or digit"
-        if (self._kind.plural, name) in self._add.entries:
+        if name in self.entries:
             return "the plugin adds this name twice"
-        if not callable(target) and not (isinstance(target, str) and _TARGET.fullmatch(target)):
+        if not (_is_path(target) if isinstance(target, str) else callable(target)):
             return f"the target is {target!r}, not 'module:attribute' or a callable"
         if not isinstance(summary, str) or not summary.strip() or "\n" in summary:
             return f"the summary is {summary!r}, not one line that says what it is"
-        if not isinstance(arguments, Mapping) or not all(isinstance(key, str) for key in arguments):
+        if not isinstance(arguments, Mapping) or not set(map(type, arguments)) <= {str}:
             return f"the arguments are {arguments!r}, not keywords"
         return ""
+
+
+@functools.cache  # many names share one target
+def _is_path(target: str) -> bool:
+    return re.fullmatch(r"[A-Za-z_][\w.]*:[\w./-]+", target) is not None

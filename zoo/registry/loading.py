@@ -73,7 +73,7 @@ def _load(found: Found) -> Plugin:
         found.requires,
         import_ms=(time.perf_counter() - started) * 1000,
         pulled_torch="torch" in sys.modules and not had_torch,
-        entries=tuple(add.entries.values()),
+        entries=add.entries(),
         hooks=hooks,
     )
 
