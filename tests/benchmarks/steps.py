@@ -48,7 +48,7 @@ class Hand:
         chosen, whole = subset.indices, subset.split
         while hasattr(whole, "indices"):  # capped after the validation images were held out
             chosen, whole = whole.indices[chosen], whole.split
-        self.images, self.labels = whole.images[chosen], whole.labels[chosen]
+        self.images, self.labels, self.chosen = whole.images, whole.labels, chosen
         self.model: nn.Module = zoo.create("models", name, **FACTS)
         self.layout = task.training._prepare.memory_format
         self.model.to(memory_format=self.layout).load_state_dict(task.forward.state_dict())
@@ -72,7 +72,7 @@ class Hand:
 
     def begin_epoch(self, epoch: int) -> None:
         """Shuffle."""
-        self.order = sample_order(0, epoch, len(self.labels)).split(self.size)
+        self.order = self.chosen[sample_order(0, epoch, len(self.chosen))].split(self.size)
         self.position = 0
 
     def prepare(self, images: Tensor) -> Tensor:

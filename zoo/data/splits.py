@@ -20,6 +20,8 @@ class Subset:
     """
 
     def __init__(self, split: Split, indices: Tensor) -> None:
+        if isinstance(split, Subset):  # one look-up a batch, however often a subset was taken
+            split, indices = split.split, split.indices.index_select(0, indices)
         self.split = split
         self.indices = indices
         self._labels = split.labels.index_select(0, indices)
