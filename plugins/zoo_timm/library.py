@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 from importlib import metadata
+from typing import Any
 
 import zoo
 
-__all__ = ["timm"]
+__all__ = ["losses", "optimizers", "timm"]
+
+
+def _installed(name: str) -> str:
+    try:
+        return f"{name} {metadata.version(name)}"
+    except metadata.PackageNotFoundError:
+        return f"no {name}"
+
 
 try:
     import timm
+    import timm.loss
+    import timm.optim
 except Exception as error:  # most likely torchvision, which timm imports, beside a torch that it was not built for
-    versions = ", ".join(f"{name} {metadata.version(name)}" for name in ("timm", "torch", "torchvision"))
     reason = " ".join(str(error).split())[:120]
     raise zoo.PluginError(
-        f"timm does not import ({reason}) with {versions}; install torch and torchvision from the same source: "
-        "pip install --force-reinstall torch torchvision"
+        f"timm does not import ({reason}) beside {_installed('torch')} and {_installed('torchvision')}; "
+        "install those two from the same source: pip install --force-reinstall torch torchvision"
     ) from error
+
+# timm does not state the types of either.
+losses: Any = timm.loss
+optimizers: Any = timm.optim

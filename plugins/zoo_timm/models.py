@@ -6,13 +6,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 import zoo
 from zoo_timm.library import timm
 from zoo_timm.weights import check_weights
 
 Size = tuple[int, int]
+
+# Their first layer is a cosine transform of brightness and colour, whatever number of channels timm is asked for.
+_COLOUR_ONLY = ("csatv2",)
 
 
 def build(
@@ -69,6 +72,11 @@ def build(
     return model
 
 
+def _grey_as_colour(_: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """Give a model's only input, (N, 1, H, W), three equal channels."""
+    return (inputs[0].expand(-1, 3, -1, -1),)
+
+
 class _Drafts:
     """Builds one architecture for one size after another.
 
@@ -81,6 +89,9 @@ class _Drafts:
         self._architecture: Final = architecture
         self._keywords: Final = {name: value for name, value in keywords.items() if value is not None}
         self._in_channels: Final[int] = keywords["in_chans"]
+        self._as_colour = self._in_channels == 1 and architecture.startswith(_COLOUR_ONLY)
+        if self._as_colour:
+            self._keywords["in_chans"] = 3
         self._sized = "img_size" not in self._keywords
         self._any_size: nn.Module | None = None
 
@@ -129,6 +140,8 @@ class _Drafts:
     def _created(self, size: Size, name: str | None = None, *, pretrained: bool = False) -> nn.Module:
         keywords = {**self._keywords, "img_size": size} if self._sized else self._keywords
         model: nn.Module = timm.create_model(name or self._architecture, pretrained=pretrained, **keywords)
+        if self._as_colour:
+            model.register_forward_pre_hook(_grey_as_colour)
         return model
 
     def _sides(self, side: int) -> Iterator[int]:

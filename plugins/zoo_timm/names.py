@@ -59,7 +59,3 @@ def imported_names() -> dict[str, str]:
 
     modules = getattr(_registry, "_model_to_module", {})
     return {name: modules.get(name, "models") for name in timm.list_models()}
-
-
-OPTIMIZERS: dict[str, tuple[str, float]] = {}
-CRITERIA: dict[str, str] = {}

@@ -8,12 +8,19 @@ import zoo
 
 __all__ = ["torchvision"]
 
+
+def _installed(name: str) -> str:
+    try:
+        return f"{name} {metadata.version(name)}"
+    except metadata.PackageNotFoundError:
+        return f"{name} (of unknown version)"
+
+
 try:
     import torchvision
 except Exception as error:  # a torch that it was not built for: RuntimeError, ImportError, OSError, AttributeError
-    versions = " and ".join(f"{name} {metadata.version(name)}" for name in ("torch", "torchvision"))
     reason = " ".join(str(error).split())[:120]
     raise zoo.PluginError(
-        f"{versions} do not match ({reason}); install both from the same source: "
-        "pip install --force-reinstall torch torchvision"
+        f"{_installed('torch')} and {_installed('torchvision')} do not match ({reason}); "
+        "install both from the same source: pip install --force-reinstall torch torchvision"
     ) from error

@@ -27,31 +27,46 @@ def load_pretrained(model: nn.Module, architecture: str, stem_name: str) -> None
     """Load torchvision's best weights into a model, whatever its number of classes, channels and pixels.
 
     Args:
-        model: Built for K classes, C channels and a size. A last layer for another K than the weights' stays as it is.
+        model: Built for K classes, C channels and a size.
         architecture: torchvision's name for it.
-        stem_name: The name of its first convolution, whose filters are adapted to C.
+        stem_name: The name of its first convolution.
 
     Raises:
         zoo.DamagedError: If the file is not what torchvision published.
         zoo.ZooError: If it cannot be downloaded, or does not fit the model.
     """
     state = read_weights(torchvision.models.get_model_weights(architecture).DEFAULT.url)
+    try:
+        load_fitted(model, state, stem_name)
+    except (KeyError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise zoo.ZooError(
+            f"torchvision's weights for {architecture} do not fit the model: {reason}; look at model.extra"
+        ) from error
+
+
+def load_fitted(model: nn.Module, state: dict[str, Tensor], stem_name: str) -> None:
+    """Load a state dict of a model for 1,000 classes and three channels.
+
+    Args:
+        model: What it is loaded into. A last layer for another number of classes stays as it is.
+        state: Changed in place.
+        stem_name: The name of the first convolution, whose filters are adapted to the model's channels.
+
+    Raises:
+        KeyError, RuntimeError: If it does not fit.
+    """
     own = model.state_dict()
     _rename(state)
     for name in [name for name in state if name not in own and name.startswith(("aux", "AuxLogits"))]:
         del state[name]
-    state[f"{stem_name}.weight"] = adapted_filters(state[f"{stem_name}.weight"], own[f"{stem_name}.weight"].shape[1])
+    stem = f"{stem_name}.weight"
+    state[stem] = adapted_filters(state[stem], own[stem].shape[1])
     _fit_positions(model, state)
     for name in _head_names(model):
         if state[name].shape != own[name].shape:
             state[name] = own[name]
-    try:
-        model.load_state_dict(state)
-    except RuntimeError as error:
-        reason = " ".join(str(error).split())[:200]
-        raise zoo.ZooError(
-            f"torchvision's weights for {architecture} do not fit the model: {reason}; check model.extra"
-        ) from error
+    model.load_state_dict(state)
 
 
 def read_weights(url: str) -> dict[str, Tensor]:

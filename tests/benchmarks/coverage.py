@@ -13,6 +13,7 @@ import argparse
 import dataclasses
 import json
 import os
+import random
 import sys
 import time
 from collections import Counter
@@ -23,6 +24,7 @@ from pathlib import Path
 import torch
 
 import zoo
+from zoo.training.input_size import on_meta
 
 PLUGINS = ("timm", "torchvision")
 NUM_CLASSES, IN_CHANNELS, IMAGE_SIZE = 7, 1, (28, 28)
@@ -43,12 +45,18 @@ def names(pattern: str = "*") -> list[str]:
     return [entry.full_name for entry in zoo.entries("models", pattern) if entry.plugin in PLUGINS]
 
 
+def sample(population: list[str], count: int | None, seed: int) -> list[str]:
+    """Return *count* of the names at random, the same for the same seed; all in their order if it is None."""
+    return population if count is None else random.Random(seed).sample(population, min(count, len(population)))
+
+
 def run(name: str) -> Outcome:
     """Build one model and run it forward and backward, on shapes alone."""
     try:
-        with torch.device("meta"):
-            facts = {"num_classes": NUM_CLASSES, "in_channels": IN_CHANNELS, "image_size": IMAGE_SIZE}
+        facts = {"num_classes": NUM_CLASSES, "in_channels": IN_CHANNELS, "image_size": IMAGE_SIZE}
+        with on_meta():
             model = zoo.create("models", name, **facts)
+        with torch.device("meta"):
             size = tuple(getattr(model, "input_size", IMAGE_SIZE))
             inputs = torch.empty(2, IN_CHANNELS, *size, requires_grad=True)
             logits = model.train()(inputs)
@@ -119,6 +127,8 @@ def main() -> int:
     """Run every model that was asked for; exit code 1 if one fails."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pattern", default="*", help="of full names, as a shell's")
+    parser.add_argument("--sample", type=int, metavar="N", help="run N of them, drawn at random")
+    parser.add_argument("--seed", type=int, default=0, help="of the sample")
     parser.add_argument("--out", type=Path, help="the page to write")
     parser.add_argument("--json", type=Path, help="a file of one line a model; models that it holds are not run again")
     arguments = parser.parse_args()
@@ -126,7 +136,7 @@ def main() -> int:
     known = _read(arguments.json)
     began = time.monotonic()
     outcomes = []
-    for name in names(arguments.pattern):
+    for name in sample(names(arguments.pattern), arguments.sample, arguments.seed):
         outcome = known.get(name) or run(name)
         outcomes.append(outcome)
         if arguments.json and name not in known:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from zoo.errors import UsageError, ZooError
 from zoo.training.reach import EveryPixel, LeftOutError
@@ -160,6 +162,43 @@ class _Search:
         return large
 
 
+class _Unfilled(TorchFunctionMode):
+    """Leaves out what fills tensors that have no values: drawing weights is most of the time of building on meta."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if func in _FILLS and args and isinstance(args[0], Tensor) and args[0].is_meta:
+            return args[0]
+        return func(*args, **(kwargs or {}))
+
+
+_FILLS = {
+    getattr(Tensor, name)
+    for name in (
+        "add_",
+        "clamp_",
+        "div_",
+        "erfinv_",
+        "fill_",
+        "mul_",
+        "normal_",
+        "sub_",
+        "trunc_normal_",
+        "uniform_",
+        "zero_",
+    )
+    if hasattr(Tensor, name)
+}
+
+
+@contextmanager
+def on_meta() -> Iterator[None]:
+    """Build what is built meanwhile on the meta device, where nothing has values, and draw no weights."""
+    with torch.device("meta"), _Unfilled():
+        yield
+
+
 def check_input_size(build: Callable[[Size], nn.Module], size: Size, *, in_channels: int) -> None:
     """Raise unless the model that *build* returns for a size runs at it, in training, and looks at every pixel.
 
@@ -172,12 +211,12 @@ def check_input_size(build: Callable[[Size], nn.Module], size: Size, *, in_chann
         ValueError: If the model leaves out rows or columns of its input, or returns something else than logits (N, K).
         Exception: Whatever building or running the model raises.
     """
-    with torch.device("meta"), torch.no_grad():
+    with on_meta(), torch.no_grad():
         model = build(size).train()
-        # Two images, since batch norm cannot train on one whose feature map has shrunk to one pixel.
-        inputs = torch.empty(2, in_channels, *size)
-        with EveryPixel(inputs) as seen:
-            logits: Any = model(inputs)
+    # Two images, since batch norm cannot train on one whose feature map has shrunk to one pixel.
+    inputs = torch.empty(2, in_channels, *size, device="meta")
+    with torch.device("meta"), torch.no_grad(), EveryPixel(inputs) as seen:
+        logits: Any = model(inputs)
     if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != 2:
         shape = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
         raise ValueError(f"the model returns {shape}, not logits (N, K)")
