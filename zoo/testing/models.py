@@ -18,7 +18,6 @@ from zoo.runs.state import load_weights
 from zoo.runs.tensors import read_tensors, write_tensors
 from zoo.testing.building import Case, inputs_of, network, seeded, sensible_size
 from zoo.testing.outcome import ContractError
-from zoo.training.reach import EveryPixel, LeftOutError
 
 _REGIONS = 8  # on a side
 _DROPOUT = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout)
@@ -73,18 +72,23 @@ def check_reach(entry: Entry) -> None:
     built = network(entry, case)
     _stir(built.model)
     built.model.eval()
-    inputs = inputs_of(built, case)
-    try:
-        with torch.no_grad(), EveryPixel(inputs) as seen:
-            seen.check(built.model(inputs))
-    except LeftOutError as error:
-        raise _left_out(entry, inputs, str(error)) from None
-    logits = built.model(inputs.requires_grad_())
+    inputs = inputs_of(built, case).requires_grad_()
+    logits = built.model(inputs)
     weights = torch.randn(logits.shape, generator=torch.Generator().manual_seed(2))
     (gradient,) = torch.autograd.grad((logits * weights).sum(), inputs, allow_unused=True)
-    regions = functional.adaptive_max_pool2d(_slopes(inputs, gradient), _REGIONS)
-    if blind := int((regions == 0).sum()):
-        raise _left_out(entry, inputs, f"no gradient in {blind} of {regions.numel()} regions")
+    slopes = (torch.zeros_like(inputs) if gradient is None else gradient).abs().amax(dim=(0, 1))  # (H, W)
+    regions = functional.adaptive_max_pool2d(slopes.unsqueeze(0), _REGIONS)
+    parts = {"rows": slopes.any(dim=1), "columns": slopes.any(dim=0), "regions": regions.flatten() != 0}
+    found = [f"none in {int((~seen).sum())} of {len(seen)} {part}" for part, seen in parts.items() if not seen.all()]
+    if found:
+        height, width = inputs.shape[-2:]
+        raise ContractError(
+            entry,
+            expected=f"a gradient in every part of an image of {height} x {width} pixels",
+            seen=", ".join(found),
+            mend="Pad, pool with ceil_mode=True, or set model.input_size = (H, W) to a size that patches and strides "
+            "divide; zoo.smallest_input_size finds one.",
+        )
 
 
 def check_evaluation(entry: Entry) -> None:
@@ -233,22 +237,6 @@ def _stir(model: nn.Module) -> None:
     generator = torch.Generator().manual_seed(5)
     for parameter in model.parameters():
         parameter.add_(0.02 * torch.randn(parameter.shape, generator=generator, dtype=parameter.dtype))
-
-
-def _slopes(inputs: Tensor, gradient: Tensor | None) -> Tensor:
-    """Return each pixel's largest slope over images and channels, (1, H, W)."""
-    return (torch.zeros_like(inputs) if gradient is None else gradient).abs().amax(dim=(0, 1)).unsqueeze(0)
-
-
-def _left_out(entry: Entry, inputs: Tensor, seen: str) -> ContractError:
-    height, width = inputs.shape[-2:]
-    return ContractError(
-        entry,
-        expected=f"a model that looks at all of an image of {height} x {width} pixels",
-        seen=seen,
-        mend="Pad, pool with ceil_mode=True, or set model.input_size = (H, W) to a size that patches and strides "
-        "divide; zoo.smallest_input_size finds one.",
-    )
 
 
 def _copied(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
