@@ -20,11 +20,10 @@ class Subset:
     """
 
     def __init__(self, split: Split, indices: Tensor) -> None:
-        if isinstance(split, Subset):  # one look-up a batch, however often a subset was taken
-            split, indices = split.split, split.indices.index_select(0, indices)
-        self.split = split
-        self.indices = indices
-        self._labels = split.labels.index_select(0, indices)
+        # A subset of a subset is one of the whole: a batch costs one look-up, however often a part was taken.
+        self.split: Split = split.split if isinstance(split, Subset) else split
+        self.indices: Tensor = split.indices.index_select(0, indices) if isinstance(split, Subset) else indices
+        self._labels = self.split.labels.index_select(0, self.indices)
 
     @property
     def labels(self) -> Tensor:
