@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -60,6 +61,14 @@ class FakeSite:
         module = module or f"zoo_{plugin.replace('-', '_')}"
         (self.path / f"{module}.py").write_text(source, encoding="utf-8")
         self.describe(distribution or f"zoo-{plugin}", version, requires, {plugin: module})
+
+    def remove(self, plugin: str) -> None:
+        """Uninstall a distribution that `install` made for this plugin alone, and forget its module."""
+        module = f"zoo_{plugin.replace('-', '_')}"
+        (self.path / f"{module}.py").unlink()
+        sys.modules.pop(module, None)
+        for folder in self.path.glob(f"{module}-*.dist-info"):
+            shutil.rmtree(folder)
 
     def describe(self, distribution: str, version: str, requires: Sequence[str], plugins: Mapping[str, str]) -> Path:
         """Write a distribution's metadata alone, and return its folder."""
