@@ -7,7 +7,7 @@ import functools
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from zoo.errors import AmbiguousNameError, PluginError, UnknownNameError, UsageError
@@ -69,13 +69,10 @@ class Registry:
             UnknownNameError: If there is no such kind.
         """
         plural = kind_named(kind).plural if kind else None
-        matches = re.compile(fnmatch.translate(pattern), re.IGNORECASE).match
-        entries = [
-            entry
-            for plugin in self.plugins()
-            for entry in plugin.entries
-            if plural in (None, entry.kind) and (matches(entry.name) or matches(entry.full_name))
-        ]
+        entries = [entry for entry in self._all() if plural in (None, entry.kind)]
+        if pattern != "*":
+            matches = re.compile(fnmatch.translate(pattern), re.IGNORECASE).match
+            entries = [entry for entry in entries if matches(entry.name) or matches(entry.full_name)]
         return sorted(entries, key=lambda entry: (_PLACES[entry.kind], entry.name, entry.plugin))
 
     def find(self, kind: str, name: str) -> Entry:
@@ -99,7 +96,7 @@ class Registry:
         """Return the entry's name if it works without the plugin's, else None."""
         if self._short_names is None:
             offers: dict[tuple[str, str], list[Entry]] = {}
-            for other in self.entries():
+            for other in self._all():
                 if other.short:
                     offers.setdefault((other.kind, other.name), []).append(other)
             preferred = {key: [entry for entry in rivals if entry.own] or rivals for key, rivals in offers.items()}
@@ -128,6 +125,9 @@ class Registry:
             if plugin.status != "ok":
                 sys.stderr.write(f"zoo: {_complaint(plugin)}\n")
         return self._plugins[found]
+
+    def _all(self) -> Iterator[Entry]:
+        return (entry for plugin in self.plugins() for entry in plugin.entries)
 
     def _faulty(self) -> list[Plugin]:
         return [plugin for plugin in self.plugins() if plugin.status in ("broken", "incompatible")]
@@ -163,7 +163,7 @@ class Registry:
         entries = self.entries(kind.plural)
         known = [entry.full_name if "/" in name else self.short_name(entry) or entry.full_name for entry in entries]
         cure = f"'zoo list {kind.plural}' shows all {len(entries):,}."
-        if elsewhere := [entry for entry in self.entries() if name in (entry.name, entry.full_name)]:
+        if elsewhere := [entry for entry in self._all() if name in (entry.name, entry.full_name)]:
             cure = f"There is {elsewhere[0]}. {cure}"
         if missing := [plugin for plugin in self.plugins() if plugin.status != "ok"]:
             cure += f"\nNot looked into: {'; '.join(f'{plugin} is {plugin.status}' for plugin in missing)}."
