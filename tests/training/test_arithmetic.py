@@ -1,0 +1,97 @@
+"""Precision, device and layout: rules over what the machine can do; the criterion always computes in fp32."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from small_images import small_dataset
+from torch import nn
+
+import zoo
+from zoo.errors import UsageError
+from zoo.training.arithmetic import choose_device, choose_memory_format, choose_precision, in_precision
+
+CPU = torch.device("cpu")
+
+
+def network() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(144, 3))
+
+
+def test_in_bf16_the_products_are_bf16_and_weights_gradients_and_logits_fp32():
+    """Autocast is around the forward pass alone."""
+    model, seen = network(), []
+    model[-1].register_forward_hook(lambda *call: seen.append(call[2].dtype))
+    logits = in_precision(model, "bf16", CPU)(torch.randn(5, 1, 8, 8))
+    logits.square().mean().backward()
+    assert seen == [torch.bfloat16]
+    assert logits.dtype == torch.float32
+    assert {p.dtype for p in model.parameters()} == {torch.float32}
+    assert {p.grad.dtype for p in model.parameters() if p.grad is not None} == {torch.float32}
+
+
+def test_the_criterion_runs_outside_autocast_on_fp32_logits(tmp_path):
+    """In training and in evaluation, as a whole run sees it."""
+    seen = set()
+
+    def criterion(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        seen.add((logits.dtype, torch.is_autocast_enabled("cpu")))
+        return nn.functional.cross_entropy(logits, targets)
+
+    run = zoo.train(
+        network(), data=small_dataset(), criterion=criterion, epochs=1, precision="bf16", out=tmp_path / "r"
+    )
+    assert seen == {(torch.float32, False)}
+    assert run.config.train.precision == "bf16"
+
+
+@pytest.mark.parametrize("entry", [e for e in zoo.entries("criteria") if e.own and e.plugin == "torch"], ids=str)
+def test_every_criterion_is_finite_on_the_logits_of_a_bf16_model(entry):
+    """Logits of some hundreds, as an untrained deep net may give, overflow or vanish in half precision."""
+    criterion = zoo.create("criteria", entry.full_name)
+    logits = in_precision(nn.Linear(4, 3), "bf16", CPU)(torch.randn(6, 4)) * 300
+    logits.retain_grad()
+    loss = criterion(logits, torch.arange(6) % 3)
+    loss.backward()
+    assert loss.dtype == torch.float32
+    assert torch.isfinite(loss)
+    assert torch.isfinite(logits.grad).all()
+
+
+@pytest.mark.parametrize(
+    ("abilities", "expected"),
+    [({}, "fp32"), ({"avx512_f": True}, "fp32"), ({"avx512_bf16": True}, "bf16"), ({"amx_bf16": True}, "bf16")],
+)
+def test_auto_is_bf16_where_the_cpu_has_instructions_for_it(monkeypatch, abilities, expected):
+    """A rule over abilities, so it repeats; what was asked for is taken as it is."""
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: abilities)
+    assert choose_precision("auto", CPU) == expected
+    assert choose_precision("fp32", CPU) == "fp32"
+    assert choose_precision("bf16", CPU) == "bf16"
+
+
+def test_a_run_records_what_auto_came_to(tmp_path):
+    """No setting of a finished run is left open."""
+    run = zoo.train(network(), data=small_dataset(), epochs=1, device="cpu", out=tmp_path / "run")
+    settings = run.config.train
+    assert settings.precision == choose_precision("auto", CPU)
+    assert settings.memory_format == "channels_last"
+    assert settings.device == "cpu"
+    assert settings.threads == torch.get_num_threads()
+
+
+def test_channels_last_is_for_networks_with_convolutions():
+    """A multilayer perceptron has nothing to gain."""
+    assert choose_memory_format("auto", network(), CPU) == torch.channels_last
+    assert choose_memory_format("auto", nn.Linear(4, 3), CPU) == torch.contiguous_format
+    assert choose_memory_format("contiguous", network(), CPU) == torch.contiguous_format
+
+
+def test_a_device_that_is_not_here_is_refused(monkeypatch):
+    """The message says which there are."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    assert choose_device("auto") == CPU
+    with pytest.raises(UsageError, match=r"--device cuda is not available to this torch .*; there is: cpu"):
+        choose_device("cuda")
