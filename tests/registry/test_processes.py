@@ -58,9 +58,8 @@ import multiprocessing, zoo
 def build(name):
     return type(zoo.create("models", name, num_classes=3)).__name__
 
-if __name__ == "__main__":
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(1) as pool:
+def main():
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
         print(pool.map(build, ["net", "penguin/net"]))
 """
 
@@ -70,7 +69,7 @@ def test_a_spawned_child_builds_a_third_partys_model_by_name(site: FakeSite):
     """Nothing that a parent registered is needed: the child finds plugins as every process does."""
     site.install("penguin", offering("add.model('net', 'torch.nn:Identity', summary='A net.')"))
     (site.path / "spawner.py").write_text(_SPAWN)
-    done = site.python("import runpy; runpy.run_module('spawner', run_name='__main__')")
+    done = site.python("import spawner; spawner.main()")
     assert done.stdout == "['Identity', 'Identity']\n", done.stderr
 
 
