@@ -63,7 +63,7 @@ def test_an_incompatible_plugin_is_listed_with_the_reason_and_not_imported(
     assert (plugin.status, plugin.requires) == ("incompatible", "torch-zoo>=99")
     assert plugin.reason.startswith("it requires torch-zoo>=99, and zoo is ")
     assert capsys.readouterr().err.startswith("zoo: plugin 'penguin' (zoo-penguin 1.0) is incompatible: it requires")
-    with pytest.raises(PluginError, match=r"model 'penguin/net' needs plugin 'penguin' .* is incompatible"):
+    with pytest.raises(PluginError, match=r"model 'penguin/net' cannot be had: plugin 'penguin' .* is incompatible"):
         registry.find("models", "penguin/net")
 
 

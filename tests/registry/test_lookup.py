@@ -167,7 +167,7 @@ def test_a_full_name_of_a_broken_plugin_says_what_is_wrong_with_the_plugin(site:
     with pytest.raises(PluginError) as caught:
         site.registry().find("models", "gull/net")
     assert str(caught.value).startswith(
-        "model 'gull/net' needs plugin 'gull' (zoo-gull 1.0) is broken: ModuleNotFoundError: No module named"
+        "model 'gull/net' cannot be had: plugin 'gull' (zoo-gull 1.0) is broken: ModuleNotFoundError: No module named"
     )
 
 

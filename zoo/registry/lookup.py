@@ -197,7 +197,7 @@ def _check_usable(plugin: Plugin, wanted: str) -> None:
     if plugin.status == "disabled":
         raise UsageError(f"{wanted} needs {plugin}, which is disabled {plugin.reason}")
     if plugin.status != "ok":
-        raise PluginError(f"{wanted} needs {_complaint(plugin)}")
+        raise PluginError(f"{wanted} cannot be had: {_complaint(plugin)}")
 
 
 def _complaint(plugin: Plugin) -> str:
