@@ -70,18 +70,23 @@ def find_checkpoint(directory: RunDirectory, which: str) -> Checkpoint:
 
     Raises:
         UsageError: If the run has none yet, or *which* is neither.
-        DamagedError: If it is damaged.
+        DamagedError: If it is damaged, or the newest one is, and the best epoch is not among those before.
     """
     if which not in WHICH:
         raise UsageError(f"there is no checkpoint {which!r}; choose from {', '.join(WHICH)}")
     last = directory.checkpoints.newest()
     if last is None:
         raise UsageError(f"{directory} has no checkpoint yet; 'zoo train --resume {directory}' goes on with it")
-    state = last.state
-    best_epoch = state["progress"]["best_epoch"]
+    results, best_epoch = results_from(last.state), last.state["progress"]["best_epoch"]
     if which == "last" or not best_epoch:
         return last
-    step = results_from(state)[best_epoch - 1].step
+    if directory.checkpoints.damages and (directory.read_summary().get("best_epoch") or 0) > len(results):
+        # An older checkpoint knows of an older best epoch, whose numbers would pass for the run's.
+        raise DamagedError(
+            f"{directory.checkpoints.damages[0]}. No earlier one holds the best epoch; "
+            f"--checkpoint last takes step {last.step}"
+        )
+    step = results[best_epoch - 1].step
     best = last if step == last.step else directory.checkpoints.at(step)
     if best is None:
         raise DamagedError(

@@ -1,0 +1,65 @@
+"""Which checkpoint a run's model is loaded from, also where one is damaged."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from small_images import small_dataset
+from torch import nn
+
+import zoo
+from zoo.errors import DamagedError, UsageError
+from zoo.runs.directory import RunDirectory
+from zoo.runs.loading import find_checkpoint
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> zoo.Run:
+    """A run of three epochs whose last one is the best."""
+    net = nn.Sequential(nn.Flatten(), nn.Linear(64, 3))
+    path = tmp_path_factory.mktemp("loading") / "run"
+    run = zoo.train(net, data=small_dataset(), epochs=3, batch_size=16, lr=0.01, validation=0, threads=1, out=path)
+    assert run.summary["best_epoch"] == 3
+    return run
+
+
+@pytest.fixture
+def run(finished: zoo.Run, tmp_path: Path) -> RunDirectory:
+    """A copy to spoil."""
+    shutil.copytree(finished.directory, tmp_path / "run")
+    return RunDirectory.open(tmp_path / "run")
+
+
+def damage(run: RunDirectory, step: int) -> None:
+    path = run.path / "checkpoints" / f"step-{step:08}" / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def test_the_best_and_the_last_are_those_that_the_run_recorded(run: RunDirectory, finished: zoo.Run):
+    """Without validation they are the same."""
+    steps = finished.summary["steps"]
+    assert find_checkpoint(run, "best").step == find_checkpoint(run, "last").step == steps
+
+
+def test_an_older_best_never_passes_for_the_damaged_one(run: RunDirectory, finished: zoo.Run):
+    """The epoch before would give other numbers under the name of the best; the last whole one must be asked for."""
+    third, second = (finished.metrics[index].step for index in (2, 1))
+    damage(run, third)
+    with pytest.raises(DamagedError, match=f"step-{third:08}/model.safetensors is damaged.*takes step {second}$"):
+        find_checkpoint(run, "best")
+    assert find_checkpoint(run, "last").step == second
+
+
+def test_damage_to_a_checkpoint_that_is_not_the_best_changes_nothing(run: RunDirectory, finished: zoo.Run):
+    """Only what is loaded must be whole."""
+    damage(run, finished.metrics[1].step)
+    assert find_checkpoint(run, "best").step == finished.summary["steps"]
+
+
+def test_a_run_without_checkpoints_says_how_to_get_one(run: RunDirectory):
+    """It was killed before its first save."""
+    shutil.rmtree(run.path / "checkpoints")
+    with pytest.raises(UsageError, match="has no checkpoint yet; 'zoo train --resume"):
+        find_checkpoint(run, "last")
