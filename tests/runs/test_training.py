@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import shutil
 import tomllib
 from pathlib import Path
 
@@ -287,3 +288,12 @@ def test_tiny_sets_train():
     """Three images, one of them held out, are enough for a run."""
     data = Dataset(small_split(3), small_split(3), ["a", "b", "c"], [0.5], [0.25])
     assert train(data=data).summary["train"] == 2
+
+
+def test_too_little_room_is_told_before_the_run(monkeypatch):
+    """A disk that may not hold the checkpoints costs a line at the start, not the run hours later."""
+    monkeypatch.setattr("zoo.runs.training.shutil.disk_usage", lambda _: shutil._ntuple_diskusage(10, 9, 1))
+    recorder = Recorder()
+    train(reporter=recorder)
+    (notice,) = recorder.notices
+    assert "is on a disk with 0 MB left" in notice

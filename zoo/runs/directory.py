@@ -24,7 +24,7 @@ import zoo
 from zoo.config import Config, Layer
 from zoo.errors import DamagedError, UsageError
 from zoo.runs.checkpoints import CheckpointStore
-from zoo.runs.files import parse_json, write_atomic
+from zoo.runs.files import DISK, parse_json, read_bytes, write_atomic
 from zoo.training.fit import EpochResult
 
 CONFIG = "config.toml"
@@ -32,6 +32,7 @@ ENVIRONMENT = "environment.json"
 METRICS = "metrics.csv"
 SUMMARY = "summary.json"
 CHECKPOINTS = "checkpoints"
+_MAX_JSON = 2**20  # bytes; what zoo writes has some thousand
 COLUMNS = [field.name for field in dataclasses.fields(EpochResult)]
 
 
@@ -86,6 +87,7 @@ class RunDirectory:
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
+            DISK.sync_directory(self.path.parent)
         except OSError as error:
             raise UsageError(
                 f"cannot make the run directory {str(self.path)!r}: {error.strerror}; give another --out"
@@ -151,11 +153,9 @@ class RunDirectory:
 
     def _read_json(self, name: str) -> dict[str, Any]:
         path = self.path / name
-        try:
-            data = path.read_bytes()
-        except FileNotFoundError:
+        if not path.exists():
             return {}
-        read = parse_json(data, str(path))
+        read = parse_json(read_bytes(path, _MAX_JSON), str(path))
         if not isinstance(read, dict):
             raise DamagedError(f"{path} is damaged: it holds no JSON object")
         return read

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +15,6 @@ from zoo.data import ImageFacts
 from zoo.errors import DamagedError, Interrupted, UsageError, ZooError
 from zoo.registry.entry import in_one_line
 from zoo.runs.assembly import Network, Splits, evaluation_batches
-from zoo.runs.checkpoints import estimate_bytes
 from zoo.runs.components import Components
 from zoo.runs.directory import RunDirectory
 from zoo.runs.observers import Observers
@@ -26,8 +24,6 @@ from zoo.runs.state import capture, facts_to_json, load_weights
 from zoo.runs.summary import description, summary_of
 from zoo.training.evaluation import Metrics, evaluate
 from zoo.training.fit import EpochResult, Progress, Task, announced, check_losses, fit
-
-_KEPT = 3  # checkpoints: the last two and the best
 
 
 @dataclass(frozen=True)
@@ -105,7 +101,6 @@ class Session:
         """
         try:
             self._write_files("running")
-            self._warn_of_little_room()
             self.reporter.started(self.run, self.progress)
             self.observers.tell("run_started", run=self.run)
             fit(self.task, self.progress, self)
@@ -276,17 +271,6 @@ class Session:
             "exit_code": error.exit_code if isinstance(error, ZooError) else 1,
         }
         self.observers.tell("run_failed", run=self.run, error=data)
-
-    def _warn_of_little_room(self) -> None:
-        """Say before the run, not hours later, that its checkpoints may not fit the disk."""
-        # Moments are not there before the first step; no optimizer of zoo's keeps more than three for a parameter.
-        needed = (_KEPT + 1) * 4 * estimate_bytes({"model": self.network.model.state_dict()})
-        free = shutil.disk_usage(self.directory.path).free
-        if free < needed:
-            self.reporter.notice(
-                f"{self.directory} is on a disk with {free / 1e6:,.0f} MB left; "
-                f"the run's checkpoints may take {needed / 1e6:,.0f} MB"
-            )
 
     def _write_files(self, status: str) -> None:
         try:

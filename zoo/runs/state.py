@@ -69,7 +69,7 @@ def restore(task: Task, network: Network, tensors: Mapping[str, Mapping[str, Ten
         task.losses.restore(state["losses"]["values"], state["losses"]["weights"])
         restore_random_state(state["random"])
         return Progress(**{**tree.decode(state["progress"], {}), "results": results_from(state)})
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
         if isinstance(error, UsageError):
             raise
         raise DamagedError(f"the checkpoint's state.json lacks or misstates something: {error}") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -10,16 +11,19 @@ from pathlib import Path
 from typing import Any
 
 from zoo.config import Config, TrainSettings
+from zoo.data import ImageFacts
 from zoo.errors import UsageError
 from zoo.runs.assembly import (
     Machine,
     Network,
+    Splits,
     build_network,
     build_task,
     load_dataset,
     seed_everything,
     split_dataset,
 )
+from zoo.runs.checkpoints import estimate_bytes
 from zoo.runs.components import Components, find_components
 from zoo.runs.directory import RunDirectory, environment, new_path
 from zoo.runs.lock import RunLock
@@ -28,8 +32,10 @@ from zoo.runs.reporting import Reporter
 from zoo.runs.session import Run, Session
 from zoo.runs.signals import StopRequests
 from zoo.runs.state import restore
-from zoo.training.fit import Progress
+from zoo.training.fit import Progress, Task
 from zoo.training.optimizer_state import check_packable
+
+_KEPT = 3  # checkpoints: the last two and the best
 
 
 @dataclass(frozen=True)
@@ -153,9 +159,10 @@ class _Parts:
     components: Components
     machine: Machine
     network: Network
-    images: Any
-    splits: Any
-    task: Any
+    images: ImageFacts
+    splits: Splits
+    task: Task
+    checkpoint_bytes: int
     observers: Observers
 
 
@@ -168,10 +175,11 @@ def _build(config: Config, components: Components, reporter: Reporter) -> _Parts
     seed_everything(config.train.seed)
     network = build_network(components["model"], images, machine, config.train)
     task = build_task(components, config, images, splits, network)
-    check_packable(task.updates.optimizer, dict(network.model.named_parameters()))
+    optimizer_bytes = check_packable(task.updates.optimizer, dict(network.model.named_parameters()))
     settings: TrainSettings = machine.resolved(config.train, network.memory_format)
     resolved = dataclasses.replace(config, train=settings)
-    return _Parts(resolved, components, machine, network, images, splits, task, observers)
+    size = estimate_bytes({"model": network.model.state_dict()}) * (2 if task.updates.average else 1) + optimizer_bytes
+    return _Parts(resolved, components, machine, network, images, splits, task, size, observers)
 
 
 def _run(directory: RunDirectory, parts: _Parts, reporter: Reporter, requests: StopRequests) -> Run:
@@ -190,6 +198,7 @@ def _run(directory: RunDirectory, parts: _Parts, reporter: Reporter, requests: S
     if checkpoint is not None:
         tensors = {part: checkpoint.tensors(part) for part in checkpoint.names}
         progress = restore(parts.task, parts.network, tensors, checkpoint.state)
+    _warn_of_little_room(directory, parts.checkpoint_bytes, reporter)
     requests.hold()
     session = Session(
         directory,
@@ -208,6 +217,16 @@ def _run(directory: RunDirectory, parts: _Parts, reporter: Reporter, requests: S
         return session.train()
     finally:
         reporter.closed()
+
+
+def _warn_of_little_room(directory: RunDirectory, size: int, reporter: Reporter) -> None:
+    """Say before the run, not hours later, that its checkpoints may not fit the disk."""
+    needed, free = (_KEPT + 1) * size, shutil.disk_usage(directory.path).free
+    if free < needed:
+        reporter.notice(
+            f"{directory} is on a disk with {free / 1e6:,.0f} MB left; "
+            f"the run's checkpoints may take {needed / 1e6:,.0f} MB"
+        )
 
 
 def _note_changes(then: Mapping[str, Any], now: Mapping[str, Any], reporter: Reporter) -> None:
