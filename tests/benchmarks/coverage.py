@@ -24,7 +24,7 @@ from pathlib import Path
 import torch
 
 import zoo
-from zoo.training.input_size import on_meta
+from zoo.training.meta import Quick, on_meta
 
 PLUGINS = ("timm", "torchvision")
 NUM_CLASSES, IN_CHANNELS, IMAGE_SIZE = 7, 1, (28, 28)
@@ -56,7 +56,7 @@ def run(name: str) -> Outcome:
         facts = {"num_classes": NUM_CLASSES, "in_channels": IN_CHANNELS, "image_size": IMAGE_SIZE}
         with on_meta():
             model = zoo.create("models", name, **facts)
-        with torch.device("meta"):
+        with torch.device("meta"), Quick():
             size = tuple(getattr(model, "input_size", IMAGE_SIZE))
             inputs = torch.empty(2, IN_CHANNELS, *size, requires_grad=True)
             logits = model.train()(inputs)

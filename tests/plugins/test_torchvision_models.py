@@ -98,7 +98,7 @@ def test_a_model_with_auxiliary_heads_returns_logits_in_training(name: str):
 
 def test_a_vision_transformer_is_built_for_a_square():
     """Its patches have 32 pixels and its inputs equal sides."""
-    from zoo.training.input_size import on_meta
+    from zoo.training.meta import on_meta
 
     with on_meta():
         assert create("vit_b_32", image_size=(28, 40)).input_size == (64, 64)

@@ -193,3 +193,31 @@ def test_one_branch_that_sees_everything_is_enough():
             return (self.path(inputs) + self.shortcut(inputs)).flatten(1)
 
     check_input_size(lambda _: nn.Sequential(nn.Identity(), Residual()), (9, 9), in_channels=1)
+
+
+def test_shortcuts_on_meta_give_torchs_shapes():
+    """Norms, sums and products have the shapes, types and gradients that torch's own rules give them."""
+    from zoo.training.meta import Quick
+
+    model = nn.Sequential(
+        nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.SiLU(), nn.Flatten(2), nn.LayerNorm(36), nn.GELU(), nn.Linear(36, 5),
+        nn.Softmax(-1), nn.Flatten(), nn.Linear(20, 3), nn.Sigmoid(),
+    ).to("meta")  # fmt: skip
+    seen = []
+    for mode in (torch.no_grad, Quick):
+        inputs = torch.empty(2, 1, 8, 8, device="meta", requires_grad=True)
+        with mode(), torch.enable_grad():
+            outputs = model(inputs)
+            (outputs + outputs * 2 * outputs).sum().backward()
+        assert inputs.grad is not None
+        gradients = [parameter.grad.shape for parameter in model.parameters() if parameter.grad is not None]
+        seen.append((outputs.shape, outputs.dtype, outputs.stride(), inputs.grad.shape, gradients))
+        model.zero_grad()
+    assert seen[0] == seen[1]
+    assert len(seen[0][4]) == len(list(model.parameters()))
+
+
+def test_a_norm_for_another_size_still_fails_on_meta():
+    """What does not fit together is left to torch, which says so."""
+    with pytest.raises(RuntimeError, match="normalized_shape"):
+        check_input_size(lambda _: nn.Sequential(nn.LayerNorm([1, 7, 7]), nn.Flatten()), (8, 8), in_channels=1)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 
 from zoo.errors import UsageError, ZooError
+from zoo.training.meta import on_meta
 from zoo.training.reach import EveryPixel, LeftOutError
 
 Size = tuple[int, int]
@@ -160,43 +159,6 @@ class _Search:
             else:
                 large = middle
         return large
-
-
-class _Unfilled(TorchFunctionMode):
-    """Leaves out what fills tensors that have no values: drawing weights is most of the time of building on meta."""
-
-    def __torch_function__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        if func in _FILLS and args and isinstance(args[0], Tensor) and args[0].is_meta:
-            return args[0]
-        return func(*args, **(kwargs or {}))
-
-
-_FILLS = {
-    getattr(Tensor, name)
-    for name in (
-        "add_",
-        "clamp_",
-        "div_",
-        "erfinv_",
-        "fill_",
-        "mul_",
-        "normal_",
-        "sub_",
-        "trunc_normal_",
-        "uniform_",
-        "zero_",
-    )
-    if hasattr(Tensor, name)
-}
-
-
-@contextmanager
-def on_meta() -> Iterator[None]:
-    """Build what is built meanwhile on the meta device, where nothing has values, and draw no weights."""
-    with torch.device("meta"), _Unfilled():
-        yield
 
 
 def check_input_size(build: Callable[[Size], nn.Module], size: Size, *, in_channels: int) -> None:

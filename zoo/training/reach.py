@@ -10,6 +10,8 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
+from zoo.training.meta import run
+
 aten = torch.ops.aten
 
 # For each of the two axes (rows, columns): the first index which the input's last row or column still influences, or
@@ -42,7 +44,7 @@ class LeftOutError(ValueError):
         return side + 2 * padding >= kernel and (side + 2 * padding - kernel) % stride <= padding
 
 
-class EveryPixel(TorchDispatchMode):
+class EveryPixel(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Follows the input's last row and column through a forward pass, while it is the active mode.
 
     A patch embedding of 16 that is given 28 pixels makes one patch and says nothing of the other 12. Convolutions,
@@ -54,9 +56,9 @@ class EveryPixel(TorchDispatchMode):
     """
 
     def __init__(self, inputs: Tensor) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._inputs = inputs
-        self._reach: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
+        self._reach = WeakTensorKeyDictionary()
         self._reach[inputs] = (inputs.shape[-2] - 1, inputs.shape[-1] - 1)
 
     def check(self, outputs: Tensor) -> None:
@@ -65,13 +67,14 @@ class EveryPixel(TorchDispatchMode):
         Raises:
             LeftOutError: If they do not.
         """
-        self._refuse_lost(self._reach.get(outputs, _EVERYWHERE))
+        reach: Reach = self._reach.get(outputs, _EVERYWHERE)  # type: ignore[no-untyped-call]
+        self._refuse_lost(reach)
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         """Run the operation and note how far its results reach."""
-        result = func(*args, **(kwargs or {}))
+        result = run(func, args, kwargs)
         sources = [tensor for tensor in _tensors(args) if tensor in self._reach]
         if sources:
             for output in _tensors([result]):
