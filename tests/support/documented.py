@@ -62,6 +62,11 @@ class Block:
         return found
 
 
+def page_name(page: Path) -> str:
+    """Return a page's path in the repository."""
+    return page.relative_to(ROOT).as_posix()
+
+
 def blocks(text: str) -> list[Block]:
     """Return a page's fenced blocks, in order."""
     return [Block(found[1], found[2]) for found in _FENCE.finditer(text)]
