@@ -12,14 +12,13 @@ import statistics
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
-from measuring import FACTS, Row, matmul_roof
+from measuring import FACTS, Row, clock, matmul_roof
 from torch import Tensor, nn
 
 import zoo
@@ -94,17 +93,17 @@ class Hand:
 
     def step_in_parts(self) -> None:
         """Take one step and note when each part of it was done."""
-        times = [time.perf_counter()]
+        times = [clock()]
         chosen = self.order[self.position % len(self.order)]
         inputs, labels = self.prepare(self.images.index_select(0, chosen)), self.labels.index_select(0, chosen)
-        times.append(time.perf_counter())
+        times.append(clock())
         loss = self.criterion(self.model(inputs), labels)
-        times.append(time.perf_counter())
+        times.append(clock())
         self.optimizer.zero_grad()
         loss.backward()
-        times.append(time.perf_counter())
+        times.append(clock())
         self.optimizer.step()
-        times.append(time.perf_counter())
+        times.append(clock())
         for part, began, ended in zip(PARTS, times, times[1:], strict=False):
             self.parts[part].append(ended - began)
         self.position += 1
@@ -144,30 +143,30 @@ class Turns(Transcript):
         self._random = torch.get_rng_state()
         with torch.random.fork_rng():
             self.other = Hand(task, self.name)
-        self._began = time.perf_counter()
+        self._began = clock()
 
     def step(self, progress: Any) -> None:
         """Note how long zoo took for its step, the bar included; then give the other loop its turn."""
         super().step(progress)
-        took = time.perf_counter() - self._began
+        took = clock() - self._began
         assert self.other is not None
         ours = torch.get_rng_state()
         torch.set_rng_state(self._random)
         if progress.epoch > self._epoch:
             self._epoch = progress.epoch
-            began = time.perf_counter()
+            began = clock()
             self.other.evaluate()
             self.other.begin_epoch(progress.epoch)
-            self.hand_epochs.append(time.perf_counter() - began)
+            self.hand_epochs.append(clock() - began)
             self.zoo_epochs.append(took - statistics.median(self.zoo))
         else:
             self.zoo.append(took)
-        began = time.perf_counter()
+        began = clock()
         self.other.step()
-        self.hand.append(time.perf_counter() - began)
+        self.hand.append(clock() - began)
         self._random = torch.get_rng_state()
         torch.set_rng_state(ours)
-        self._began = time.perf_counter()
+        self._began = clock()
 
 
 @contextmanager
@@ -204,9 +203,9 @@ def watched(turns: Turns, saves: list[float]) -> Iterator[None]:
         fit(task, progress, listener)
 
     def timed_save(*arguments: Any, **options: Any) -> Path:
-        began = time.perf_counter()
+        began = clock()
         path = save(*arguments, **options)
-        saves.append(time.perf_counter() - began)
+        saves.append(clock() - began)
         return path
 
     zoo.runs.session.fit, CheckpointStore.save = meet_and_fit, timed_save  # type: ignore[method-assign]
