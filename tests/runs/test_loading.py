@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 from small_images import small_dataset
 from torch import nn
 
@@ -63,3 +64,26 @@ def test_a_run_without_checkpoints_says_how_to_get_one(run: RunDirectory):
     shutil.rmtree(run.path / "checkpoints")
     with pytest.raises(UsageError, match="has no checkpoint yet; 'zoo train --resume"):
         find_checkpoint(run, "last")
+
+
+def test_a_run_that_was_trained_on_another_device_is_used_on_this_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A model is trained where there is a GPU, and used where there is none."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    settings = {"device": "cpu", "threads": 1, "options": {"data.limit": 64}}
+    run = zoo.train("linear", epochs=1, out=tmp_path / "run", **settings)
+    config = run.directory / "config.toml"
+    config.write_text(config.read_text().replace('device = "cpu"', 'device = "cuda"'))
+    assert zoo.evaluate(run.directory)["accuracy"] == run.test_accuracy
+
+
+@pytest.mark.parametrize("builder", [True, False], ids=["builder", "module"])
+def test_the_same_call_with_an_object_returns_the_finished_run(tmp_path: Path, builder: bool):
+    """The object is at hand, so the weights go into it."""
+
+    def net(num_classes: int = 3) -> nn.Module:
+        return nn.Sequential(nn.Flatten(), nn.Linear(64, num_classes))
+
+    settings = {"data": small_dataset(), "epochs": 1, "batch_size": 16, "out": tmp_path / "run"}
+    first, again = (zoo.train(net if builder else net(), **settings) for _ in range(2))
+    assert again.summary == first.summary
+    assert torch.equal(again.model[1].weight, first.model[1].weight)

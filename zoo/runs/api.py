@@ -67,7 +67,7 @@ def train(
     try:
         return start(request, reporter)
     except AlreadyFinished as finished:
-        return _finished(finished)
+        return _finished(finished, objects)
 
 
 def configured(layers: Iterable[Layer], *, recipe: str | None = None, file: str | Path | None = None) -> Config:
@@ -112,12 +112,12 @@ def _resumed(path: str | Path, reporter: Reporter) -> Run:
     try:
         return resume_run(path, reporter)
     except AlreadyFinished as finished:
-        return _finished(finished)
+        return _finished(finished, {})
 
 
-def _finished(found: AlreadyFinished) -> Run:
+def _finished(found: AlreadyFinished, objects: Mapping[str, Any]) -> Run:
     """Return a run that was finished before, its model loaded."""
     from zoo.runs.loading import load_run
 
-    loaded = load_run(found.directory)
+    loaded = load_run(found.directory, objects=objects)
     return Run(found.directory.path, loaded.config, found.summary, tuple(loaded.results), loaded.network.model.eval())

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from zoo.config import Config
+from zoo.config import Config, TrainSettings
 from zoo.data import ImageFacts
 from zoo.errors import DamagedError, UsageError
 from zoo.runs.assembly import Machine, Network, build_network
@@ -14,6 +16,7 @@ from zoo.runs.checkpoints import Checkpoint
 from zoo.runs.components import find_components
 from zoo.runs.directory import RunDirectory
 from zoo.runs.state import facts_from_json, load_weights, results_from
+from zoo.training.arithmetic import choose_device
 from zoo.training.fit import EpochResult
 
 WHICH = ("best", "last")
@@ -27,7 +30,7 @@ class LoadedRun:
         directory: Where the run is.
         config: All that defines it.
         images: The facts of the images that the model was trained on.
-        machine: What it computes with: the recorded precision and threads.
+        machine: What it computes with: the recorded precision and threads, and the recorded device where it is here.
         network: The model, with the checkpoint's weights, and what surrounds it.
         results: The epochs up to the checkpoint.
         checkpoint: Where the weights are from.
@@ -42,12 +45,15 @@ class LoadedRun:
     checkpoint: Checkpoint
 
 
-def load_run(run: RunDirectory | str | Path, which: str = "best") -> LoadedRun:
+def load_run(
+    run: RunDirectory | str | Path, which: str = "best", *, objects: Mapping[str, Any] | None = None
+) -> LoadedRun:
     """Build a run's model and load a checkpoint into it: the averaged weights where the run kept such.
 
     Args:
         run: The run's directory.
         which: ``"best"`` for the epoch with the best validation accuracy, ``"last"`` for the newest.
+        objects: Objects by section that stood in place of names.
 
     Raises:
         UsageError: If there is no run or no checkpoint, or the weights are another model's.
@@ -56,13 +62,22 @@ def load_run(run: RunDirectory | str | Path, which: str = "best") -> LoadedRun:
     """
     directory = run if isinstance(run, RunDirectory) else RunDirectory.open(run)
     config = directory.read_config()
-    component = find_components(config, only=("model",))["model"].without_pretrained()
+    component = find_components(config, objects, only=("model",))["model"].without_pretrained()
     checkpoint = find_checkpoint(directory, which)
     images = facts_from_json(checkpoint.state.get("images"))
-    machine = Machine.prepare(config.train)
+    machine = Machine.prepare(_here(config.train))
     network = build_network(component, images, machine, config.train)
     load_weights(network.model, checkpoint.tensors("average" if "average" in checkpoint.names else "model"))
     return LoadedRun(directory, config, images, machine, network, results_from(checkpoint.state), checkpoint)
+
+
+def _here(settings: TrainSettings) -> TrainSettings:
+    """Return *settings* for this machine: what was trained on a GPU can be used without one."""
+    try:
+        choose_device(settings.device)
+    except UsageError:
+        return dataclasses.replace(settings, device="auto")
+    return settings
 
 
 def find_checkpoint(directory: RunDirectory, which: str) -> Checkpoint:
