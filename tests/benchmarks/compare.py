@@ -12,9 +12,10 @@ rules     each rule by which zoo chooses layout, optimizer kernel, evaluation ba
 
 Contenders take turns and medians are compared, so that a busy spell of the machine falls on all alike; an idle machine
 is better still; else see `measuring.clock`. Each part writes ``speed-PART.csv`` and the same as a table,
-``speed-PART.md``, with hardware and versions. The peers are the extra ``bench``; one that is not installed is left out,
-which the table says. ``--peers FOLDER`` is where ``pip install --target`` put them, for whoever does not want them among
-their packages. It takes a quarter of an hour on 2 idle cores. Nothing is asserted: a time is a measurement, not a test.
+``speed-PART.md``, with hardware and versions. The peers are the extra ``bench``; one that is not installed is left
+out, which the table says. ``--peers FOLDER`` is where ``pip install --target`` put them, for whoever does not want them
+among their packages. It takes a quarter of an hour on 2 idle cores. Nothing is asserted: a time is a measurement, not
+a test.
 """
 
 from __future__ import annotations

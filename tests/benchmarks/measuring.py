@@ -16,8 +16,8 @@ from typing import Any
 Row = Mapping[str, Any]
 IMAGES = (28, 28)
 clock = time.process_time if os.environ.get("ZOO_BENCH_CLOCK") == "cpu" else time.perf_counter
-"""What seconds are told by. On a machine that others use, ``ZOO_BENCH_CLOCK=cpu OMP_NUM_THREADS=1`` counts the processor
-time of the process itself: waiting for the others does not lengthen it, though their use of the caches does."""
+"""What seconds are told by. On a machine that others use, ``ZOO_BENCH_CLOCK=cpu OMP_NUM_THREADS=1`` counts the
+processor time of the process itself: waiting for others does not lengthen it, though their use of the caches does."""
 FACTS: dict[str, Any] = {"num_classes": 10, "in_channels": 1, "image_size": IMAGES}
 
 

@@ -132,19 +132,30 @@ def _optimizers(rounds: int) -> list[Row]:
 
 
 def _denormals(rounds: int) -> list[Row]:
-    weights, inputs = torch.full((512, 512), 1e-39), torch.rand(64, 512)
+    """Moments decay to such numbers where a gradient has stayed zero: a dead unit, a pixel that is always black."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # the setting is the thread's own: the other threads would keep the first one's
+    steps: dict[str, Callable[[], object]] = {}
+    for label, flush in (("flushed", True), ("kept", False)):
+        trainer = Trainer("mlp", 64)
+        trainer.step()
+        trainer.optimizer.zero_grad(set_to_none=False)
+        moments = [moment for state in trainer.optimizer.state.values() for moment in state.values() if moment.ndim]
 
-    def product(flush: bool) -> Callable[[], Tensor]:
-        def run() -> Tensor:
+        def step(
+            flush: bool = flush, moments: list[Tensor] = moments, optimizer: torch.optim.Optimizer = trainer.optimizer
+        ) -> None:
+            torch.set_flush_denormal(False)
+            torch._foreach_zero_(moments)
+            torch._foreach_add_(moments, 1e-39)
             torch.set_flush_denormal(flush)
-            return inputs @ weights
+            optimizer.step()
 
-        return run
-
-    variants = {"flushed": product(True), "kept": product(False)}
-    rows = [_row("denormal numbers", "64 x 512 times 512 x 512, all denormal", variants, 2 * rounds, 3)]
+        steps[label] = step
+    row = _row("denormal numbers", "AdamW's step, mlp, all moments denormal, 1 thread", steps, 2 * rounds, 3)
     torch.set_flush_denormal(True)
-    return rows
+    torch.set_num_threads(threads)
+    return [row]
 
 
 def _evaluation(rounds: int) -> list[Row]:
