@@ -146,3 +146,17 @@ def test_every_page_can_be_reached_from_the_index():
     linked = re.findall(r"\]\(([^)#]+\.md)", (DOCS / "index.md").read_text(encoding="utf-8"))
     reached = {(DOCS / link).resolve() for link in linked}
     assert {page for page in _OWN_PAGES if page.name != "index.md"} == reached
+
+
+def test_the_readme_s_plugin_has_twelve_lines():
+    """As its heading says, the files' names and what is blank left out."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8").partition("## Add a model in 12 lines")[2]
+    files = [block.text.splitlines()[1:] for block in blocks(text)[:2]]
+    assert sum(bool(line.strip()) for lines in files for line in lines) == 12
+
+
+def test_the_readme_s_test_command_is_what_continuous_integration_runs():
+    """A newcomer's first test run is the one that is known to be green."""
+    command = 'pip install -e ".[test]" && pytest'
+    assert command in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert command in (ROOT / ".ci/run").read_text(encoding="utf-8")
