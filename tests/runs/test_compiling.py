@@ -50,10 +50,11 @@ def test_compiling_changes_no_key_and_no_bit(tmp_path):
 
 
 @pytest.mark.usefixtures("eager_backend")
-def test_evaluation_is_never_compiled(tmp_path):
+def test_evaluation_is_never_compiled(tmp_path, monkeypatch):
     """What a compiled run logs is what `zoo evaluate` finds, to the bit: both run the plain model."""
     options = {"data.limit": 64}
     run = zoo.train("mlp", epochs=1, threads=1, compile=True, options=options, out=tmp_path / "run")
+    monkeypatch.setattr(torch, "compile", lambda _: pytest.fail("compiled"))
     assert zoo.evaluate(run)["loss"] == run.summary["test_loss"]
     assert zoo.evaluate(run, split="validation")["loss"] == run.metrics[0].val_loss
 

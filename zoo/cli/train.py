@@ -183,7 +183,8 @@ def train(
 def _layers(ctx: click.Context, assignments: tuple[str, ...], settings: dict[str, Any]) -> list[Layer]:
     """Return the variables, then what ``--set`` gave, then the flags: the strongest last."""
     variables, flags = [], []
-    for name, value in settings.items():
+    # A name comes before its options, in whichever order they were typed: it drops those of another name.
+    for name, value in sorted(settings.items(), key=lambda setting: setting[0] not in SINGLE):
         if value is None:
             continue
         if ctx.get_parameter_source(name) is ParameterSource.ENVIRONMENT:

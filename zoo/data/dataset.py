@@ -130,6 +130,6 @@ class Dataset:
 
     @property
     def _shape(self) -> tuple[int, int, int]:
-        images, _ = self.train.batch(torch.zeros(1, dtype=torch.int64))
+        images, _ = self.train.batch(torch.zeros(1, dtype=torch.int64, device=self.train.labels.device))
         channels, height, width = images.shape[1:]
         return channels, height, width

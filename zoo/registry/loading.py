@@ -12,7 +12,7 @@ from typing import Any
 import pluggy
 
 import zoo
-from zoo.errors import PluginError, debugging, suggestions
+from zoo.errors import Interrupted, PluginError, debugging, suggestions
 from zoo.registry import hookspec
 from zoo.registry.adding import Add
 from zoo.registry.compatibility import accepts
@@ -43,7 +43,7 @@ def load(found: Found) -> Plugin:
             reason = f"it requires {found.requires}, and zoo is {zoo.__version__}"
             return unloaded(found, "incompatible", reason)
         return _load(found)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Interrupted):
         raise
     except BaseException as error:  # SystemExit and a Rust extension's panic are no Exception, and end no program
         if debugging():

@@ -96,12 +96,15 @@ def _recipe_layer(name: str) -> Layer:
 def _layers(settings: Mapping[str, Any]) -> tuple[list[Layer], dict[str, Any]]:
     """Split the arguments into layers of names and values, and objects by section."""
     layers, objects = [], {}
-    for name, value in settings.items():
+    # A name comes before its options, in whichever order they were given: it drops those of another name.
+    for name, value in sorted(settings.items(), key=lambda setting: setting[0] not in SINGLE):
         if name not in KEYS:
             raise UnknownNameError("argument", name, KEYS, "zoo.train takes what 'zoo train --help' lists.")
+        if value is None:
+            continue
         if name in SINGLE and not isinstance(value, str):
             objects[name] = value
-        elif value is not None:
+        else:
             layers.append(layer_of(name, value, name))
     # A name is needed where an object stands in; it is replaced by the object's own.
     layers[:0] = [Layer(name, {name: {"name": "python:object"}}) for name in objects]

@@ -240,7 +240,8 @@ def build_task(components: Components, config: Config, images: ImageFacts, split
         seed=settings.seed,
         prepare=network.prepare,
         accumulate=settings.accumulate,
-        denominator=denominator,
+        # The shares are taken from labels, before they are mixed: the mean over soft targets is one over samples.
+        denominator=len if augmenter is not None and augmenter.soft_targets else denominator,
         augment=augmenter,
     )
     _check_criterion(components["criterion"], criterion, images.num_classes, augmenter, network.device)

@@ -95,11 +95,40 @@ class RunDirectory:
         if not os.access(self.path, os.W_OK):
             raise UsageError(f"cannot write to the run directory {str(self.path)!r}; give another --out")
 
+    def claimed(self) -> RunDirectory:
+        """Make the directory for a run that zoo named, and return it; with a number where another process was first.
+
+        Raises:
+            UsageError: If that is not possible.
+        """
+        directory, number = self, 2
+        while True:
+            try:
+                directory.path.mkdir(parents=True)
+            except FileExistsError:
+                directory = RunDirectory(self.path.with_name(f"{self.path.name}-{number}"))
+                number += 1
+                continue
+            except OSError:
+                pass  # the next line meets it again, and says what it is
+            directory.make()
+            return directory
+
     def clear(self) -> None:
-        """Remove all that a run left here, the configuration last, so that a half-removed run still counts as one."""
-        shutil.rmtree(self.path / CHECKPOINTS, ignore_errors=True)
-        for name in (METRICS, SUMMARY, ENVIRONMENT, CONFIG):
-            (self.path / name).unlink(missing_ok=True)
+        """Remove all that a run left here, the configuration last, so that a half-removed run still counts as one.
+
+        The summary goes first: a run without its checkpoints must not say that it is finished.
+
+        Raises:
+            UsageError: If something cannot be removed: checkpoints that stayed would pass for the next run's.
+        """
+        try:
+            for name in (SUMMARY, CHECKPOINTS, METRICS, ENVIRONMENT, CONFIG):
+                DISK.remove(self.path / name)
+        except OSError as error:
+            raise UsageError(
+                f"cannot remove the run in {str(self.path)!r}: {error.strerror}: {error.filename}; give another --out"
+            ) from error
 
     def read_config(self) -> Config:
         """Return the run's complete configuration.

@@ -65,14 +65,16 @@ def load_run(
     component = find_components(config, objects, only=("model",))["model"].without_pretrained()
     checkpoint = find_checkpoint(directory, which)
     images = facts_from_json(checkpoint.state.get("images"))
-    machine = Machine.prepare(_here(config.train))
-    network = build_network(component, images, machine, config.train)
+    settings = _here(config.train)
+    machine = Machine.prepare(settings)
+    network = build_network(component, images, machine, settings)
     load_weights(network.model, checkpoint.tensors("average" if "average" in checkpoint.names else "model"))
     return LoadedRun(directory, config, images, machine, network, results_from(checkpoint.state), checkpoint)
 
 
 def _here(settings: TrainSettings) -> TrainSettings:
-    """Return *settings* for this machine: what was trained on a GPU can be used without one."""
+    """Return *settings* for use: nothing is compiled, and what was trained on a GPU can be used without one."""
+    settings = dataclasses.replace(settings, compile=False)
     try:
         choose_device(settings.device)
     except UsageError:

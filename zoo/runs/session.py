@@ -151,6 +151,7 @@ class Session:
             return
         check_losses(self.task, self.progress)
         self._guarded(self._save, final=final)
+        self._saved_at = time.monotonic()  # also where it failed: a full disk is not tried again at every step
 
     def _save(self) -> None:
         tensors, state = capture(self.task, self.progress, self.network)
@@ -161,7 +162,7 @@ class Session:
         self.directory.checkpoints.prune(self._steps_to_keep())
         self.directory.write_metrics(self.progress.results)
         self._saved = (self.progress.step, self.progress.epoch)
-        self._saved_at, self._save_failed = time.monotonic(), False
+        self._save_failed = False
         saved = {
             "directory": str(path),
             "step": self.progress.step,

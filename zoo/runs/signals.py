@@ -33,6 +33,8 @@ class StopRequests:
     ) -> None:
         for number, handler in self._previous.items():
             signal.signal(number, handler)
+        if self.received and self.may_raise and isinstance(error, Exception) and not isinstance(error, Interrupted):
+            raise _before_training(self.received) from error  # what it broke into gave it another name
 
     def hold(self) -> None:
         """From here on, only remember a signal: there is something to save first, by whoever asks for `received`."""
@@ -43,4 +45,8 @@ class StopRequests:
         for each in self._previous:
             signal.signal(each, signal.SIG_DFL)
         if self.may_raise:
-            raise Interrupted(f"stopped by {signal.Signals(number).name} before training began", number)
+            raise _before_training(number)
+
+
+def _before_training(number: int) -> Interrupted:
+    return Interrupted(f"stopped by {signal.Signals(number).name} before training began", number)

@@ -34,7 +34,7 @@ def capture(task: Task, progress: Progress, network: Network) -> tuple[Tensors, 
         "progress": tree.encode(dataclasses.asdict(progress), {}),
         "losses": {"values": task.losses.values(), "weights": task.losses.weights()},
         "optimizer": optimizer_data,
-        "scheduler": _packed_scheduler(task),
+        "scheduler": packed_scheduler(task),
         "random": random_state(),
     }
     if task.updates.average is not None:
@@ -156,11 +156,16 @@ def facts_from_json(data: Any) -> ImageFacts:
         raise DamagedError(f"the checkpoint's state.json lacks or misstates the images: {error}") from error
 
 
-def _packed_scheduler(task: Task) -> Any:
+def packed_scheduler(task: Task) -> Any:
+    """Return the scheduler's state as plain data.
+
+    Raises:
+        UsageError: If it cannot be kept.
+    """
     if task.updates.scheduler is None:
         return None
     tensors: dict[str, Tensor] = {}
-    packed = tree.encode(task.updates.scheduler.state_dict(), tensors)
+    packed = tree.encode(task.updates.scheduler.state_dict(), tensors, "scheduler")
     if tensors:
         name = type(task.updates.scheduler).__name__
         raise UsageError(f"scheduler {name} keeps tensors in its state_dict(), so runs with it cannot be checkpointed")

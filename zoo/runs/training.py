@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any
 
 from zoo.config import Config, TrainSettings
 from zoo.data import ImageFacts
-from zoo.errors import UsageError
+from zoo.errors import DamagedError, UsageError, ZooError
 from zoo.runs.assembly import (
     Machine,
     Network,
@@ -31,7 +31,7 @@ from zoo.runs.observers import Observers
 from zoo.runs.reporting import Reporter
 from zoo.runs.session import Run, Session
 from zoo.runs.signals import StopRequests
-from zoo.runs.state import restore
+from zoo.runs.state import packed_scheduler, restore
 from zoo.training.fit import Progress, Task
 from zoo.training.optimizer_state import check_packable
 
@@ -78,8 +78,13 @@ def start(request: Request, reporter: Reporter) -> Run:
     """
     components = find_components(request.config, request.objects)
     config = components.resolved(request.config)
-    directory = RunDirectory(request.out or new_path(config.model.name, config.data.name))
-    if directory.holds_run and not request.restart:
+    if request.out is None:
+        unclaimed = RunDirectory(new_path(config.model.name, config.data.name))
+        return _proceed(unclaimed, config, components, reporter, request)
+    directory = RunDirectory(request.out)
+    if directory.holds_run and request.restart:
+        _refuse_to_remove_others(directory)
+    elif directory.holds_run:
         recorded = directory.read_config()
         if changed := differences(recorded, config):
             raise UsageError(
@@ -87,9 +92,9 @@ def start(request: Request, reporter: Reporter) -> Run:
                 "Give another --out, or --restart to remove that run and begin anew."
             )
         return _proceed(directory, recorded, components, reporter)
-    if not directory.holds_run and not directory.is_free:
+    elif not directory.is_free:
         raise UsageError(f"{str(directory)!r} exists and holds something else than a run; give another --out")
-    return _proceed(directory, config, components, reporter, fresh=True)
+    return _proceed(directory, config, components, reporter, request)
 
 
 def resume(path: str | Path, reporter: Reporter) -> Run:
@@ -117,6 +122,17 @@ def differences(recorded: Config, requested: Config) -> list[str]:
     ]
 
 
+def _refuse_to_remove_others(directory: RunDirectory) -> None:
+    """Many a project has a config.toml and a folder checkpoints: only a run of zoo's is ever removed."""
+    try:
+        directory.read_config()
+    except DamagedError as error:
+        raise UsageError(
+            f"--restart removes runs alone, and {directory} is none, or a damaged one ({error}).\n"
+            "Remove it yourself, or give another --out."
+        ) from error
+
+
 def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for key, value in table.items():
@@ -132,21 +148,27 @@ def _proceed(
     config: Config,
     components: Components,
     reporter: Reporter,
-    *,
-    fresh: bool = False,
+    new: Request | None = None,
 ) -> Run:
+    """Go on with the run in *directory*, or begin a *new* one there."""
+    named = new is None or new.out is not None
     with StopRequests() as requests, ExitStack() as held:
         # A second writer is told at once, before it loads anything; a new directory is made when all else is built.
-        if existed := directory.path.is_dir():
+        if existed := named and directory.path.is_dir():
             directory.make()
             held.enter_context(RunLock(directory.path))
-        if not fresh and (summary := directory.read_summary()).get("status") == "finished":
+        if not new and (summary := _readable(directory.read_summary, reporter)).get("status") == "finished":
             raise AlreadyFinished(directory, summary)
         parts = _build(config, components, reporter)
-        if not existed:
+        if not named:
+            directory = directory.claimed()
+        elif not existed:
             directory.make()
+        if not existed:
             held.enter_context(RunLock(directory.path))
-        if fresh:
+        if new:
+            if directory.holds_run and not new.restart:
+                raise ZooError(f"another process made a run in {directory} meanwhile; to go on with it, try again")
             directory.clear()
         return _run(directory, parts, reporter, requests)
 
@@ -175,6 +197,7 @@ def _build(config: Config, components: Components, reporter: Reporter) -> _Parts
     seed_everything(config.train.seed)
     network = build_network(components["model"], images, machine, config.train)
     task = build_task(components, config, images, splits, network)
+    packed_scheduler(task)  # one that cannot be saved is refused now, not when the first epoch is over
     optimizer_bytes = check_packable(task.updates.optimizer, dict(network.model.named_parameters()))
     settings: TrainSettings = machine.resolved(config.train, network.memory_format)
     resolved = dataclasses.replace(config, train=settings)
@@ -187,7 +210,7 @@ def _run(directory: RunDirectory, parts: _Parts, reporter: Reporter, requests: S
     environs = environment(parts.machine.device, parts.machine.threads, parts.components.providers)
     checkpoint = None
     if directory.holds_run:
-        _note_changes(directory.read_environment(), environs, reporter)
+        _note_changes(_readable(directory.read_environment, reporter), environs, reporter)
         checkpoint = directory.checkpoints.newest()
         for damage in directory.checkpoints.damages:
             reporter.notice(f"{damage}; the checkpoint before it is used")
@@ -217,6 +240,15 @@ def _run(directory: RunDirectory, parts: _Parts, reporter: Reporter, requests: S
         return session.train()
     finally:
         reporter.closed()
+
+
+def _readable(read: Callable[[], dict[str, Any]], reporter: Reporter) -> dict[str, Any]:
+    """Return what *read* does, or nothing where its file is damaged: all that a run needs is in its checkpoints."""
+    try:
+        return read()
+    except DamagedError as error:
+        reporter.notice(f"{error}; going on without it")
+        return {}
 
 
 def _warn_of_little_room(directory: RunDirectory, size: int, reporter: Reporter) -> None:
