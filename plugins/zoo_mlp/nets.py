@@ -68,7 +68,7 @@ def _hidden_layer(before: int, width: int, p: float, batch_norm: bool) -> Iterat
     yield layer
     if batch_norm:
         # It takes out the weights' scale, too, but not a step's size relative to them: from a small start the first
-        # steps turn them faster. MNIST's validation loss after 5 epochs fell from 0.0484 to 0.0456 (mean of 2 seeds).
+        # steps turn them faster. MNIST's validation loss after 5 epochs: mean 0.0465 against 0.0486, 3 pairs of runs.
         layer.weight.data.mul_(0.4)
         yield nn.BatchNorm1d(width)
     yield nn.ReLU(inplace=True)
