@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import resource
 import statistics
+import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from typing import Any
 
 import torch
-from measuring import FACTS, Row, in_turns
+from measuring import FACTS, Row, clock, in_turns
 from torch import Tensor, nn
 
 import zoo
 from zoo.data import Preparation
 from zoo.training.evaluation import evaluate
+from zoo.training.memory import keep_freed_memory
 
 CONTIGUOUS, LAST = torch.contiguous_format, torch.channels_last
 LAYERS = {"contiguous": CONTIGUOUS, "channels_last": LAST}
@@ -81,8 +86,9 @@ class Trainer:
 def measure(rounds: int) -> tuple[list[Row], list[str]]:
     """Return a row a rule and case: the chosen way, its alternative, and how many times as fast it is."""
     torch.set_flush_denormal(True)
+    keep_freed_memory()
     rows = []
-    for part in (_layouts, _optimizers, _denormals, _evaluation, _costs):
+    for part in (_memory, _layouts, _optimizers, _denormals, _evaluation, _costs):
         rows += part(rounds)
         print(f"  {part.__name__[1:]}", file=sys.stderr)
     return rows, ["gain: the alternative's median time by the chosen one's; above 1 the rule is right"]
@@ -102,6 +108,50 @@ def _row(rule: str, case: str, variants: Mapping[str, Callable[[], object]], rou
         "gain": round(theirs / ours, 2),
         "n": rounds * calls,
     }
+
+
+def _memory(rounds: int) -> list[Row]:
+    """In processes of their own, as the allocator's settings last."""
+    rows = []
+    for name, batch_size in (("mlp", 64), ("mlp", 512), ("pytorch_mnist", 64), ("cnn_dropout", 128)):
+        found: dict[bool, list[dict[str, float]]] = {True: [], False: []}
+        for _ in range(max(1, rounds // 2)):
+            for keep, runs in found.items():
+                command = [sys.executable, __file__, name, str(batch_size), str(int(keep))]
+                runs.append(json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout))
+        ours, theirs = (
+            {key: statistics.median(run[key] for run in found[keep]) for key in found[keep][0]}
+            for keep in (True, False)
+        )
+        rows.append(
+            {
+                "rule": "freed memory",
+                "case": f"{name}, batch {batch_size}",
+                "chosen": f"kept: {ours['pages']:,.0f} new pages a step, peak {ours['peak']:.0f} MB",
+                "ms": round(ours["ms"], 3),
+                "alternative": f"given back: {theirs['pages']:,.0f} new pages a step, peak {theirs['peak']:.0f} MB",
+                "its ms": round(theirs["ms"], 3),
+                "gain": round(theirs["ms"] / ours["ms"], 2),
+                "n": 20 * len(found[True]),
+            }
+        )
+    return rows
+
+
+def _child(name: str, batch_size: int, keep: bool) -> None:
+    """Take some steps and print what they took."""
+    if keep:
+        keep_freed_memory()
+    trainer = Trainer(name, batch_size, layout=CONTIGUOUS if name == "mlp" else LAST)
+    for _ in range(4):
+        trainer.step()
+    before, times = resource.getrusage(resource.RUSAGE_SELF).ru_minflt, [clock()]
+    for _ in range(20):
+        trainer.step()
+        times.append(clock())
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    steps = statistics.median(end - start for start, end in pairwise(times))
+    print(json.dumps({"ms": 1e3 * steps, "pages": (used.ru_minflt - before) / 20, "peak": used.ru_maxrss / 1024}))
 
 
 def _layouts(rounds: int) -> list[Row]:
@@ -226,3 +276,7 @@ def _costs(rounds: int) -> list[Row]:
             3,
         ),
     ]
+
+
+if __name__ == "__main__":
+    _child(sys.argv[1], int(sys.argv[2]), sys.argv[3] == "1")

@@ -38,6 +38,7 @@ from zoo.training.averaging import Average
 from zoo.training.evaluation import evaluating
 from zoo.training.fit import Task
 from zoo.training.losses import LossRecord
+from zoo.training.memory import keep_freed_memory
 from zoo.training.parameters import parameter_groups
 from zoo.training.updates import Updates
 
@@ -66,6 +67,7 @@ class Machine:
             torch.set_num_threads(settings.threads)
         # Denormal numbers cost a hundred times a normal one's time on CPUs, and no accuracy hangs on them.
         torch.set_flush_denormal(True)
+        keep_freed_memory()
         return cls(device, choose_precision(settings.precision, device), torch.get_num_threads())
 
     def resolved(self, settings: TrainSettings, memory_format: torch.memory_format) -> TrainSettings:
