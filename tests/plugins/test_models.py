@@ -1,10 +1,9 @@
-"""Every model of the mlp and cnn plugins meets the contract, found through the registry."""
+"""The models of the mlp and cnn plugins, at many sizes; tests/testing/ holds them to the contract of every plugin's."""
 
 from __future__ import annotations
 
 import pytest
 import torch
-from safetensors.torch import load, save
 from torch import nn
 from torch.nn import functional as F
 
@@ -59,50 +58,6 @@ def test_a_model_learns_from_every_pixel_with_every_parameter(name, size, num_cl
         assert parameter.grad.any(), parameter_name
     assert inputs.grad is not None
     assert (inputs.grad != 0).any(0).all()
-
-
-@pytest.mark.parametrize("name", MODELS)
-def test_two_evaluations_give_equal_bits_and_change_nothing(name):
-    """In evaluation neither dropout nor batch statistics are left."""
-    model = build(name).eval()
-    inputs = torch.randn(16, 1, 28, 28)
-    before = {key: value.clone() for key, value in model.state_dict().items()}
-    with torch.no_grad():
-        first, second = model(inputs), model(inputs)
-    assert torch.equal(first, second)
-    assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
-
-
-@pytest.mark.parametrize("name", MODELS)
-def test_other_images_of_a_batch_change_no_bit_of_ones_logits(name):
-    """In evaluation an image's logits are its own."""
-    model = build(name)
-    model(torch.randn(16, 1, 28, 28))  # running estimates that are not the first ones
-    model.eval()
-    inputs, others = torch.randn(16, 1, 28, 28), torch.randn(16, 1, 28, 28)
-    others[0] = inputs[0]
-    with torch.no_grad():
-        assert torch.equal(model(inputs)[0], model(others)[0])
-
-
-@pytest.mark.parametrize("name", MODELS)
-def test_a_saved_state_gives_another_instance_the_same_logits(name):
-    """The state dict survives safetensors, and holds all that the logits depend on."""
-    model = build(name, in_channels=3, size=(32, 32))
-    model(torch.randn(16, 3, 32, 32))
-    saved = save(model.state_dict())
-    torch.manual_seed(7)
-    other = zoo.create("models", name, num_classes=10, in_channels=3, image_size=(32, 32))
-    other.load_state_dict(load(saved), strict=True)
-    inputs = torch.randn(4, 3, 32, 32)
-    assert torch.equal(model.eval()(inputs), other.eval()(inputs))
-
-
-@pytest.mark.parametrize("name", MODELS)
-def test_a_model_is_built_alike_from_one_seed(name):
-    """Initial weights come from torch's random numbers alone."""
-    states = [build(name).state_dict() for _ in range(2)]
-    assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
 
 
 @pytest.mark.parametrize("name", MODELS)
