@@ -41,6 +41,13 @@ def in_turns(variants: Mapping[str, Callable[[], object]], rounds: int, calls: i
     return seconds
 
 
+def moment(*, new: bool = False) -> float:
+    """Return a moment that compares across processes, in seconds; *new*: where a process is about to start."""
+    if clock is time.process_time:
+        return 0.0 if new else clock()
+    return time.time()
+
+
 def matmul_roof(rounds: int = 7, side: int = 2048) -> float:
     """Return the machine's median rate at a product of two fp32 matrices, in floating-point operations a second."""
     import torch

@@ -8,12 +8,11 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from measuring import Row
+from measuring import Row, moment
 
 PARTS = (
     "interpreter",
@@ -81,9 +80,9 @@ def _peak(code: str) -> float:
 
 
 def _first_step(model: str, eager: bool) -> list[float]:
-    """Return when each part began in a new process, and when the first step was done, in seconds since the epoch."""
+    """Return when each part began in a new process, and when the first step was done, in seconds."""
     with tempfile.TemporaryDirectory() as folder:
-        began = time.time()
+        began = moment(new=True)
         done = subprocess.run(
             [sys.executable, __file__, model, str(Path(folder) / "run"), str(int(eager))],
             capture_output=True,
@@ -96,10 +95,10 @@ def _first_step(model: str, eager: bool) -> list[float]:
 
 def _child(model: str, out: str, eager: bool) -> None:
     """Run ``zoo train`` up to its first step, noting the time at each part's end."""
-    marks = [time.time()]
+    marks = [moment()]
 
     def mark() -> None:
-        marks.append(time.time())
+        marks.append(moment())
 
     import zoo.cli.train  # noqa: F401 - the group imports it when it runs
     from zoo.cli import main
