@@ -221,3 +221,31 @@ def test_a_norm_for_another_size_still_fails_on_meta():
     """What does not fit together is left to torch, which says so."""
     with pytest.raises(RuntimeError, match="normalized_shape"):
         check_input_size(lambda _: nn.Sequential(nn.LayerNorm([1, 7, 7]), nn.Flatten()), (8, 8), in_channels=1)
+
+
+def test_unfolded_patches_that_leave_pixels_out_are_found():
+    """A model may cut its patches by unfold in place of a convolution."""
+
+    class Unfolded(nn.Module):
+        def forward(self, inputs: Tensor) -> Tensor:
+            return nn.functional.unfold(inputs * 2, 8, stride=8).mean(2)
+
+    assert smallest(lambda _: Unfolded(), (28, 28)) == (32, 32)
+
+
+def test_an_enclosing_meta_device_changes_nothing():
+    """What adds in place is followed even where models are built without weights all around."""
+    from zoo.training.meta import on_meta
+
+    class Adds(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.stem = nn.Conv2d(1, 2, 3, padding=1)
+
+        def forward(self, inputs: Tensor) -> Tensor:
+            total = torch.zeros_like(inputs[:, :1, :1, :1]).expand(-1, 2, *inputs.shape[2:]).clone()
+            total += self.stem(inputs)
+            return total.mean((2, 3))
+
+    with on_meta():
+        check_input_size(lambda _: Adds(), (8, 8), in_channels=1)

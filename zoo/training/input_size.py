@@ -125,9 +125,9 @@ class _Search:
                 continue
             if self.works((tried, tried)):
                 return tried
-            too_small += self._too_small
-            if too_small == _PATIENCE:
-                floor = self._raised_floor(tried)
+            if self._too_small:
+                too_small += 1
+                floor = self._raised_floor(tried) if too_small == _PATIENCE else floor
         reason = " ".join(str(self._fault).split())[:200]
         raise UsageError(f"no input size from {wanted} to {tried} fits the model: {reason}") from self._fault
 

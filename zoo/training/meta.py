@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -15,12 +15,12 @@ aten = torch.ops.aten
 
 
 class _Unfilled(TorchFunctionMode):
-    """Leaves out what fills tensors that have no values: drawing weights is most of the time of building on meta."""
+    """Leaves out what fills parameters that have no values: drawing weights is most of the time of building on meta."""
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        if func in _FILLS and args and isinstance(args[0], Tensor) and args[0].is_meta:
+        if func in _FILLS and args and isinstance(args[0], nn.Parameter) and args[0].is_meta:
             return args[0]
         return func(*args, **(kwargs or {}))
 

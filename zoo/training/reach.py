@@ -84,10 +84,10 @@ class EveryPixel(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def _note(self, func: Any, args: tuple[Any, ...], sources: list[Tensor], output: Tensor) -> None:
         reaches = [self._reach[source] for source in sources]
         follow = _FOLLOWED.get(func)
-        if follow and output.ndim == 4 and args[0].ndim == 4 and len(sources) == 1:
+        if follow and args[0].ndim == 4 and len(sources) == 1:
             reach = follow(reaches[0], output, *args)
-            if sources[0] is self._inputs:  # nothing that comes later can bring it back: save the rest of the pass
-                self._refuse_lost(reach, args if func is aten.convolution.default else ())
+            if sources[0] is self._inputs and func is aten.convolution.default:  # save the rest of the pass
+                self._refuse_lost(reach, args)
         else:
             same = all(source.ndim == 4 and source.shape[-2:] == output.shape[-2:] for source in sources)
             reach = _joined(reaches, keep=output.ndim == 4 and same)
@@ -121,8 +121,8 @@ def _joined(reaches: list[Reach], *, keep: bool) -> Reach:
     return (None if joined[0] is None else 0, None if joined[1] is None else 0)
 
 
-def _windows(reach: Reach, output: Tensor, kernel: Any, stride: Any, padding: Any, dilation: Any) -> Reach:
-    """Follow windows of *kernel* pixels that are *stride* apart: the first one that touches what is influenced."""
+def _windows(reach: Reach, counts: Sequence[int], kernel: Any, stride: Any, padding: Any, dilation: Any) -> Reach:
+    """Return the first of *counts* windows of *kernel* pixels, *stride* apart, that touches what is influenced."""
 
     def follow(axis: int) -> int | None:
         start = reach[axis]
@@ -130,7 +130,7 @@ def _windows(reach: Reach, output: Tensor, kernel: Any, stride: Any, padding: An
             return None
         k, s, p, d = (_at(value, axis) for value in (kernel, stride, padding, dilation))
         first = max(0, -(-(start + p - d * (k - 1)) // s))
-        return first if first < output.shape[2 + axis] else None
+        return first if first < counts[axis] else None
 
     return follow(0), follow(1)
 
@@ -143,7 +143,7 @@ def _convolution(reach: Reach, output: Tensor, *args: Any) -> Reach:
     _, weight, _, stride, padding, dilation, transposed, *_ = args
     if transposed:
         return _joined([reach], keep=False)
-    return _windows(reach, output, weight.shape[2:], stride, padding, dilation)
+    return _windows(reach, output.shape[2:], weight.shape[2:], stride, padding, dilation)
 
 
 def _max_pool(
@@ -156,13 +156,22 @@ def _max_pool(
     dilation: Any = 1,
     *__: Any,
 ) -> Reach:
-    return _windows(reach, output, kernel, stride or kernel, padding, dilation)
+    return _windows(reach, output.shape[2:], kernel, stride or kernel, padding, dilation)
 
 
 def _avg_pool(
     reach: Reach, output: Tensor, _: Tensor, kernel: Any, stride: Any = (), padding: Any = 0, *__: Any
 ) -> Reach:
-    return _windows(reach, output, kernel, stride or kernel, padding, 1)
+    return _windows(reach, output.shape[2:], kernel, stride or kernel, padding, 1)
+
+
+def _unfold(reach: Reach, _: Tensor, source: Tensor, kernel: Any, dilation: Any, padding: Any, stride: Any) -> Reach:
+    def count(axis: int) -> int:
+        k, s, p, d = (_at(value, axis) for value in (kernel, stride, padding, dilation))
+        return int(source.shape[2 + axis] + 2 * p - d * (k - 1) - 1) // s + 1
+
+    # The windows become one long dimension, so that what is not lost may be anywhere afterwards.
+    return _joined([_windows(reach, (count(0), count(1)), kernel, stride, padding, dilation)], keep=False)
 
 
 def _pad(reach: Reach, output: Tensor, _: Tensor, pad: Any, *__: Any) -> Reach:
@@ -194,6 +203,7 @@ _FOLLOWED: dict[Any, Callable[..., Reach]] = {
     aten.convolution.default: _convolution,
     aten.max_pool2d_with_indices.default: _max_pool,
     aten.avg_pool2d.default: _avg_pool,
+    aten.im2col.default: _unfold,
     aten.constant_pad_nd.default: _pad,
     aten.reflection_pad2d.default: _pad,
     aten.replication_pad2d.default: _pad,
