@@ -411,7 +411,7 @@ def _merge(base: dict[str, Any], layer: Mapping[str, Any]) -> None:
     """Lay *layer* over *base*. Naming another entry drops the options that were meant for the one before."""
     for section, table in layer.items():
         below = base.setdefault(section, {})
-        if section in SINGLE and "name" in table and below.get("name", table["name"]) != table["name"]:
+        if section in SINGLE and "name" in table and not _may_be_one(below.get("name"), table["name"]):
             kept = {key: below[key] for key in (DATA_LIMIT,) if section == "data" and key in below}
             base[section] = below = kept
         for key, value in table.items():
@@ -419,6 +419,13 @@ def _merge(base: dict[str, Any], layer: Mapping[str, Any]) -> None:
                 below[key] = {**below.get(key, {}), **value}
             else:
                 below[key] = value
+
+
+def _may_be_one(below: Any, name: Any) -> bool:
+    """Whether two names may mean one entry: equal, one the short form of the other, or none named so far."""
+    if below is None or not (isinstance(below, str) and isinstance(name, str)):
+        return below is None
+    return below == name or name == below.rpartition("/")[2] or below == name.rpartition("/")[2]
 
 
 def _single(section: str, table: Mapping[str, Any]) -> Choice:

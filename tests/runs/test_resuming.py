@@ -145,7 +145,7 @@ def test_a_second_writer_is_refused(tmp_path):
 @pytest.fixture
 def interrupted(tmp_path):
     """A run that was stopped in its second epoch, with two checkpoints at least."""
-    with pytest.raises(Interrupted):
+    with pytest.raises(Interrupted, match="and saved"):
         zoo_api.train(
             "linear",
             epochs=3,

@@ -297,3 +297,17 @@ def test_too_little_room_is_told_before_the_run(monkeypatch):
     train(reporter=recorder)
     (notice,) = recorder.notices
     assert "is on a disk with 0 MB left" in notice
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"patience": 2, "validation": 0}, "--patience waits for a better validation accuracy"),
+        ({"restart": True}, "restart needs out"),
+        ({"model": "mlp", "data": "mnist", "batch_size": 1, "options": {"data.limit": 4}}, "--batch-size 2"),
+    ],
+)
+def test_settings_that_cannot_go_together_are_refused(settings, message):
+    """What would have no effect, or fail deep in torch, costs a line."""
+    with pytest.raises(zoo.UsageError, match=message):
+        train(**settings)

@@ -60,6 +60,8 @@ def train(
         if settings or options or recipe or config or out or restart or model is not None:
             raise UsageError("resume takes all settings from the run; leave the others out")
         return _resumed(resume, reporter)
+    if restart and out is None:
+        raise UsageError("restart needs out, the run to begin anew")
     layers, objects = _layers(settings if model is None else {"model": model, **settings})
     for key, value in (options or {}).items():
         layers.append(Layer(f"options[{key!r}]", nested(key, value)))

@@ -65,6 +65,8 @@ class Machine:
         device = choose_device(settings.device)
         if settings.threads is not None and settings.threads != torch.get_num_threads():
             torch.set_num_threads(settings.threads)
+        # Algorithms that are chosen by timing, or that add in any order, would give other bits each time.
+        torch.backends.cudnn.deterministic = True
         # Denormal numbers cost a hundred times a normal one's time on CPUs, and no accuracy hangs on them.
         torch.set_flush_denormal(True)
         keep_freed_memory()
@@ -247,6 +249,8 @@ def build_task(components: Components, config: Config, images: ImageFacts, split
         augment=augmenter,
     )
     _check_criterion(components["criterion"], criterion, images.num_classes, augmenter, network.device)
+    if settings.patience is not None and splits.validation is None:
+        raise UsageError("--patience waits for a better validation accuracy, but --validation 0 holds no images out")
     steps = settings.steps or settings.epochs * training.steps
     optimizer = build_optimizer(components["optimizer"], network.model)
     scheduler = components["scheduler"].build(optimizer=optimizer, total_steps=steps, steps_per_epoch=training.steps)

@@ -94,7 +94,10 @@ def find_checkpoint(directory: RunDirectory, which: str) -> Checkpoint:
     last = directory.checkpoints.newest()
     if last is None:
         raise UsageError(f"{directory} has no checkpoint yet; 'zoo train --resume {directory}' goes on with it")
-    results, best_epoch = results_from(last.state), last.state["progress"]["best_epoch"]
+    results = results_from(last.state)
+    best_epoch = last.state["progress"].get("best_epoch")
+    if not isinstance(best_epoch, int) or not 0 <= best_epoch <= len(results):
+        raise DamagedError(f"{last.path} misstates the best epoch: {best_epoch!r} of {len(results)}")
     if which == "last" or not best_epoch:
         return last
     if directory.checkpoints.damages and (directory.read_summary().get("best_epoch") or 0) > len(results):

@@ -103,13 +103,21 @@ class Session:
             self._write_files("running")
             self.reporter.started(self.run, self.progress)
             self.observers.tell("run_started", run=self.run)
-            fit(self.task, self.progress, self)
+            self._fit()
             summary, model = self._conclude()
         except BaseException as error:
             self._fail(error)
             raise
         self.observers.tell("run_finished", run=self.run, summary=summary)
         return Run(self.directory.path, self.config, summary, tuple(self.progress.results), model)
+
+    def _fit(self) -> None:
+        try:
+            fit(self.task, self.progress, self)
+        except ValueError as error:
+            if "more than 1 value per channel" not in str(error):
+                raise
+            raise UsageError("batch norm cannot train on a batch of one image; give --batch-size 2 or more") from error
 
     def step_finished(self) -> None:
         """Save, print and stop where it is time: called between two optimizer steps."""
@@ -254,6 +262,8 @@ class Session:
         except DamagedError as error:
             self.reporter.notice(f"{error}: it was the best epoch's, so the last epoch's weights are tested instead")
             self.progress.best_epoch = self.progress.epoch
+            self._saved = None
+            self.save(final=True)
 
     def _evaluate_test(self, model: nn.Module) -> Metrics:
         self.reporter.evaluating("test")

@@ -118,6 +118,7 @@ def random_state() -> dict[str, Any]:
         "numpy": [str(kind), [int(key) for key in keys], int(position), int(has_gauss), float(gauss)],
         "torch": _to_text(torch.get_rng_state()),
         "cuda": [_to_text(state) for state in devices],
+        "mps": _to_text(torch.mps.get_rng_state()) if torch.backends.mps.is_available() else None,
     }
 
 
@@ -128,6 +129,8 @@ def restore_random_state(state: Mapping[str, Any]) -> None:
     kind, keys, *rest = state["numpy"]
     np.random.set_state((kind, np.array(keys, dtype=np.uint32), *rest))
     torch.set_rng_state(_from_text(state["torch"]))
+    if torch.backends.mps.is_available() and state.get("mps"):
+        torch.mps.set_rng_state(_from_text(state["mps"]))
     if torch.cuda.is_available() and len(state["cuda"]) == torch.cuda.device_count():
         torch.cuda.set_rng_state_all([_from_text(text) for text in state["cuda"]])
 

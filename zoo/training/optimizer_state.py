@@ -304,9 +304,12 @@ def _unchanged_random_state(parameters: Mapping[str, Tensor]) -> Iterator[None]:
     """Put back what Python, NumPy and torch (on the parameters' devices) would draw next."""
     devices = {parameter.device.index for parameter in parameters.values() if parameter.device.type == "cuda"}
     plain, arrays = random.getstate(), np.random.get_state()
+    mps = torch.mps.get_rng_state() if torch.backends.mps.is_available() else None
     with torch.random.fork_rng(sorted(index or 0 for index in devices)):
         try:
             yield
         finally:
             random.setstate(plain)
             np.random.set_state(arrays)
+            if mps is not None:
+                torch.mps.set_rng_state(mps)
