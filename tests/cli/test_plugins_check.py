@@ -47,6 +47,17 @@ def test_a_pattern_chooses_the_entries(zoo: Any):
     assert zoo("plugins", "check", "auk", "--entries", "sonud").code == 2
 
 
+def test_an_option_is_given_by_the_entrys_name(zoo: Any, site: FakeSite):
+    """A misspelt entry, or a value without one, is wrong usage."""
+    source = PARTS.replace("def epoch", "def __init__(self, *, path: str): ...\n\n    def epoch", 1)
+    (site.path / "zoo_auk_needy.py").write_text(source)
+    site.install("gull", offering("add.observer('needy', 'zoo_auk_needy:Sound', summary='It needs a path.')"))
+    assert "2 skipped" in zoo("plugins", "check", "gull").out
+    assert "skipped" not in zoo("plugins", "check", "gull", "--set", "needy.path=x").out
+    for wrong in ("path=x", "nedy.path=x", "needy.pth=x"):
+        assert zoo("plugins", "check", "gull", "--set", wrong).code == 2
+
+
 def test_json_tells_the_same(zoo: Any):
     """For CI."""
     done = zoo("plugins", "check", "auk", "--json")

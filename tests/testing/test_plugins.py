@@ -105,8 +105,21 @@ def test_an_entry_that_needs_an_option_is_skipped_or_given_it(site: FakeSite) ->
     skipped = outcome_of("auk", "has hooks")
     assert skipped.status == "skipped"
     assert "'path'" in skipped.detail
-    given = outcome_of("auk", "has hooks", options={"silent": {"path": "x"}})
-    assert given == Outcome("ok", "run_started")
+    options = {"silent": {"path": "x"}}
+    assert outcome_of("auk", "has hooks", options=options) == Outcome("ok", "run_started")
+    assert outcome_of("auk", "clashes with nothing that is installed", options=options) == Outcome("ok")
+    assert outcome_of("auk", "works in a new process", options=options) == Outcome("ok", "1 built")
+    with pytest.raises(UnknownNameError, match="Did you mean 'silent'"):
+        checks_of("auk", options={"silnet": {}})
+
+
+def test_a_dataset_that_asks_for_its_files_is_skipped(site: FakeSite) -> None:
+    """It has an option with a default that it refuses; its author gives the folder."""
+    source = "import zoo\n\n\ndef photos(*, root: str = ''):\n    raise zoo.UsageError('which photos?')\n"
+    (site.path / "zoo_auk_parts.py").write_text(source)
+    site.install("auk", offering("add.dataset('photos', 'zoo_auk_parts:photos', summary='Photos.')"))
+    skipped = outcome_of("auk", "keeps its splits apart")
+    assert skipped == Outcome("skipped", "dataset 'auk/photos' (zoo-auk 1.0) asks for options: which photos?")
 
 
 def test_a_fault_that_only_a_new_process_shows_is_found(site: FakeSite) -> None:

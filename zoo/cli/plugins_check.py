@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from zoo.cli.completion import complete_plugins
 from zoo.cli.options import common_options
 from zoo.cli.output import write_json
+from zoo.errors import UsageError
 
 if TYPE_CHECKING:
     from zoo.testing import Outcome
@@ -20,8 +21,15 @@ FAILED = 3
 @click.command("check")
 @click.argument("name", shell_complete=complete_plugins)
 @click.option("--entries", "only", metavar="PATTERN", default="*", help="Check only entries whose name matches.")
+@click.option(
+    "--set",
+    "assignments",
+    metavar="ENTRY.OPTION=VALUE",
+    multiple=True,
+    help="Give an entry an option without which it cannot be built.",
+)
 @common_options
-def check(name: str, only: str, quiet: bool, as_json: bool) -> int:
+def check(name: str, only: str, assignments: tuple[str, ...], quiet: bool, as_json: bool) -> int:
     """Check that a plugin keeps the contract.
 
     Everything that NAME offers is built, run and compared with what its kind promises, a line a check. The exit code is
@@ -30,7 +38,7 @@ def check(name: str, only: str, quiet: bool, as_json: bool) -> int:
     from zoo.testing import checks_of
 
     outcomes: list[tuple[str, str, Outcome]] = []
-    for item in checks_of(name, only=only):
+    for item in checks_of(name, only=only, options=_options(assignments)):
         outcome = item.run()
         outcomes.append((item.subject, item.title, outcome))
         if not as_json and not (quiet and outcome.status == "ok"):
@@ -50,6 +58,19 @@ def check(name: str, only: str, quiet: bool, as_json: bool) -> int:
     else:
         click.echo(f"{len(outcomes)} checks: {', '.join(f'{n} {status}' for status, n in counts.items())}")
     return FAILED if counts["failed"] else 0
+
+
+def _options(assignments: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+    """Return what ``--set`` gives, by the entries' names."""
+    from zoo.config import parse_assignment
+
+    options: dict[str, dict[str, Any]] = {}
+    for text in assignments:
+        for entry, given in parse_assignment(text).items():
+            if not isinstance(given, dict):
+                raise UsageError(f"--set {text}: write ENTRY.OPTION=VALUE, such as photos.root=DIR")
+            options.setdefault(entry, {}).update(given)
+    return options
 
 
 def _write(subject: str, title: str, outcome: Outcome) -> None:

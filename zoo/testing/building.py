@@ -16,7 +16,8 @@ from torch.optim.lr_scheduler import LRScheduler
 from zoo.config import Choice, TrainSettings
 from zoo.data import Dataset, ImageFacts
 from zoo.errors import UsageError
-from zoo.registry import Entry, build, options_of
+from zoo.registry import Entry, build, options_of, signature_of
+from zoo.registry.signatures import checked_options
 from zoo.runs.assembly import Machine, Network, build_network, build_optimizer, seed_everything
 from zoo.runs.components import Component
 from zoo.testing.outcome import ContractError, NotChecked
@@ -52,19 +53,32 @@ class Case:
 
 
 def with_options(entry: Entry, options: Mapping[str, Any]) -> Entry:
-    """Return *entry* with options bound to it, for one that cannot be built without."""
-    return dataclasses.replace(entry, arguments={**entry.arguments, **options})
+    """Return *entry* with options bound to it, for one that cannot be built without.
+
+    Raises:
+        UsageError: If it does not take them.
+    """
+    if not options:
+        return entry
+    return dataclasses.replace(
+        entry, arguments={**entry.arguments, **checked_options(entry, signature_of(entry), options)}
+    )
 
 
 def require_buildable(entry: Entry) -> None:
     """Do nothing if *entry* can be built from its defaults alone.
 
     Raises:
-        NotChecked: If an option has none.
+        NotChecked: If an option has none, or a dataset asks for one.
     """
     if missing := [option.name for option in options_of(entry) if option.required]:
         names = ", ".join(map(repr, missing))
         raise NotChecked(f"{entry} cannot be built without {names}; give options to check it")
+    if entry.kind == "datasets":
+        try:
+            dataset(entry)
+        except UsageError as error:
+            raise NotChecked(f"{entry} asks for options: {error}") from None
 
 
 @contextmanager

@@ -36,23 +36,23 @@ def checks_of(plugin: str, *, only: str = "*", options: Mapping[str, Mapping[str
         options: By an entry's name, options without which it cannot be built.
 
     Raises:
-        UnknownNameError: If no such plugin is installed, or no entry matches.
+        UsageError: If no such plugin is installed, no entry matches, or an option is wrong.
         ContractError: If the plugin does not load.
     """
     found = plugins.installed(plugin)
     options = options or {}
-    entries = tuple(
-        with_options(entry, options.get(entry.name, {}))
-        for entry in found.entries
-        if fnmatch.fnmatchcase(entry.name, only)
-    )
+    for name in options:
+        if name not in (known := [entry.name for entry in found.entries]):
+            raise UnknownNameError("entry", name, known, f"{found} has {len(known):,}.")
+    named = tuple(entry for entry in found.entries if fnmatch.fnmatchcase(entry.name, only))
+    entries = tuple(with_options(entry, options.get(entry.name, {})) for entry in named)
     if not entries and only != "*":
         known = [entry.name for entry in found.entries]
         raise UnknownNameError("entry", only, known, f"{found} has {len(known):,}.")
     whole: Mapping[str, Callable[[], str | None]] = {
         "states which zoo it needs": partial(plugins.check_requirement, found),
         "says what each entry is": partial(plugins.check_summaries, found, entries),
-        "clashes with nothing that is installed": partial(plugins.check_names, found, entries),
+        "clashes with nothing that is installed": partial(plugins.check_names, found, named),
         "is quick to import": partial(plugins.check_import, found),
         "works in a new process": partial(plugins.check_processes, found, entries),
     }

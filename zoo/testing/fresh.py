@@ -27,11 +27,13 @@ class Fresh:
     Attributes:
         import_ms: Milliseconds that importing and registering the plugin took there.
         pulled_torch: Whether that imported torch.
+        built: The full names of the entries that were built.
         faults: What went wrong, by the full name of the entry that could not be built.
     """
 
     import_ms: float
     pulled_torch: bool
+    built: Sequence[str]
     faults: Mapping[str, str]
 
 
@@ -64,7 +66,7 @@ def in_fresh_process(plugin: Plugin, entries: tuple[Entry, ...]) -> Fresh:
             seen=f"exit code {done.returncode}: {last}",
             mend="Import it in a new interpreter and look at what ends it.",
         ) from None
-    return Fresh(answer["import_ms"], answer["pulled_torch"], answer["faults"])
+    return Fresh(**answer)
 
 
 def main(asked: Mapping[str, object]) -> None:
@@ -73,23 +75,30 @@ def main(asked: Mapping[str, object]) -> None:
     from zoo.registry.loading import load
 
     plugin = load(next(found for found in find() if found.label == asked["plugin"]))
-    faults = _build(asked["entries"])  # type: ignore[arg-type] # it comes from JSON
-    answer = {"import_ms": plugin.import_ms, "pulled_torch": plugin.pulled_torch, "faults": faults}
-    sys.stdout.write(f"\n\0{json.dumps(answer)}")
+    built, faults = _build(asked["entries"])  # type: ignore[arg-type] # it comes from JSON
+    answer = Fresh(plugin.import_ms, plugin.pulled_torch, built, faults)
+    sys.stdout.write(f"\n\0{json.dumps(dataclasses.asdict(answer))}")
 
 
-def _build(entries: Sequence[tuple[str, str, Mapping[str, object]]]) -> dict[str, str]:
+def _build(entries: Sequence[tuple[str, str, Mapping[str, object]]]) -> tuple[list[str], dict[str, str]]:
+    """Build entries, and return the names of those that were built, and what went wrong with the others."""
+    from zoo.errors import UsageError
     from zoo.registry import registry
     from zoo.registry.entry import in_one_line
 
-    faults = {}
+    built: list[str] = []
+    faults: dict[str, str] = {}
     for kind, name, arguments in entries:
         try:
             entry = registry().find(kind, name)
             _build_one(dataclasses.replace(entry, arguments={**entry.arguments, **arguments}))
         except Exception as error:
+            if kind == "datasets" and isinstance(error, UsageError):
+                continue  # it asks for the folder of its files, say
             faults[name] = in_one_line(error)
-    return faults
+        else:
+            built.append(name)
+    return built, faults
 
 
 def _build_one(entry: Entry) -> None:

@@ -70,7 +70,7 @@ def check_processes(plugin: Plugin, entries: Sequence[Entry]) -> str:
             seen=f"{len(fresh.faults)} that are not, such as {name!r}: {fault}",
             mend="Register with the hook alone, not by side effects of imports elsewhere.",
         )
-    return f"{len(buildable)} built"
+    return f"{len(fresh.built)} built"
 
 
 def check_names(plugin: Plugin, entries: Sequence[Entry]) -> None:
