@@ -12,7 +12,7 @@ import pytest
 from documents import DOCS, blocks
 from environments import Environment
 
-from zoo.scaffold.distribution import KINDS
+from zoo.scaffold.distribution import KINDS, TEMPLATES
 
 pytestmark = pytest.mark.slow
 
@@ -53,6 +53,17 @@ def test_a_scaffolds_wheel_holds_the_package_and_nothing_else(installed: Environ
         "zoo_tern_model/__init__.py",
         "zoo_tern_model/nets.py",
     }
+
+
+def test_zoos_own_wheel_holds_every_template(tmp_path: Path) -> None:
+    """Files that begin with a dot among them, which packaging tools like to leave out."""
+    Environment(tmp_path / "environment").do(
+        "python", "-m", "pip", "wheel", "--no-deps", "--wheel-dir", tmp_path, DOCS.parent
+    )
+    (wheel,) = tmp_path.glob("*.whl")
+    packed = {name for name in zipfile.ZipFile(wheel).namelist() if name.startswith("zoo/scaffold/templates/")}
+    templates = [path for path in TEMPLATES.rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    assert packed == {path.relative_to(DOCS.parent).as_posix() for path in templates}
 
 
 @pytest.fixture(scope="module")
