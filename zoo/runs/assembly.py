@@ -67,8 +67,6 @@ class Machine:
             torch.set_num_threads(settings.threads)
         # Algorithms that are chosen by timing, or that add in any order, would give other bits each time.
         torch.backends.cudnn.deterministic = True
-        # Denormal numbers cost a hundred times a normal one's time on CPUs, and no accuracy hangs on them.
-        torch.set_flush_denormal(True)
         keep_freed_memory()
         return cls(device, choose_precision(settings.precision, device), torch.get_num_threads())
 

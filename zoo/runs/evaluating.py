@@ -11,6 +11,7 @@ from zoo.errors import UsageError
 from zoo.runs.assembly import build_criterion, evaluation_batches, load_dataset, split_dataset
 from zoo.runs.components import find_components
 from zoo.runs.loading import load_run
+from zoo.training.arithmetic import flushing_denormals
 from zoo.training.evaluation import evaluate as measure
 
 SPLITS = ("train", "validation", "test")
@@ -49,7 +50,8 @@ def evaluate(run: str | Path | Any, *, split: str = "test", checkpoint: str = "b
         raise UsageError(f"{loaded.directory} held out no validation images; use --split test")
     criterion, denominator = build_criterion(components["criterion"], loaded.machine.device)
     batches = evaluation_batches(chosen, loaded.config.train, loaded.network)
-    metrics = measure(loaded.network.forward, batches, criterion, denominator)
+    with flushing_denormals():
+        metrics = measure(loaded.network.forward, batches, criterion, denominator)
     return {
         "run": str(loaded.directory),
         "model": loaded.config.model.name,

@@ -12,6 +12,7 @@ import torch
 from zoo.data.images import read_image
 from zoo.errors import UsageError
 from zoo.runs.loading import load_run
+from zoo.training.arithmetic import flushing_denormals
 from zoo.training.evaluation import evaluating
 
 _BATCH = 64
@@ -58,7 +59,7 @@ def predict(
     if not 1 <= top_k <= facts.num_classes:
         raise UsageError(f"top_k must be from 1 to {facts.num_classes}, the number of classes, not {top_k}")
     predictions = []
-    with evaluating(network.model):
+    with evaluating(network.model), flushing_denormals():
         for start in range(0, len(paths), _BATCH):
             chunk = paths[start : start + _BATCH]
             pixels = [read_image(path, channels=facts.in_channels, size=facts.image_size) for path in chunk]

@@ -32,6 +32,7 @@ from zoo.runs.reporting import Reporter
 from zoo.runs.session import Run, Session
 from zoo.runs.signals import StopRequests
 from zoo.runs.state import packed_scheduler, restore
+from zoo.training.arithmetic import flushing_denormals
 from zoo.training.fit import Progress, Task
 from zoo.training.optimizer_state import check_packable
 
@@ -152,7 +153,7 @@ def _proceed(
 ) -> Run:
     """Go on with the run in *directory*, or begin a *new* one there."""
     named = new is None or new.out is not None
-    with StopRequests() as requests, ExitStack() as held:
+    with StopRequests() as requests, flushing_denormals(), ExitStack() as held:
         # A second writer is told at once, before it loads anything; a new directory is made when all else is built.
         if existed := named and directory.path.is_dir():
             directory.make()

@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor, nn
 
 from zoo.errors import UsageError
 
 Device = torch.device
+
+
+@contextmanager
+def flushing_denormals() -> Iterator[None]:
+    """Take numbers too small for their full precision as zero, as long as the context lasts.
+
+    They cost a hundred times a normal number's time on CPUs, and no accuracy hangs on them. Afterwards the process has
+    Python's own arithmetic back: others in it may count on that.
+    """
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
 
 
 def choose_device(requested: str) -> Device:
