@@ -93,23 +93,8 @@ def registered(plugin: str) -> list[str]:
 
 # One of each of timm's families of optimizers.
 TIMM = [
-    *(
-        "adafactor",
-        "adafactorbv",
-        "adamp",
-        "adan",
-        "adopt",
-        "kron",
-        "lamb",
-        "laprop",
-        "larc",
-        "lars",
-        "lion",
-        "madgrad",
-    ),
+    *("adafactor", "adafactorbv", "adamp", "adan", "adopt", "lamb", "laprop", "larc", "lars", "lion", "madgrad"),
     *("mars", "muon", "nadamw", "novograd", "radabelief", "rmsproptf", "sgdp", "sgdw"),
-    # It compiles its steps, and warns where opt_einsum is not installed.
-    pytest.param("kron", marks=[pytest.mark.slow, pytest.mark.filterwarnings("ignore")]),
 ]
 
 
