@@ -193,6 +193,7 @@ def test_one_branch_that_sees_everything_is_enough():
             return (self.path(inputs) + self.shortcut(inputs)).flatten(1)
 
     check_input_size(lambda _: nn.Sequential(nn.Identity(), Residual()), (9, 9), in_channels=1)
+    check_input_size(lambda _: Residual(), (8, 8), in_channels=1)
 
 
 def test_shortcuts_on_meta_give_torchs_shapes():

@@ -86,7 +86,7 @@ class EveryPixel(TorchDispatchMode):  # type: ignore[no-untyped-call]
         follow = _FOLLOWED.get(func)
         if follow and args[0].ndim == 4 and len(sources) == 1:
             reach = follow(reaches[0], output, *args)
-            if sources[0] is self._inputs and func is aten.convolution.default:  # save the rest of the pass
+            if sources[0] is self._inputs and _cuts_patches(func, args):  # save the rest of the pass
                 self._refuse_lost(reach, args)
         else:
             same = all(source.ndim == 4 and source.shape[-2:] == output.shape[-2:] for source in sources)
@@ -102,6 +102,11 @@ class EveryPixel(TorchDispatchMode):  # type: ignore[no-untyped-call]
                     kernel = _at(dilation, axis) * (weight.shape[2 + axis] - 1) + 1
                     window = (kernel, _at(stride, axis), _at(padding, axis))
                 raise LeftOutError(axis, self._inputs.shape[-2:], window)
+
+
+def _cuts_patches(func: Any, args: tuple[Any, ...]) -> bool:
+    """Return whether an operation is a convolution that is meant to see every pixel, unlike a shortcut with gaps."""
+    return func is aten.convolution.default and min(args[1].shape[2:]) >= max(args[3])
 
 
 def _tensors(values: Iterable[Any]) -> Iterator[Tensor]:
