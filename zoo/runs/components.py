@@ -48,7 +48,8 @@ class Component:
 
     def option(self, name: str) -> Any:
         """Return the value of an option, or None where its builder has no such option."""
-        return self.choice.options.get(name)
+        bound = self.entry.arguments if self.entry else {}
+        return self.choice.options.get(name, bound.get(name))
 
     @property
     def may_decay(self) -> bool:
