@@ -140,7 +140,7 @@ class TrainSettings:
         rule="such as 1epoch, 200steps or 10min",
     )
     compile: bool = _setting(
-        False, "Compile the model with torch.compile: a minute at the start, faster steps after.", metavar=""
+        False, "Compile the model with torch.compile: a minute at the start, and no gain on CPUs.", metavar=""
     )
 
 
