@@ -137,8 +137,7 @@ def test_sides_go_up_by_multiples_each_before_its_predecessors():
 
 
 def layer(kind: str, kernel: int, stride: int, padding: int) -> nn.Module:
-    # Windows with gaps that come after padding are beyond what is followed: they may miss a row that is called seen.
-    padding, stride = min(padding, kernel // 2), min(stride, kernel)
+    padding = min(padding, kernel // 2)
     if kind == "conv":
         convolution = nn.Conv2d(1, 1, kernel, stride=stride, padding=padding, bias=False)
         nn.init.uniform_(convolution.weight, 0.5, 1.0)
@@ -153,8 +152,7 @@ def layer(kind: str, kernel: int, stride: int, padding: int) -> nn.Module:
 layers = st.tuples(st.sampled_from(["conv", "average", "pad", "reflect"]), *[st.integers(1, 4)] * 2, st.integers(0, 2))
 
 
-@pytest.mark.xfail(strict=False, reason="a known limit: some stacks of padding and strides hide a row from the search")
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.lists(layers, min_size=1, max_size=5), st.integers(6, 24), st.integers(6, 24))
 def test_what_shapes_tell_is_what_gradients_tell(stack: list[tuple[str, int, int, int]], height: int, width: int):
     """The last row or column is called lost exactly where its gradient is zero, for stacks of strided layers."""

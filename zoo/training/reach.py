@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -14,12 +14,12 @@ from zoo.training.meta import run
 
 aten = torch.ops.aten
 
-# For each of the two axes (rows, columns): the first index which the input's last row or column still influences, or
-# None where it has none. If the last one is seen, so is every other: windows begin at the top left, and what is left
-# over lies at the bottom right.
-Reach = tuple[int | None, int | None]
+# For each of the two axes (rows, columns): the indices that the input's last row or column still influences. Windows
+# begin at the top left and what is left over lies at the bottom right, so that the last one is the one to follow.
+Indices = Collection[int]
+Reach = tuple[Indices, Indices]
 
-_EVERYWHERE: Reach = (0, 0)
+_EVERYWHERE: Reach = (range(1), range(1))
 _AXES = ("rows", "columns")
 
 
@@ -59,7 +59,8 @@ class EveryPixel(TorchDispatchMode):  # type: ignore[no-untyped-call]
         super().__init__()  # type: ignore[no-untyped-call]
         self._inputs = inputs
         self._reach = WeakTensorKeyDictionary()
-        self._reach[inputs] = (inputs.shape[-2] - 1, inputs.shape[-1] - 1)
+        self._reach[inputs] = ({inputs.shape[-2] - 1}, {inputs.shape[-1] - 1})
+        self._first_layer: dict[int, tuple[int, int, int]] = {}  # for each axis that it loses: the window that does
 
     def check(self, outputs: Tensor) -> None:
         """Raise unless *outputs* depend on the input's last row and column.
@@ -68,7 +69,9 @@ class EveryPixel(TorchDispatchMode):  # type: ignore[no-untyped-call]
             LeftOutError: If they do not.
         """
         reach: Reach = self._reach.get(outputs, _EVERYWHERE)  # type: ignore[no-untyped-call]
-        self._refuse_lost(reach)
+        for axis, influenced in enumerate(reach):
+            if not influenced:
+                raise LeftOutError(axis, self._inputs.shape[-2:], self._first_layer.get(axis))
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -86,27 +89,18 @@ class EveryPixel(TorchDispatchMode):  # type: ignore[no-untyped-call]
         follow = _FOLLOWED.get(func)
         if follow and args[0].ndim == 4 and len(sources) == 1:
             reach = follow(reaches[0], output, *args)
-            if sources[0] is self._inputs and _cuts_patches(func, args):  # save the rest of the pass
-                self._refuse_lost(reach, args)
+            if sources[0] is self._inputs and func is aten.convolution.default:
+                self._first_layer |= {axis: _window(args, axis) for axis in (0, 1) if not reach[axis]}
         else:
-            same = all(source.ndim == 4 and source.shape[-2:] == output.shape[-2:] for source in sources)
-            reach = _joined(reaches, keep=output.ndim == 4 and same)
+            alike = all(source.ndim == 4 and source.shape[-2:] == output.shape[-2:] for source in sources)
+            reach = _joined(reaches) if alike and output.ndim == 4 else _spread(reaches, output)
         self._reach[output] = reach
 
-    def _refuse_lost(self, reach: Reach, convolution: tuple[Any, ...] = ()) -> None:
-        for axis, first in enumerate(reach):
-            if first is None:
-                window = None
-                if convolution:
-                    _, weight, _, stride, padding, dilation, *_ = convolution
-                    kernel = _at(dilation, axis) * (weight.shape[2 + axis] - 1) + 1
-                    window = (kernel, _at(stride, axis), _at(padding, axis))
-                raise LeftOutError(axis, self._inputs.shape[-2:], window)
 
-
-def _cuts_patches(func: Any, args: tuple[Any, ...]) -> bool:
-    """Return whether an operation is a convolution that is meant to see every pixel, unlike a shortcut with gaps."""
-    return func is aten.convolution.default and min(args[1].shape[2:]) >= max(args[3])
+def _window(convolution: tuple[Any, ...], axis: int) -> tuple[int, int, int]:
+    """Return the kernel, stride and padding of a convolution's arguments, in pixels along an axis."""
+    _, weight, _, stride, padding, dilation, *_ = convolution
+    return _at(dilation, axis) * (weight.shape[2 + axis] - 1) + 1, _at(stride, axis), _at(padding, axis)
 
 
 def _tensors(values: Iterable[Any]) -> Iterator[Tensor]:
@@ -117,25 +111,28 @@ def _tensors(values: Iterable[Any]) -> Iterator[Tensor]:
             yield from (item for item in value if isinstance(item, Tensor))
 
 
-def _joined(reaches: list[Reach], *, keep: bool) -> Reach:
-    """Return the reach of what is computed from tensors with *reaches*: one that sees the last row is enough."""
-    rows, columns = ([first for first in axis if first is not None] for axis in zip(*reaches, strict=True))
-    joined = (min(rows, default=None), min(columns, default=None))
-    if keep:
-        return joined
-    return (None if joined[0] is None else 0, None if joined[1] is None else 0)
+def _joined(reaches: list[Reach]) -> Reach:
+    """Return the reach of what is computed, element by element, from tensors with *reaches*."""
+    if len(reaches) == 1:
+        return reaches[0]
+    rows, columns = (set().union(*axis) for axis in zip(*reaches, strict=True))
+    return rows, columns
+
+
+def _spread(reaches: list[Reach], output: Tensor) -> Reach:
+    """Return the reach of what may mix and move the elements of tensors with *reaches*: none, or everywhere."""
+    lengths = output.shape[2:] if output.ndim == 4 else (1, 1)
+    rows, columns = (any(map(len, axis)) for axis in zip(*reaches, strict=True))
+    return range(lengths[0] * rows), range(lengths[1] * columns)
 
 
 def _windows(reach: Reach, counts: Sequence[int], kernel: Any, stride: Any, padding: Any, dilation: Any) -> Reach:
-    """Return the first of *counts* windows of *kernel* pixels, *stride* apart, that touches what is influenced."""
+    """Return which of *counts* windows of *kernel* pixels, *stride* apart, touch what is influenced."""
 
-    def follow(axis: int) -> int | None:
-        start = reach[axis]
-        if start is None:
-            return None
+    def follow(axis: int) -> Indices:
         k, s, p, d = (_at(value, axis) for value in (kernel, stride, padding, dilation))
-        first = max(0, -(-(start + p - d * (k - 1)) // s))
-        return first if first < counts[axis] else None
+        starts = {index + p - d * tap for index in reach[axis] for tap in range(k)}
+        return {start // s for start in starts if start % s == 0 and 0 <= start // s < counts[axis]}
 
     return follow(0), follow(1)
 
@@ -147,7 +144,7 @@ def _at(value: Any, axis: int) -> int:
 def _convolution(reach: Reach, output: Tensor, *args: Any) -> Reach:
     _, weight, _, stride, padding, dilation, transposed, *_ = args
     if transposed:
-        return _joined([reach], keep=False)
+        return _spread([reach], output)
     return _windows(reach, output.shape[2:], weight.shape[2:], stride, padding, dilation)
 
 
@@ -170,37 +167,57 @@ def _avg_pool(
     return _windows(reach, output.shape[2:], kernel, stride or kernel, padding, 1)
 
 
-def _unfold(reach: Reach, _: Tensor, source: Tensor, kernel: Any, dilation: Any, padding: Any, stride: Any) -> Reach:
+def _unfold(
+    reach: Reach, output: Tensor, source: Tensor, kernel: Any, dilation: Any, padding: Any, stride: Any
+) -> Reach:
     def count(axis: int) -> int:
         k, s, p, d = (_at(value, axis) for value in (kernel, stride, padding, dilation))
         return int(source.shape[2 + axis] + 2 * p - d * (k - 1) - 1) // s + 1
 
     # The windows become one long dimension, so that what is not lost may be anywhere afterwards.
-    return _joined([_windows(reach, (count(0), count(1)), kernel, stride, padding, dilation)], keep=False)
+    return _spread([_windows(reach, (count(0), count(1)), kernel, stride, padding, dilation)], output)
 
 
-def _pad(reach: Reach, output: Tensor, _: Tensor, pad: Any, *__: Any) -> Reach:
-    before = (pad[2] if len(pad) > 2 else 0, pad[0])  # given as left, right, top, bottom
+def _pad(source_of: Callable[[int, int], int]) -> Callable[..., Reach]:
+    """Return how to follow a padding, given from which index of an axis of a length each of its own is taken."""
 
-    def follow(axis: int) -> int | None:
-        start = reach[axis]
-        if start is None or start + before[axis] >= output.shape[2 + axis]:
-            return None
-        return max(0, start + before[axis])
+    def follow(reach: Reach, output: Tensor, source: Tensor, pad: Any, *_: Any) -> Reach:
+        before = (pad[2] if len(pad) > 2 else 0, pad[0])  # given as left, right, top, bottom
 
-    return follow(0), follow(1)
+        def axis(number: int) -> Indices:
+            length = source.shape[2 + number]
+            return {
+                index
+                for index in range(output.shape[2 + number])
+                if source_of(index - before[number], length) in reach[number]
+            }
+
+        return axis(0), axis(1)
+
+    return follow
+
+
+def _reflected(index: int, length: int) -> int:
+    return length - 1 - abs(length - 1 - abs(index))
+
+
+def _replicated(index: int, length: int) -> int:
+    return min(max(index, 0), length - 1)
 
 
 def _slice(
     reach: Reach, output: Tensor, source: Tensor, dim: int = 0, start: int | None = None, _: Any = None, step: int = 1
 ) -> Reach:
     axis = dim % 4 - 2
-    if axis < 0 or reach[axis] is None:
+    if axis < 0:
         return reach
     begin = start or 0
-    begin = begin + source.shape[dim] if begin < 0 else begin
-    first = max(0, -(-(reach[axis] - begin) // step))  # type: ignore[operator]
-    kept = first if first < output.shape[dim] else None
+    begin = max(0, begin + source.shape[dim] if begin < 0 else begin)
+    kept = {
+        (index - begin) // step
+        for index in reach[axis]
+        if index >= begin and (index - begin) % step == 0 and (index - begin) // step < output.shape[dim]
+    }
     return (kept, reach[1]) if axis == 0 else (reach[0], kept)
 
 
@@ -209,8 +226,8 @@ _FOLLOWED: dict[Any, Callable[..., Reach]] = {
     aten.max_pool2d_with_indices.default: _max_pool,
     aten.avg_pool2d.default: _avg_pool,
     aten.im2col.default: _unfold,
-    aten.constant_pad_nd.default: _pad,
-    aten.reflection_pad2d.default: _pad,
-    aten.replication_pad2d.default: _pad,
+    aten.constant_pad_nd.default: _pad(lambda index, _: index),
+    aten.reflection_pad2d.default: _pad(_reflected),
+    aten.replication_pad2d.default: _pad(_replicated),
     aten.slice.Tensor: _slice,
 }
