@@ -170,6 +170,23 @@ def test_when_all_are_damaged_the_error_says_so(store: CheckpointStore, tmp_path
     assert len(store.damages) == 2
 
 
+def test_what_is_pruned_while_it_is_read_is_not_damaged(
+    store: CheckpointStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reader holds no lock: the run that it looks at goes on, saves and prunes."""
+    save(tmp_path, 1)
+
+    def read_late(path: Path) -> Manifest:
+        monkeypatch.undo()
+        save(tmp_path, 2)
+        store.prune([2])
+        return read_manifest(path)
+
+    monkeypatch.setattr("zoo.runs.checkpoints.read_manifest", read_late)
+    checked(store.newest(), 2)
+    assert store.damages == []
+
+
 def test_damage_after_the_look_up_is_found_when_it_is_read(store: CheckpointStore, tmp_path: Path) -> None:
     """Tensors and state are digested as they are read, not only before."""
     path = save(tmp_path, 1)

@@ -13,7 +13,7 @@ from torch import nn
 import zoo
 from zoo.errors import DamagedError, UsageError
 from zoo.runs.directory import RunDirectory
-from zoo.runs.loading import find_checkpoint
+from zoo.runs.loading import find_checkpoint, load_run
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +51,17 @@ def test_an_older_best_never_passes_for_the_damaged_one(run: RunDirectory, finis
     with pytest.raises(DamagedError, match=f"step-{third:08}/model.safetensors is damaged.*takes step {second}$"):
         find_checkpoint(run, "best")
     assert find_checkpoint(run, "last").step == second
+
+
+def test_the_damage_that_an_older_checkpoint_stands_in_for_is_named(
+    run: RunDirectory, finished: zoo.Run, caplog: pytest.LogCaptureFixture
+):
+    """`evaluate --checkpoint last` tells whose numbers these are."""
+    step = finished.summary["steps"]
+    damage(run, step)
+    load_run(run, "last", objects={"model": nn.Sequential(nn.Flatten(), nn.Linear(64, 3))})
+    assert f"step-{step:08}/model.safetensors is damaged" in caplog.text
+    assert "the checkpoint before it is used" in caplog.text
 
 
 def test_damage_to_a_checkpoint_that_is_not_the_best_changes_nothing(run: RunDirectory, finished: zoo.Run):

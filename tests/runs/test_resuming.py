@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -244,6 +245,53 @@ def test_resuming_elsewhere_says_what_that_means(interrupted, capsys):
     path.write_text(json.dumps({**environment, "torch": "2.9.0"}))
     assert main("train", "--resume", str(interrupted)) == 0
     assert "torch 2.9.0 then" in capsys.readouterr().err
+
+
+def test_a_run_whose_gpu_is_gone_goes_on_without_it(interrupted, capsys, monkeypatch):
+    """By --resume, which takes no device; where the command asks for the GPU by name, that is an error."""
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    for name in ("config.toml", "environment.json"):
+        path = interrupted / name
+        text = path.read_text()
+        assert re.search(r"(device\W+)cpu", text)
+        path.write_text(re.sub(r"(device\W+)cpu", r"\1cuda", text))
+    same = ["--model", "linear", "--epochs", "3", "--batch-size", "16", "--threads", "1", "--set", "data.limit=64"]
+    assert main("train", *same, "--device", "cuda", "--out", str(interrupted)) == 2
+    assert "--device cuda is not available" in capsys.readouterr().err
+    assert main("train", "--resume", str(interrupted)) == 0
+    assert "device cuda then, cpu now" in capsys.readouterr().err
+
+
+def test_the_process_gets_its_own_arithmetic_back(tmp_path):
+    """Its number of threads, and cuDNN's choices, are as they were before the run."""
+    import torch
+
+    before = torch.get_num_threads(), torch.backends.cudnn.deterministic
+    seen = []
+
+    class Watching(Reporter):
+        def step(self, progress):
+            seen.append((torch.get_num_threads(), torch.backends.cudnn.deterministic))
+
+    torch.set_num_threads(2)
+    try:
+        train(out=tmp_path / "run", reporter=Watching())
+        assert set(seen) == {(1, True)}
+        assert (torch.get_num_threads(), torch.backends.cudnn.deterministic) == (2, before[1])
+    finally:
+        torch.set_num_threads(before[0])
+
+
+def test_a_handler_that_python_does_not_know_is_left_alone(monkeypatch):
+    """Such as one that a C library installed: it could not be put back."""
+    from zoo.runs.signals import StopRequests
+
+    installed = []
+    monkeypatch.setattr(signal, "getsignal", lambda number: None if number == signal.SIGTERM else signal.SIG_DFL)
+    monkeypatch.setattr(signal, "signal", lambda number, handler: installed.append(number))
+    with StopRequests():
+        pass
+    assert installed == [signal.SIGINT, signal.SIGINT]
 
 
 def test_nothing_is_unpickled_in_any_command(tmp_path):

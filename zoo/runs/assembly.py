@@ -65,8 +65,6 @@ class Machine:
         device = choose_device(settings.device)
         if settings.threads is not None and settings.threads != torch.get_num_threads():
             torch.set_num_threads(settings.threads)
-        # Algorithms that are chosen by timing, or that add in any order, would give other bits each time.
-        torch.backends.cudnn.deterministic = True
         keep_freed_memory()
         return cls(device, choose_precision(settings.precision, device), torch.get_num_threads())
 
@@ -80,6 +78,15 @@ class Machine:
             threads=self.threads,
             memory_format=layout,
         )
+
+
+def usable_here(settings: TrainSettings) -> TrainSettings:
+    """Return a run's *settings* with a device that is here: what began on a GPU can go on and be used without one."""
+    try:
+        choose_device(settings.device)
+    except UsageError:
+        return dataclasses.replace(settings, device="auto")
+    return settings
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ directory above is synced. Whenever the process or the machine stops, the checkp
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
@@ -177,13 +178,15 @@ class CheckpointStore:
             NewerFormatError: If a newer zoo wrote the newest one that is whole.
         """
         self.damages = []
-        for path in self._directories():
-            found = _open_whole(path)
-            if isinstance(found, Checkpoint):
-                return found
-            self.damages.append(found)
-        if self.damages:
-            raise DamagedError(f"every checkpoint in {self.directory} is damaged; the newest: {self.damages[0]}")
+        while paths := self._directories():
+            for path in paths:
+                found = _open_whole(path)
+                if isinstance(found, Checkpoint):
+                    return found
+                if os.path.lexists(path):  # else whoever writes the run has pruned it meanwhile
+                    self.damages.append(found)
+            if self.damages:
+                raise DamagedError(f"every checkpoint in {self.directory} is damaged; the newest: {self.damages[0]}")
         return None
 
     def at(self, step: int) -> Checkpoint | None:

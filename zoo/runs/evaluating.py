@@ -11,7 +11,7 @@ from zoo.errors import UsageError
 from zoo.runs.assembly import build_criterion, evaluation_batches, load_dataset, split_dataset
 from zoo.runs.components import find_components
 from zoo.runs.loading import load_run
-from zoo.training.arithmetic import flushing_denormals
+from zoo.training.arithmetic import own_arithmetic
 from zoo.training.evaluation import evaluate as measure
 
 SPLITS = ("train", "validation", "test")
@@ -37,6 +37,11 @@ def evaluate(run: str | Path | Any, *, split: str = "test", checkpoint: str = "b
     """
     if split not in SPLITS:
         raise UsageError(f"there is no split {split!r}; choose from {', '.join(SPLITS)}")
+    with own_arithmetic():
+        return _measured(run, split, checkpoint)
+
+
+def _measured(run: str | Path | Any, split: str, checkpoint: str) -> dict[str, Any]:
     loaded = load_run(getattr(run, "directory", run), checkpoint)
     components = find_components(loaded.config, only=("data", "criterion"))
     dataset = load_dataset(components["data"], loaded.machine.device)
@@ -50,8 +55,7 @@ def evaluate(run: str | Path | Any, *, split: str = "test", checkpoint: str = "b
         raise UsageError(f"{loaded.directory} held out no validation images; use --split test")
     criterion, denominator = build_criterion(components["criterion"], loaded.machine.device)
     batches = evaluation_batches(chosen, loaded.config.train, loaded.network)
-    with flushing_denormals():
-        metrics = measure(loaded.network.forward, batches, criterion, denominator)
+    metrics = measure(loaded.network.forward, batches, criterion, denominator)
     return {
         "run": str(loaded.directory),
         "model": loaded.config.model.name,

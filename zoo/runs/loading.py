@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zoo.config import Config, TrainSettings
+from zoo.config import Config
 from zoo.data import ImageFacts
 from zoo.errors import DamagedError, UsageError
-from zoo.runs.assembly import Machine, Network, build_network
+from zoo.runs.assembly import Machine, Network, build_network, usable_here
 from zoo.runs.checkpoints import Checkpoint
 from zoo.runs.components import find_components
 from zoo.runs.directory import RunDirectory
 from zoo.runs.state import facts_from_json, load_weights, results_from
-from zoo.training.arithmetic import choose_device
 from zoo.training.fit import EpochResult
 
 WHICH = ("best", "last")
@@ -64,22 +64,14 @@ def load_run(
     config = directory.read_config()
     component = find_components(config, objects, only=("model",))["model"].without_pretrained()
     checkpoint = find_checkpoint(directory, which)
+    for damage in directory.checkpoints.damages:
+        logging.getLogger("zoo").warning("%s; the checkpoint before it is used", damage)
     images = facts_from_json(checkpoint.state.get("images"))
-    settings = _here(config.train)
+    settings = dataclasses.replace(usable_here(config.train), compile=False)
     machine = Machine.prepare(settings)
     network = build_network(component, images, machine, settings)
     load_weights(network.model, checkpoint.tensors("average" if "average" in checkpoint.names else "model"))
     return LoadedRun(directory, config, images, machine, network, results_from(checkpoint.state), checkpoint)
-
-
-def _here(settings: TrainSettings) -> TrainSettings:
-    """Return *settings* for use: nothing is compiled, and what was trained on a GPU can be used without one."""
-    settings = dataclasses.replace(settings, compile=False)
-    try:
-        choose_device(settings.device)
-    except UsageError:
-        return dataclasses.replace(settings, device="auto")
-    return settings
 
 
 def find_checkpoint(directory: RunDirectory, which: str) -> Checkpoint:

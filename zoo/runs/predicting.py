@@ -12,7 +12,7 @@ import torch
 from zoo.data.images import read_image
 from zoo.errors import UsageError
 from zoo.runs.loading import load_run
-from zoo.training.arithmetic import flushing_denormals
+from zoo.training.arithmetic import own_arithmetic
 from zoo.training.evaluation import evaluating
 
 _BATCH = 64
@@ -53,13 +53,17 @@ def predict(
         UsageError: If there is no such run or file, or *top_k* is out of range.
         DamagedError: If a file is no image, or damaged.
     """
-    paths: Sequence[str] = [str(image) for image in images]
+    with own_arithmetic():
+        return _predicted(run, [str(image) for image in images], top_k, checkpoint)
+
+
+def _predicted(run: str | Path | Any, paths: Sequence[str], top_k: int, checkpoint: str) -> list[Prediction]:
     loaded = load_run(getattr(run, "directory", run), checkpoint)
     facts, network = loaded.images, loaded.network
     if not 1 <= top_k <= facts.num_classes:
         raise UsageError(f"top_k must be from 1 to {facts.num_classes}, the number of classes, not {top_k}")
     predictions = []
-    with evaluating(network.model), flushing_denormals():
+    with evaluating(network.model):
         for start in range(0, len(paths), _BATCH):
             chunk = paths[start : start + _BATCH]
             pixels = [read_image(path, channels=facts.in_channels, size=facts.image_size) for path in chunk]

@@ -14,7 +14,7 @@ from zoo.config import Config, Interval
 from zoo.data import ImageFacts
 from zoo.errors import DamagedError, Interrupted, UsageError, ZooError
 from zoo.registry.entry import in_one_line
-from zoo.runs.assembly import Network, Splits, evaluation_batches
+from zoo.runs.assembly import Machine, Network, Splits, evaluation_batches
 from zoo.runs.components import Components
 from zoo.runs.directory import RunDirectory
 from zoo.runs.observers import Observers
@@ -50,46 +50,62 @@ class Run:
         return float(self.summary["test_accuracy"])
 
 
+@dataclass(frozen=True)
+class Parts:
+    """What a run is made of, all built before anything is written.
+
+    Attributes:
+        config: Resolved.
+        components: What the parts were built from.
+        machine: What computes.
+        network: The model and what surrounds it.
+        images: The facts of the dataset.
+        splits: The parts of the dataset.
+        task: What `fit` works with.
+        checkpoint_bytes: What a checkpoint takes on the disk, estimated.
+        observers: The plugins that watch.
+    """
+
+    config: Config
+    components: Components
+    machine: Machine
+    network: Network
+    images: ImageFacts
+    splits: Splits
+    task: Task
+    checkpoint_bytes: int
+    observers: Observers
+
+
 class Session:
     """One run while it is under way; it listens to the loop, and prints, saves and stops.
 
     Args:
         directory: The run's, made and locked.
-        config: Resolved.
-        components: What the run was built from.
-        images: The facts of the dataset.
-        splits: The parts of the dataset.
-        network: The model and what surrounds it.
-        task: What `fit` works with.
+        parts: What it is made of.
         progress: How far the run is.
         reporter: Told what happens.
         requests: Asked between batches whether to stop.
-        observers: The plugins that watch.
     """
 
     def __init__(
         self,
         directory: RunDirectory,
-        config: Config,
-        components: Components,
-        images: ImageFacts,
-        splits: Splits,
-        network: Network,
-        task: Task,
+        parts: Parts,
         progress: Progress,
         reporter: Reporter,
         requests: StopRequests,
-        observers: Observers,
     ) -> None:
-        self.directory, self.config, self.components = directory, config, components
-        self.images, self.splits, self.network, self.task = images, splits, network, task
-        self.progress, self.reporter, self.requests, self.observers = progress, reporter, requests, observers
+        self.directory, self.parts, self.progress = directory, parts, progress
+        self.reporter, self.requests = reporter, requests
+        self.config, self.network, self.task, self.observers = parts.config, parts.network, parts.task, parts.observers
+        config, task = parts.config, parts.task
         self._interval = Interval.parse(config.train.checkpoint_every)
         self._saved = (progress.step, progress.epoch) if progress.step else None
         self._saved_at = time.monotonic()
         self._save_failed = False
         self._logged = len(task.losses) // config.train.log_every if config.train.log_every else 0
-        self.run = description(directory, config, components, images, splits, network, task)
+        self.run = description(directory, config, parts.components, parts.images, parts.splits, parts.network, task)
 
     def train(self) -> Run:
         """Train to the end, evaluate the best epoch on the test set, and write the summary.
@@ -163,9 +179,9 @@ class Session:
 
     def _save(self) -> None:
         tensors, state = capture(self.task, self.progress, self.network)
-        state["images"] = facts_to_json(self.images)
+        state["images"] = facts_to_json(self.parts.images)
         state["config"] = self.config.to_dict()
-        state["entries"] = self.components.providers
+        state["entries"] = self.parts.components.providers
         path = self.directory.checkpoints.save(self.progress.step, tensors=tensors, state=state)
         self.directory.checkpoints.prune(self._steps_to_keep())
         self.directory.write_metrics(self.progress.results)
@@ -267,7 +283,7 @@ class Session:
 
     def _evaluate_test(self, model: nn.Module) -> Metrics:
         self.reporter.evaluating("test")
-        batches = evaluation_batches(self.splits.test, self.config.train, self.network)
+        batches = evaluation_batches(self.parts.splits.test, self.config.train, self.network)
         forward = self.network.around(model)
         return evaluate(forward, announced(batches, self), self.task.criterion, self.task.denominator)
 

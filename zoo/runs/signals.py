@@ -25,7 +25,9 @@ class StopRequests:
 
     def __enter__(self) -> StopRequests:
         if threading.current_thread() is threading.main_thread():
-            self._previous = {number: signal.signal(number, self._remember) for number in SIGNALS}
+            # A handler that other code than Python's installed is None here, and could not be put back.
+            ours = [number for number in SIGNALS if signal.getsignal(number) is not None]
+            self._previous = {number: signal.signal(number, self._remember) for number in ours}
         return self
 
     def __exit__(

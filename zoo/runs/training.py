@@ -11,17 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from zoo.config import Config, TrainSettings
-from zoo.data import ImageFacts
 from zoo.errors import DamagedError, UsageError, ZooError
 from zoo.runs.assembly import (
     Machine,
-    Network,
-    Splits,
     build_network,
     build_task,
     load_dataset,
     seed_everything,
     split_dataset,
+    usable_here,
 )
 from zoo.runs.checkpoints import estimate_bytes
 from zoo.runs.components import Components, find_components
@@ -29,11 +27,11 @@ from zoo.runs.directory import RunDirectory, environment, new_path
 from zoo.runs.lock import RunLock
 from zoo.runs.observers import Observers
 from zoo.runs.reporting import Reporter
-from zoo.runs.session import Run, Session
+from zoo.runs.session import Parts, Run, Session
 from zoo.runs.signals import StopRequests
 from zoo.runs.state import packed_scheduler, restore
-from zoo.training.arithmetic import flushing_denormals
-from zoo.training.fit import Progress, Task
+from zoo.training.arithmetic import choose_device, own_arithmetic
+from zoo.training.fit import Progress
 from zoo.training.optimizer_state import check_packable
 
 _KEPT = 3  # checkpoints: the last two and the best
@@ -92,6 +90,7 @@ def start(request: Request, reporter: Reporter) -> Run:
                 f"{directory} holds a run with other settings: {'; '.join(changed)}.\n"
                 "Give another --out, or --restart to remove that run and begin anew."
             )
+        choose_device(config.train.device)  # a run may go on without its GPU, but not where one is asked for
         return _proceed(directory, recorded, components, reporter)
     elif not directory.is_free:
         raise UsageError(f"{str(directory)!r} exists and holds something else than a run; give another --out")
@@ -153,13 +152,15 @@ def _proceed(
 ) -> Run:
     """Go on with the run in *directory*, or begin a *new* one there."""
     named = new is None or new.out is not None
-    with StopRequests() as requests, flushing_denormals(), ExitStack() as held:
+    with StopRequests() as requests, own_arithmetic(), ExitStack() as held:
         # A second writer is told at once, before it loads anything; a new directory is made when all else is built.
         if existed := named and directory.path.is_dir():
             directory.make()
             held.enter_context(RunLock(directory.path))
         if not new and (summary := _readable(directory.read_summary, reporter)).get("status") == "finished":
             raise AlreadyFinished(directory, summary)
+        if not new:
+            config = dataclasses.replace(config, train=usable_here(config.train))
         parts = _build(config, components, reporter)
         if not named:
             directory = directory.claimed()
@@ -174,22 +175,7 @@ def _proceed(
         return _run(directory, parts, reporter, requests)
 
 
-@dataclass(frozen=True)
-class _Parts:
-    """What a session is made of, besides its directory."""
-
-    config: Config
-    components: Components
-    machine: Machine
-    network: Network
-    images: ImageFacts
-    splits: Splits
-    task: Task
-    checkpoint_bytes: int
-    observers: Observers
-
-
-def _build(config: Config, components: Components, reporter: Reporter) -> _Parts:
+def _build(config: Config, components: Components, reporter: Reporter) -> Parts:
     """Build everything, before anything is written."""
     machine = Machine.prepare(config.train)
     observers = Observers(components.several["observe"], reporter.notice)
@@ -203,10 +189,10 @@ def _build(config: Config, components: Components, reporter: Reporter) -> _Parts
     settings: TrainSettings = machine.resolved(config.train, network.memory_format)
     resolved = dataclasses.replace(config, train=settings)
     size = estimate_bytes({"model": network.model.state_dict()}) * (2 if task.updates.average else 1) + optimizer_bytes
-    return _Parts(resolved, components, machine, network, images, splits, task, size, observers)
+    return Parts(resolved, components, machine, network, images, splits, task, size, observers)
 
 
-def _run(directory: RunDirectory, parts: _Parts, reporter: Reporter, requests: StopRequests) -> Run:
+def _run(directory: RunDirectory, parts: Parts, reporter: Reporter, requests: StopRequests) -> Run:
     """Begin, or go on from the newest checkpoint that is whole."""
     environs = environment(parts.machine.device, parts.machine.threads, parts.components.providers)
     checkpoint = None
@@ -224,19 +210,7 @@ def _run(directory: RunDirectory, parts: _Parts, reporter: Reporter, requests: S
         progress = restore(parts.task, parts.network, tensors, checkpoint.state)
     _warn_of_little_room(directory, parts.checkpoint_bytes, reporter)
     requests.hold()
-    session = Session(
-        directory,
-        parts.config,
-        parts.components,
-        parts.images,
-        parts.splits,
-        parts.network,
-        parts.task,
-        progress,
-        reporter,
-        requests,
-        parts.observers,
-    )
+    session = Session(directory, parts, progress, reporter, requests)
     try:
         return session.train()
     finally:
