@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from zoo.registry import create as create
     from zoo.registry import entries as entries
     from zoo.registry import hookimpl as hookimpl
+    from zoo.registry.sources import decorated_functions as decorated_functions
     from zoo.runs.api import train as train
     from zoo.runs.evaluating import evaluate as evaluate
     from zoo.runs.predicting import predict as predict
@@ -54,6 +55,7 @@ _HOMES = {
     "unpack": "zoo.data.archives",
     "Add": "zoo.registry",
     "create": "zoo.registry",
+    "decorated_functions": "zoo.registry.sources",
     "entries": "zoo.registry",
     "hookimpl": "zoo.registry",
     "sides_from": "zoo.training.input_size",

@@ -51,21 +51,12 @@ def test_registering_imports_neither_torch_nor_timm():
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 
-def test_a_function_is_found_under_further_decorators(tmp_path: Path):
-    """Only what timm registers counts, and the family is the file."""
-    text = (
-        "import x\n\n@register_model\n@other(1)\ndef net_a(pretrained=False):\n    pass\n\n\ndef net_b():\n    pass\n"
-    )
-    (tmp_path / "nets.py").write_text(text)
-    assert names.scanned_names(tmp_path) == {"net_a": "nets"}
-
-
-def test_a_timm_that_cannot_be_scanned_is_imported(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+def test_a_timm_that_cannot_be_scanned_is_imported(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture):
     """Should timm's files change, the names come from timm itself, and one line says so."""
-    assert names.scanned_names(tmp_path) == {}
-    assert names.scanned_names(tmp_path / "absent") == {}
+    scanned = names.model_names()
+    monkeypatch.setattr(zoo, "decorated_functions", lambda *_: {})
     with caplog.at_level(logging.WARNING):
-        assert set(names.model_names()) == {name for name in names.imported_names() if not name.endswith("_enc")}
+        assert set(names.model_names()) == set(scanned)
     assert "imports it to list its models" in caplog.text
 
 
