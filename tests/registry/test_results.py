@@ -11,7 +11,7 @@ from zoo.registry.results import results_of
 
 ROWS = """model,data,settings,seed,epochs,parameters,seconds,accuracy,source
 penguin/net,mnist/mnist,,0,5,100,3.0,0.9800,a machine
-penguin/net,mnist/mnist,,1,5,100,4.0,0.9900,a machine
+penguin/net,mnist/mnist,,1,5,100,4.0,0.9900,another one
 penguin/net,mnist/mnist,--recipe best,0,9,100,8.0,0.9950,a machine
 penguin/other,mnist/mnist,,0,5,100,3.0,0.5000,a machine
 """
@@ -34,6 +34,7 @@ def test_results_are_gathered_over_seeds(package):
     """Runs that differ in the seed alone are one result, with mean and spread; another model's are left out."""
     (package / "results.csv").write_text(ROWS)
     plain, best = results_of(entry("zoo_penguin_results.nets:net"))
+    assert plain.source == "a machine; another one"
     assert (plain.seeds, plain.mean) == (2, pytest.approx(0.985))
     assert plain.spread == pytest.approx(0.00707, rel=1e-3)
     assert best.spread is None

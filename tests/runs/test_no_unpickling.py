@@ -51,3 +51,24 @@ def test_an_audit_hook_sees_no_unpickling_when_a_checkpoint_is_saved_and_loaded(
         if path.is_file():
             assert path.suffix in (".safetensors", ".json")
             assert not path.read_bytes().startswith((b"\x80", b"PK"))
+
+
+def test_nothing_is_unpickled_in_any_command(tmp_path):
+    """An audit hook sees no `pickle.find_class` while a run is trained, resumed, evaluated and used."""
+    script = tmp_path / "audited.py"
+    script.write_text(
+        "import sys\n"
+        "seen = []\n"
+        "sys.addaudithook(lambda event, args: seen.append(args) if event == 'pickle.find_class' else None)\n"
+        "from PIL import Image\n"
+        "from zoo.cli import main\n"
+        "Image.new('L', (28, 28)).save('black.png')\n"
+        "small = ['--epochs', '1', '--threads', '1', '--set', 'data.limit=64', '--quiet', '--out', 'run']\n"
+        "assert main(['train', '--model', 'cnn', *small]) == 0\n"
+        "commands = ['train --resume run', 'evaluate run', 'predict run black.png', 'runs .']\n"
+        "for command in map(str.split, commands):\n"
+        "    assert main(command) == 0, command\n"
+        "assert not seen, seen\n"
+    )
+    done = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -22,7 +22,7 @@ class Result:
         epochs: Of each run.
         accuracies: Test accuracy of each run, in [0, 1].
         seconds: Of each run: training, validation and saving.
-        source: Machine and versions that it was measured with.
+        source: Machine and versions that it was measured with; with semicolons where there were several.
     """
 
     data: str
@@ -76,7 +76,7 @@ def grouped(rows: Iterable[dict[str, str]]) -> list[Result]:
     """Gather rows that differ in the seed alone, in the order in which they come."""
     groups: dict[tuple[str, ...], list[dict[str, str]]] = {}
     for row in rows:
-        key = tuple(row[column] for column in ("model", "data", "settings", "source"))
+        key = tuple(row[column] for column in ("model", "data", "settings"))
         groups.setdefault(key, []).append(row)
     return [
         Result(
@@ -87,7 +87,7 @@ def grouped(rows: Iterable[dict[str, str]]) -> list[Result]:
             epochs=int(runs[0]["epochs"]),
             accuracies=tuple(float(row["accuracy"]) for row in runs),
             seconds=tuple(float(row["seconds"]) for row in runs),
-            source=runs[0]["source"],
+            source="; ".join(dict.fromkeys(row["source"] for row in runs)),
         )
         for runs in groups.values()
     ]
