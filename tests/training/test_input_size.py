@@ -196,6 +196,20 @@ def test_one_branch_that_sees_everything_is_enough():
     check_input_size(lambda _: Residual(), (8, 8), in_channels=1)
 
 
+def test_another_branch_may_see_what_the_patches_leave_out():
+    """Patches of 16 beside a plain convolution, both over the images: 28 pixels are all looked at."""
+
+    class TwoBranches(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.patches, self.pixels = nn.Conv2d(1, 2, 16, stride=16), nn.Conv2d(1, 2, 3)
+
+        def forward(self, inputs: Tensor) -> Tensor:
+            return self.patches(inputs).mean((2, 3)) + self.pixels(inputs).mean((2, 3))
+
+    check_input_size(lambda _: TwoBranches(), (28, 28), in_channels=1)
+
+
 def test_shortcuts_on_meta_give_torchs_shapes():
     """Norms, sums and products have the shapes, types and gradients that torch's own rules give them."""
     from zoo.training.meta import Quick
