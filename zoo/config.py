@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import numbers
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
@@ -57,8 +58,8 @@ def _setting(
     return field(default=default, metadata={"help": help, "metavar": metavar, "check": check, "rule": rule, **more})
 
 
-def _at_least(low: float) -> dict[str, Any]:
-    return {"check": lambda value: value >= low and math.isfinite(value), "rule": f"at least {low}"}
+def _at_least(low: int) -> dict[str, Any]:
+    return {"check": lambda value: value >= low and math.isfinite(value), "rule": f"a whole number of at least {low}"}
 
 
 def _one_of(*choices: str) -> dict[str, Any]:
@@ -72,7 +73,7 @@ def _one_of(*choices: str) -> dict[str, Any]:
 
 _ABOVE_ZERO: dict[str, Any] = {
     "check": lambda value: value > 0 and math.isfinite(value),
-    "rule": "above 0",
+    "rule": "a number above 0",
     "metavar": "X",
 }
 
@@ -98,14 +99,14 @@ class TrainSettings:
         "Images held out of the training set: a number, or a fraction below 1. "
         "Default: 5000 if that is at most a tenth of them, else 0.1.",
         metavar="N|FRACTION",
-        check=lambda value: (0 <= value < 1) or (value >= 1 and value == int(value)),
+        check=lambda value: 0 <= value < (math.inf if isinstance(value, int) else 1),
         rule="a whole number, or a fraction from 0 to below 1",
     )
     seed: int = _setting(
         0,
         "Seed of weights, sample order, dropout and augmentation.",
         check=lambda v: 0 <= v < 2**63,
-        rule="from 0 to 2**63 - 1",
+        rule="a whole number from 0 to 2**63 - 1",
     )
     precision: str = _setting(
         "auto",
@@ -115,7 +116,12 @@ class TrainSettings:
     device: str = _setting(
         "auto", "Where to train; auto: cuda, else mps, else cpu.", **_one_of("auto", "cpu", "cuda", "mps")
     )
-    threads: int | None = _setting(None, "CPU threads. Default: all.", **_at_least(1))
+    threads: int | None = _setting(
+        None,
+        "CPU threads. Default: all.",
+        check=lambda value: 1 <= value <= 1024,  # torch ends the process where the system refuses more
+        rule="a whole number from 1 to 1024",
+    )
     memory_format: str = _setting(
         "auto",
         "Layout of images in memory; auto: channels_last for networks with convolutions where it gains.",
@@ -128,7 +134,7 @@ class TrainSettings:
         "Evaluate and keep an exponential moving average of the weights with decay X.",
         metavar="X",
         check=lambda value: 0 <= value < 1,
-        rule="from 0 to below 1",
+        rule="a number from 0 to below 1",
     )
     patience: int | None = _setting(None, "Stop after N epochs without a better validation accuracy.", **_at_least(1))
     log_every: int | None = _setting(None, "Print the mean loss of every N batches.", **_at_least(1))
@@ -187,6 +193,8 @@ def layer_of(argument: str, value: Any, source: str) -> Layer:
     """
     section, key = KEYS[argument].split(".")
     if section in SEVERAL:
+        if not isinstance(value, str | list | tuple):
+            raise UsageError(f"{source} must be names, not {value!r}")
         names = value.split(",") if isinstance(value, str) else list(value)
         value = [name.strip() if isinstance(name, str) else name for name in names if name != ""]
     return Layer(source, {section: {key: value}})
@@ -330,10 +338,10 @@ def _convert(value: Any, kinds: set[str]) -> Any:
     if isinstance(value, bool):
         raise ValueError
     if "int" in kinds and (
-        isinstance(value, int) or (isinstance(value, str) and re.fullmatch(r"\s*[+-]?\d+\s*", value))
+        isinstance(value, numbers.Integral) or (isinstance(value, str) and re.fullmatch(r"\s*[+-]?\d+\s*", value))
     ):
         return int(value)
-    if "float" in kinds and isinstance(value, int | float | str):
+    if "float" in kinds and isinstance(value, numbers.Real | str):
         return float(value)
     if "str" in kinds and isinstance(value, str):
         return value
@@ -365,7 +373,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         UsageError: If there is no such file, or it is not TOML.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (FileNotFoundError, NotADirectoryError):
         raise UsageError(f"no configuration file {str(path)!r}") from None
     except OSError as error:
@@ -449,6 +457,12 @@ def _several(section: str, table: Mapping[str, Any]) -> tuple[Choice, ...]:
         raise UsageError(
             f"{section}.{wrong[0]} has options, but {wrong[0]!r} is not among the chosen: {', '.join(names) or 'none'}"
         )
+    for name in names:
+        if (
+            len(twice := [key for key in (name, name.rpartition("/")[2]) if key in options]) > 1
+            and twice[0] != twice[1]
+        ):
+            raise UsageError(f"{section} has two tables for one entry, {twice[0]!r} and {twice[1]!r}; make them one")
     return tuple(Choice(name, _options_for(section, name, options)) for name in names)
 
 

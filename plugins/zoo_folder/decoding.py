@@ -93,7 +93,7 @@ def _for_each(paths: Sequence[Path], work: Callable[[int], None], title: str) ->
     if faults:
         _, first = min(faults.items())
         more = f" ({len(faults) - 1:,} more such files.)" if len(faults) > 1 else ""
-        raise type(first)(f"{first}. Remove it, or begin its name with a dot.{more}")
+        raise type(first)(f"{str(first).rstrip('.')}. Remove it, or begin its name with a dot.{more}")
 
 
 @contextlib.contextmanager

@@ -64,16 +64,12 @@ def changing_seed() -> int:
 
 @pytest.mark.slow
 def test_a_changing_sample_builds_and_runs():
-    """Of 150 classifiers, others each time, all but a few run forward and backward on the meta device.
-
-    Not every model has been run yet (the page counts them), so two may fail; they are named.
-    """
+    """150 classifiers, others each time, run forward and backward on the meta device."""
     command, seed = coverage(), changing_seed()
     print(f"ZOO_SAMPLE_SEED={seed}")
     outcomes = [command.run(name) for name in command.sample(command.names(), 150, seed)]
     failed = [(outcome.name, outcome.fault) for outcome in outcomes if outcome.fault]
-    print(failed)
-    assert len(failed) <= 2, f"ZOO_SAMPLE_SEED={seed}: {failed}"
+    assert not failed, f"ZOO_SAMPLE_SEED={seed}: {failed}"
 
 
 @pytest.mark.slow

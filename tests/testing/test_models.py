@@ -125,6 +125,12 @@ class OwnGenerator(Net):
         nn.init.normal_(self.head.weight, generator=torch.Generator().manual_seed(next(self.seeds)))
 
 
+class SeedsItself(Net):
+    def __init__(self, *args: Any) -> None:
+        torch.manual_seed(0)
+        super().__init__(*args)
+
+
 def entry(kind: type[nn.Module]) -> Any:
     """Return an entry that builds a net of this class."""
 
@@ -157,6 +163,7 @@ def test_a_sound_model_passes(check: Callable[[Any], Any]) -> None:
         (contract.check_training, FrozenEstimates, "'norm.running_mean' unchanged"),
         (contract.check_state, UnsavedConstant, "another instance with the saved weights"),
         (contract.check_determinism, OwnGenerator, "others in 'head.weight'"),
+        (contract.check_determinism, SeedsItself, "the same ones after building under two seeds"),
     ],
 )
 def test_a_fault_is_found_and_named(check: Callable[[Any], Any], kind: type[nn.Module], seen: str) -> None:

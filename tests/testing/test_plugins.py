@@ -12,10 +12,11 @@ import pytest
 from fake_distributions import FakeSite, offering
 
 import zoo.testing
-from zoo.errors import UnknownNameError
+from zoo.errors import UnknownNameError, UsageError
 from zoo.registry import registry
 from zoo.registry.discovery import find
 from zoo.testing import Check, ContractError, Outcome, checks_of
+from zoo.testing.plugins import installed
 
 HOOK_ALONE = "import zoo\n\n\n@zoo.hookimpl\ndef run_started(run):\n    pass\n"
 RAISES = "class Raises:\n    def run_failed(self, error):\n        raise OSError('no room')\n"
@@ -177,3 +178,23 @@ def test_every_name_of_the_module_is_there() -> None:
     assert all(hasattr(zoo.testing, name) for name in zoo.testing.__all__)
     with pytest.raises(AttributeError):
         zoo.testing.no_such_name  # noqa: B018
+
+
+def test_hooks_of_the_plugin_itself_follow_a_run(site: FakeSite) -> None:
+    """They hear of every run, so that one which raises would be a nuisance in all of them."""
+    site.install("auk", HOOK_ALONE, requires=["torch-zoo>=0.1"])
+    site.install("gull", HOOK_ALONE.replace("pass", 'raise OSError("no printer")'), requires=["torch-zoo>=0.1"])
+    title = "follows a run to its end, and one that fails"
+    (sound,) = [check for check in checks_of("auk") if check.title == title]
+    (faulty,) = [check for check in checks_of("gull") if check.title == title]
+    assert sound.run().status == "ok"
+    assert faulty.run().status == "failed"
+    assert "OSError: no printer" in faulty.run().detail
+
+
+def test_a_name_that_two_distributions_have_is_told_with_both(site: FakeSite) -> None:
+    """Each can be checked by the name that 'zoo plugins' shows."""
+    for distribution in ("zoo-auk-a", "zoo-auk-b"):
+        site.install("auk", HOOK_ALONE, distribution=distribution)
+    with pytest.raises(UsageError, match=r"several distributions have a plugin 'auk'.*auk@zoo-auk-a, auk@zoo-auk-b"):
+        installed("auk")

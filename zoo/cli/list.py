@@ -75,7 +75,7 @@ def _nothing(kind: str, pattern: str) -> str:
 
 def _advice(kind: str, pattern: str) -> str:
     wider = f"*{pattern.strip('*')}*"
-    if pattern != "*" and (found := registry().entries(kind, wider)):
+    if pattern.strip("*") and (found := registry().entries(kind, wider)):
         return f"{wider!r} matches {len(found):,}: {_some([entry.full_name for entry in found])}."
     known = [entry.full_name for entry in registry().entries(kind)]
     if close := suggestions(pattern.strip("*"), known):

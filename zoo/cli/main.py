@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
 
 import click
 
@@ -11,6 +16,7 @@ from zoo.cli.group import cli
 from zoo.errors import ZooError, debugging
 
 INTERRUPTED = 130
+_INTERRUPTED = "zoo: interrupted"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -26,7 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     try:
         # click hands back the code of an early exit, as of --help, and else what the command returns.
-        result = cli.main(arguments, prog_name="zoo", standalone_mode=False)
+        with _heeding_interrupts():
+            result = cli.main(arguments, prog_name="zoo", standalone_mode=False)
         return result if isinstance(result, int) else 0
     except Exception as error:
         if debugging():
@@ -38,12 +45,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return code
 
 
+@contextmanager
+def _heeding_interrupts() -> Iterator[None]:
+    """Let Ctrl-C end the process also while torch is imported, whose C code would swallow the exception, or abort."""
+    own = threading.current_thread() is threading.main_thread() and (
+        signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    )
+    if own:
+        signal.signal(signal.SIGINT, _interrupt)
+    try:
+        yield
+    finally:
+        if own:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    if getattr(getattr(sys.modules.get("torch"), "__spec__", None), "_initializing", False):
+        os.write(2, f"{_INTERRUPTED}\n".encode())
+        os._exit(INTERRUPTED)  # nothing has been begun that would have to be tidied up
+    signal.default_int_handler(number, frame)
+
+
 def explained(error: Exception) -> tuple[str, int]:
     """Return what to tell about an error, in a line or two, and the exit code."""
     if isinstance(error, click.ClickException):
         return _explained_usage(error), error.exit_code
     if isinstance(error, click.Abort):
-        return "zoo: interrupted", INTERRUPTED
+        return _INTERRUPTED, INTERRUPTED
     if isinstance(error, ZooError):
         return f"zoo: {error}", error.exit_code
     if isinstance(error, OSError) and error.strerror:

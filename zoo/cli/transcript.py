@@ -52,7 +52,7 @@ class Transcript(Silence):
         origin = f"{provider['distribution']} {provider['version']}".strip()
         sizes = [f"{run[split]:,} {split}" for split in ("train", "validation", "test") if run[split]]
         config = run["config"]
-        click.echo(
+        _say(
             f"{run['model']} ({origin}), {run['parameters']:,} parameters, on {_short(run['data'])}: {', '.join(sizes)}"
         )
         threads = f"{run['threads']} thread{'s' if run['threads'] != 1 else ''}"
@@ -67,13 +67,13 @@ class Transcript(Silence):
         ]
         if "augment" in config:
             chosen.insert(2, " + ".join(map(_short, config["augment"]["names"])))
-        click.echo(f"{run['device']}, {threads}, {run['precision']}{layout}; {', '.join(chosen)}")
+        _say(f"{run['device']}, {threads}, {run['precision']}{layout}; {', '.join(chosen)}")
         if run["input_size"]:
-            click.echo(
+            _say(
                 f"images resized from {_times(run['image_size'])} to {_times(run['input_size'])}, which the model needs"
             )
         if progress.step:
-            click.echo(f"going on from step {progress.step:,}, in epoch {progress.epoch + 1}")
+            _say(f"going on from step {progress.step:,}, in epoch {progress.epoch + 1}")
 
     def step(self, progress: Progress) -> None:
         """Move the bar, a few times a second."""
@@ -110,18 +110,18 @@ class Transcript(Silence):
     @staticmethod
     def finished(directory: Path, summary: Mapping[str, Any]) -> None:
         """Print what came of the run, and what to do with it."""
-        click.echo(f"Finished training in {_clock(summary['seconds'])}. {_accuracy(summary)}")
-        click.echo(f"{directory}    next: zoo evaluate RUN, zoo predict RUN IMAGE")
+        _say(f"Finished training in {_clock(summary['seconds'])}. {_accuracy(summary)}")
+        _say(f"{directory}    next: zoo evaluate RUN, zoo predict RUN IMAGE")
 
     @staticmethod
     def already_finished(directory: Path, summary: Mapping[str, Any]) -> None:
         """Print what came of a run that was finished before."""
-        click.echo(f"This run is finished. {_accuracy(summary)}")
-        click.echo(f"{directory}    next: zoo evaluate RUN, zoo predict RUN IMAGE; --restart begins anew")
+        _say(f"This run is finished. {_accuracy(summary)}")
+        _say(f"{directory}    next: zoo evaluate RUN, zoo predict RUN IMAGE; --restart begins anew")
 
     def _print(self, text: str) -> None:
         self._hide()
-        click.echo(text)
+        _say(text)
 
     def _show(self) -> Bar | None:
         """Return a bar that is drawn when it is told to, or None where nobody would see it."""
@@ -141,6 +141,16 @@ class Transcript(Silence):
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
+
+
+def _say(text: str) -> None:
+    """Print a line. Where its reader is gone, as that of ``zoo train | head -1``, the run goes on without one."""
+    try:
+        click.echo(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        with open(os.devnull, "w") as nowhere:  # noqa: PTH123 - a device
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
 def _short(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -92,7 +93,8 @@ class Dataset:
         std: C numbers, their standard deviations, each above 0.
 
     Raises:
-        ValueError: If a split is empty, there are fewer than two classes, or the statistics do not fit the channels.
+        ValueError: If a split is empty, there are fewer than two classes, two have one name, a label is none of them,
+            or the statistics do not fit the channels.
     """
 
     train: Split
@@ -106,7 +108,19 @@ class Dataset:
             raise ValueError(f"a split is empty: {len(self.train)} training and {len(self.test)} test images")
         if len(self.classes) < 2:
             raise ValueError(f"a dataset needs at least two classes, not {list(self.classes)!r}")
-        if not len(self.mean) == len(self.std) == self.in_channels or min(self.std) <= 0:
+        if len(set(self.classes)) < len(self.classes):
+            raise ValueError(f"two classes have one name: {list(self.classes)!r:.100}")
+        for name, split in (("training", self.train), ("test", self.test)):
+            if not split.labels.is_cpu:  # they were looked at before they were moved
+                continue
+            low, high = int(split.labels.min()), int(split.labels.max())
+            if low < 0 or high >= len(self.classes):
+                raise ValueError(
+                    f"the {name} labels go from {low} to {high}, and there are {len(self.classes)} classes: "
+                    f"they must be from 0 to {len(self.classes) - 1}"
+                )
+        fits = len(self.mean) == len(self.std) == self.in_channels
+        if not fits or not all(map(math.isfinite, self.mean)) or not all(0 < value < math.inf for value in self.std):
             raise ValueError(
                 f"mean {list(self.mean)!r} and std {list(self.std)!r} must have {self.in_channels} numbers each, "
                 "one for each channel, and every std must be above 0"

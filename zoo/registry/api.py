@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from zoo.errors import UsageError
 from zoo.registry.building import build
 from zoo.registry.entry import Entry
 from zoo.registry.kinds import kind_named
@@ -42,6 +43,10 @@ def create(kind: str, name: str, /, **facts_and_options: Any) -> Any:
         UsageError: If the name or an option is wrong.
         PluginError: If the plugin is broken, or builds something else than its kind promises.
     """
+    if kind_named(kind).plural == "recipes":
+        raise UsageError(
+            f"a recipe is a file of settings, and nothing is built from it; zoo.train(recipe={name!r}) does"
+        )
     entry = registry().find(kind, name)
     facts = {key: value for key, value in facts_and_options.items() if key in kind_named(kind).facts}
     options = {key: value for key, value in facts_and_options.items() if key not in facts}

@@ -56,7 +56,7 @@ class Entry:
         return normalized(self.distribution) == OWN_DISTRIBUTION
 
     def __str__(self) -> str:
-        return f"{kind_named(self.kind).singular} {self.full_name!r} ({self.distribution} {self.version})"
+        return f"{kind_named(self.kind).singular} {self.full_name!r} ({f'{self.distribution} {self.version}'.strip()})"
 
     def load(self) -> Callable[..., Any]:
         """Import the target.

@@ -204,6 +204,6 @@ def _complaint(plugin: Plugin) -> str:
     """Say what is wrong with a plugin and what to do, in one line."""
     cure = "Reinstall" if plugin.distribution == OWN_DISTRIBUTION else "Upgrade or uninstall"
     return (
-        f"{plugin} is {plugin.status}: {plugin.reason}. "
+        f"{plugin} is {plugin.status}: {plugin.reason.rstrip('.')}. "
         f"{cure} {plugin.distribution}, or leave the plugin out with ZOO_DISABLE={plugin.name}"
     )

@@ -56,6 +56,13 @@ def train(
         ZooError: If the work fails; the message says what was kept.
     """
     reporter = reporter or Reporter()
+    paths = {"config": config, "out": out, "resume": resume}
+    if wrong := [name for name, path in paths.items() if path is not None and not isinstance(path, str | Path)]:
+        raise UsageError(f"{wrong[0]} must be a path, not {paths[wrong[0]]!r}")
+    if recipe is not None and not isinstance(recipe, str):
+        raise UsageError(f"recipe must be a registered name, not {recipe!r}")
+    if not isinstance(options or {}, Mapping) or not all(isinstance(key, str) for key in options or {}):
+        raise UsageError(f"options must be a mapping such as {{'model.p': 0.5}}, not {options!r}")
     if resume is not None:
         if settings or options or recipe or config or out or restart or model is not None:
             raise UsageError("resume takes all settings from the run; leave the others out")
@@ -122,7 +129,9 @@ def _resumed(path: str | Path, reporter: Reporter) -> Run:
 
 def _finished(found: AlreadyFinished, objects: Mapping[str, Any]) -> Run:
     """Return a run that was finished before, its model loaded."""
-    from zoo.runs.loading import load_run
+    from zoo.runs.loading import find_checkpoint, load_run
+    from zoo.runs.state import results_from
 
     loaded = load_run(found.directory, objects=objects)
-    return Run(found.directory.path, loaded.config, found.summary, tuple(loaded.results), loaded.network.model.eval())
+    epochs = results_from(find_checkpoint(found.directory, "last").state)  # the best one's knows only those before it
+    return Run(found.directory.path, loaded.config, found.summary, tuple(epochs), loaded.network.model.eval())

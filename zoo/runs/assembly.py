@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 from torch.optim import Optimizer
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from zoo.config import Config, TrainSettings
 from zoo.data import (
@@ -164,6 +166,10 @@ def build_network(component: Component, images: ImageFacts, machine: Machine, se
     model: nn.Module = component.build(
         num_classes=images.num_classes, in_channels=images.in_channels, image_size=images.image_size
     )
+    if lazy := [name for name, parameter in model.named_parameters() if is_lazy(parameter)]:
+        raise PluginError(
+            f"{component.label} leaves the size of {lazy[0]!r} open; give it from in_channels and image_size"
+        )
     if not any(parameter.requires_grad for parameter in model.parameters()):
         raise PluginError(f"{component.label} has no trainable parameter")
     memory_format = choose_memory_format(settings.memory_format, model, machine.device)
@@ -259,6 +265,11 @@ def build_task(components: Components, config: Config, images: ImageFacts, split
     steps = settings.steps or settings.epochs * training.steps
     optimizer = build_optimizer(components["optimizer"], network.model)
     scheduler = components["scheduler"].build(optimizer=optimizer, total_steps=steps, steps_per_epoch=training.steps)
+    if isinstance(scheduler, ReduceLROnPlateau):
+        raise PluginError(
+            f"{components['scheduler'].label} waits for a measure, which schedulers of zoo are not given: they set the "
+            "rate step by step"
+        )
     average = Average(network.model, settings.ema) if settings.ema is not None else None
     return Task(
         forward=network.forward,

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 from zoo.config import SEVERAL, SINGLE, Choice, Config
@@ -28,12 +29,14 @@ class Component:
         options: Those of them that somebody set.
         entry: What builds it; None where the object itself was given.
         given: The object that was given in place of a name, or None.
+        section: Where its name would stand, if it was given as an object.
     """
 
     choice: Choice
     options: Mapping[str, Any]
     entry: Entry | None
     given: Any = None
+    section: str = ""
 
     def build(self, **facts: Any) -> Any:
         """Build it from the facts that its builder asks for and its options.
@@ -43,8 +46,15 @@ class Component:
             PluginError: If its builder fails.
         """
         if self.entry is None:
+            self._check_given()
             return self.given
         return build(self.entry, facts=facts, options=self.options)
+
+    def _check_given(self) -> None:
+        promised = next(kind.result for kind in KINDS if kind.section == self.section)
+        if not isinstance(self.given, resolve_name(promised)):
+            wanted = f"a name, a {promised.replace(':', '.')} or what builds one"
+            raise UsageError(f"{self.section} must be {wanted}, not {self.given!r:.60}")
 
     def option(self, name: str) -> Any:
         """Return the value of an option, or None where its builder has no such option."""
@@ -157,7 +167,7 @@ def _with_defaults(entry: Entry, name: str, options: Mapping[str, Any]) -> Compo
     # What the entry itself binds goes with its name, so it is no option of the record.
     known = [option for option in options_of(entry) if option.name not in entry.arguments and _fits_toml(option)]
     complete = {option.name: option.default for option in known} | dict(options)
-    plain = {key: list(value) if isinstance(value, tuple) else value for key, value in complete.items()}
+    plain = {key: list(value) if isinstance(value, tuple | range) else value for key, value in complete.items()}
     return Component(Choice(name, plain), options, entry)
 
 
@@ -173,7 +183,7 @@ def _given(section: str, value: Any, choice: Choice) -> Component:
             raise UsageError(
                 f"{section} was given as an object, which takes no options; {dict(choice.options)!r} was given"
             )
-        return Component(Choice(name), {}, None, value)
+        return Component(Choice(name), {}, None, value, section)
     entry = Entry(
         _KIND_OF[section].plural, name.removeprefix(GIVEN), value, "", {}, False, "python", "this program", ""
     )

@@ -71,4 +71,9 @@ def _measured(run: str | Path | Any, split: str, checkpoint: str) -> dict[str, A
 def _difference(now: Any, then: Any) -> str:
     before: Mapping[str, Any] = dataclasses.asdict(then)
     changed = {name: value for name, value in dataclasses.asdict(now).items() if before[name] != value}
-    return "; ".join(f"{name} was {str(before[name])[:60]} and is {str(value)[:60]}" for name, value in changed.items())
+    return "; ".join(f"{name} was {_brief(before[name])} and is {_brief(value)}" for name, value in changed.items())
+
+
+def _brief(value: Any) -> str:
+    text = ", ".join(f"{each:.4g}" if isinstance(each, float) else str(each) for each in value)
+    return text if len(text) <= 80 else f"{text[:77]}..."

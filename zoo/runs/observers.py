@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
+from pluggy import HookCaller
+
 from zoo.errors import PluginError
 from zoo.registry import registry
 from zoo.registry.entry import in_one_line
@@ -56,11 +58,13 @@ class Observers:
                 f"{component.label} built {type(observer).__name__}, which has none of {', '.join(HOOKS)}"
             )
         for hook, method in methods.items():
-            self._callers[hook].append((component.label, _with_what_it_names(method)))
+            self._callers[hook].append((component.label, with_what_it_names(method)))
 
 
-def _with_what_it_names(method: Callable[..., Any]) -> Callable[..., Any]:
-    """Let *method* name only the arguments that it wants, as hooks may."""
+def with_what_it_names(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Let *method* name only the arguments that it wants, as hooks may; what calls a plugin's hook takes them all."""
+    if isinstance(method, HookCaller):
+        return method
     wanted = inspect.signature(method).parameters
     return lambda **data: method(**{name: value for name, value in data.items() if name in wanted})
 

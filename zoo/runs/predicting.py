@@ -53,6 +53,10 @@ def predict(
         UsageError: If there is no such run or file, or *top_k* is out of range.
         DamagedError: If a file is no image, or damaged.
     """
+    if isinstance(images, str | Path):
+        raise UsageError(f"images must be a list of files, such as [{str(images)!r}]")
+    if not isinstance(top_k, int) or isinstance(top_k, bool):
+        raise UsageError(f"top_k must be a whole number, not {top_k!r}")
     with own_arithmetic():
         return _predicted(run, [str(image) for image in images], top_k, checkpoint)
 

@@ -56,6 +56,8 @@ def checks_of(plugin: str, *, only: str = "*", options: Mapping[str, Mapping[str
         "is quick to import": partial(plugins.check_import, found),
         "works in a new process": partial(plugins.check_processes, found, entries),
     }
+    if observers.module_hooks(found):
+        whole = {**whole, "follows a run to its end, and one that fails": partial(observers.check_module_hooks, found)}
     own = [Check(f"plugin {found.name}", title, function) for title, function in whole.items()]
     return [*own, *(check for entry in entries for check in checks_of_entry(entry))]
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from zoo.registry import Entry
+from zoo.registry import Entry, build
 from zoo.runs.assembly import Network
 from zoo.runs.state import load_weights
 from zoo.runs.tensors import read_tensors, write_tensors
@@ -188,6 +188,22 @@ def check_determinism(entry: Entry) -> None:
     for built in (first, second):
         _loss(entry, built, case).backward()  # type: ignore[no-untyped-call]
     _require_equal(entry, "gradients", *(_gradients(built.model) for built in (first, second)))
+    _require_own_seed(entry, case)
+
+
+def _require_own_seed(entry: Entry, case: Case) -> None:
+    left = []
+    for seed in (0, 1):
+        with seeded(seed):
+            build(entry, facts=case.facts, options={})
+            left.append(torch.get_rng_state())
+    if torch.equal(*left):
+        raise ContractError(
+            entry,
+            expected="random numbers that go on from the run's seed after the model is built",
+            seen="the same ones after building under two seeds",
+            mend="Leave out torch.manual_seed: --seed decides, and dropout would begin anew, too.",
+        )
 
 
 def _cases(entry: Entry) -> Iterator[Case]:

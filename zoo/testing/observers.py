@@ -5,13 +5,15 @@ from __future__ import annotations
 import inspect
 import tempfile
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from zoo.config import Config, Layer
-from zoo.registry import Entry, hookspec
+from zoo.registry import Entry, Plugin, hookspec
 from zoo.runs.components import find_components
-from zoo.runs.observers import HOOKS, read_only
+from zoo.runs.observers import HOOKS, read_only, with_what_it_names
 from zoo.testing.building import plain
 from zoo.testing.outcome import ContractError
 
@@ -85,9 +87,13 @@ def check_hooks(entry: Entry) -> str:
 
 def check_run(entry: Entry) -> None:
     """Follow a run to its end, and another that fails, without raising."""
+    _follow(entry, lambda: plain(entry))
+
+
+def _follow(entry: Entry | Plugin, made: Callable[[], Any]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         run = {**_RUN, "directory": str(Path(folder))}
-        observer = plain(entry)
+        observer = made()
         _tell(entry, observer, "run_started", run=run)
         for epoch in (1, 2):
             _tell(entry, observer, "checkpoint_saved", run=run, checkpoint=_checkpoint(folder, epoch))
@@ -95,11 +101,24 @@ def check_run(entry: Entry) -> None:
         _tell(entry, observer, "run_finished", run=run, summary=_SUMMARY)
     with tempfile.TemporaryDirectory() as folder:
         run = {**_RUN, "directory": str(Path(folder))}
-        observer = plain(entry)
+        observer = made()
         _tell(entry, observer, "run_started", run=run)
         _tell(entry, observer, "epoch_finished", run=run, epoch={**_epoch(1), "val_loss": None, "val_accuracy": None})
         error = {"type": "NonFiniteLossError", "message": "the loss became nan at step 431", "exit_code": 1}
         _tell(entry, observer, "run_failed", run=run, error=error)
+
+
+def module_hooks(plugin: Plugin) -> dict[str, Callable[..., Any]]:
+    """Return the hooks about runs that the plugin itself has, each as what calls it."""
+    callers = {hook: getattr(plugin.hooks, hook) for hook in HOOKS} if plugin.hooks is not None else {}
+    return {hook: caller for hook, caller in callers.items() if caller.get_hookimpls()}
+
+
+def check_module_hooks(plugin: Plugin) -> str:
+    """Follow a run with the hooks of the plugin itself, which hear of every run."""
+    callers = module_hooks(plugin)
+    _follow(plugin, lambda: SimpleNamespace(**callers))
+    return ", ".join(callers)
 
 
 def check_recipe(entry: Entry) -> str:
@@ -111,13 +130,12 @@ def check_recipe(entry: Entry) -> str:
     return config.model.name
 
 
-def _tell(entry: Entry, observer: Any, hook: str, **data: Any) -> None:
+def _tell(entry: Entry | Plugin, observer: Any, hook: str, **data: Any) -> None:
     method = getattr(observer, hook, None)
     if not callable(method):
         return
-    wanted = inspect.signature(method).parameters
     try:
-        method(**{name: read_only(value) for name, value in data.items() if name in wanted})
+        with_what_it_names(method)(**{name: read_only(value) for name, value in data.items()})
     except Exception as error:
         raise ContractError(
             entry,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from zoo.errors import UnknownNameError
+from zoo.errors import UnknownNameError, UsageError
 from zoo.registry import Entry, Plugin, options_of, registry
 from zoo.registry.entry import OWN_DISTRIBUTION, normalized
 from zoo.testing.fresh import in_fresh_process
+from zoo.testing.observers import module_hooks
 from zoo.testing.outcome import ContractError, warn
 
 _SLOW_MS = 100
@@ -18,9 +19,12 @@ def installed(name: str) -> Plugin:
 
     Raises:
         UnknownNameError: If none is installed.
+        UsageError: If several distributions have one of that name.
         ContractError: If it is broken, incompatible or disabled.
     """
     plugins = {plugin.name: plugin for plugin in registry().plugins()}
+    if twins := [found.name for found in plugins.values() if found.name.startswith(f"{name}@")]:
+        raise UsageError(f"several distributions have a plugin {name!r}; check one of them: {', '.join(twins)}")
     if name not in plugins:
         cure = "Install it, as with pip install -e DIR; 'zoo plugins' shows what is installed."
         raise UnknownNameError("plugin", name, plugins, cure)
@@ -95,7 +99,7 @@ def check_names(plugin: Plugin, entries: Sequence[Entry]) -> None:
 
 def check_summaries(plugin: Plugin, entries: Sequence[Entry]) -> str:
     """Say in a line what each entry is, and offer something."""
-    if not entries and (plugin.hooks is None or not _watches(plugin)):
+    if not entries and not module_hooks(plugin):
         raise ContractError(
             plugin,
             expected="an entry, or a hook that watches runs",
@@ -107,12 +111,6 @@ def check_summaries(plugin: Plugin, entries: Sequence[Entry]) -> str:
     if empty := [entry for entry in entries if entry.summary.strip(" .").casefold() == entry.name.casefold()]:
         warn(f"{empty[0]}: its summary only repeats the name; say what it is.")
     return f"{len(entries)} {'entry' if len(entries) == 1 else 'entries'}" if entries else "hooks alone"
-
-
-def _watches(plugin: Plugin) -> bool:
-    from zoo.runs.observers import HOOKS
-
-    return any(getattr(plugin.hooks, hook).get_hookimpls() for hook in HOOKS)
 
 
 def _buildable(entries: Sequence[Entry]) -> tuple[Entry, ...]:
