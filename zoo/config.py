@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import numbers
 import re
-import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -338,10 +336,10 @@ def _convert(value: Any, kinds: set[str]) -> Any:
     if isinstance(value, bool):
         raise ValueError
     if "int" in kinds and (
-        isinstance(value, numbers.Integral) or (isinstance(value, str) and re.fullmatch(r"\s*[+-]?\d+\s*", value))
+        hasattr(value, "__index__") or (isinstance(value, str) and re.fullmatch(r"\s*[+-]?\d+\s*", value))
     ):
         return int(value)
-    if "float" in kinds and isinstance(value, numbers.Real | str):
+    if "float" in kinds and (isinstance(value, str) or hasattr(value, "__float__")):
         return float(value)
     if "str" in kinds and isinstance(value, str):
         return value
@@ -372,6 +370,8 @@ def read_toml(path: Path) -> dict[str, Any]:
     Raises:
         UsageError: If there is no such file, or it is not TOML.
     """
+    import tomllib  # 3 ms that a TAB need not wait for
+
     try:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (FileNotFoundError, NotADirectoryError):
@@ -409,6 +409,8 @@ def nested(key: str, value: Any) -> dict[str, Any]:
 
 
 def _toml_value(text: str) -> Any:
+    import tomllib
+
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
