@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -12,7 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from measuring import Row, clock
+from measuring import Row, clock, peak_megabytes
 
 STEPS = 24
 CASES: dict[str, list[dict[str, Any]]] = {
@@ -90,7 +89,7 @@ def _child(model: str = "mlp", copies: int = 1, batch_size: int = 128, classes: 
         "ms a step": round(1e3 * statistics.median(b - a for a, b in pairwise(times[2:])), 2),
         "end of the run, ms": round(1e3 * (ended - times[-1])),
         "checkpoint, MB": round(size / 1e6, 2),
-        "peak memory, MB": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+        "peak memory, MB": round(peak_megabytes()),
     }
     print(json.dumps(found))
 

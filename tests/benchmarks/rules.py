@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import Any
 
 import torch
-from measuring import FACTS, Row, clock, in_turns
+from measuring import FACTS, Row, clock, in_turns, peak_megabytes
 from torch import Tensor, nn
 
 import zoo
@@ -151,7 +151,7 @@ def _child(name: str, batch_size: int, keep: bool) -> None:
         times.append(clock())
     used = resource.getrusage(resource.RUSAGE_SELF)
     steps = statistics.median(end - start for start, end in pairwise(times))
-    print(json.dumps({"ms": 1e3 * steps, "pages": (used.ru_minflt - before) / 20, "peak": used.ru_maxrss / 1024}))
+    print(json.dumps({"ms": 1e3 * steps, "pages": (used.ru_minflt - before) / 20, "peak": peak_megabytes()}))
 
 
 def _layouts(rounds: int) -> list[Row]:

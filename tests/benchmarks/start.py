@@ -72,11 +72,10 @@ def _programs() -> dict[str, str]:
 
 def _peak(code: str) -> float:
     """Return the greatest resident memory of a Python process that runs *code*, in megabytes."""
-    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _, status, used = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, kilobytes elsewhere
-    return used.ru_maxrss * unit / 1e6
+    here = f"import sys; sys.path.append({str(Path(__file__).parent)!r})"
+    told = f"{code}\n{here}; from measuring import peak_megabytes; print(peak_megabytes())"
+    done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
+    return float(done.stdout.splitlines()[-1])
 
 
 def _first_step(model: str, eager: bool) -> list[float]:

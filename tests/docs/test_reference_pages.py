@@ -88,13 +88,17 @@ def test_every_test_that_the_loop_s_page_names_exists():
 
 
 _RULES = {
-    r"at least (\d+)": lambda low: ([int(low)], [int(low) - 1]),
-    r"above 0": lambda: ([1e-9], [0, -1.0, float("inf")]),
-    r"from 0 to below 1": lambda: ([0, 0.999], [1, -0.1]),
-    r"from 0 to 2\*\*63 - 1": lambda: ([0, 2**63 - 1], [-1, 2**63]),
+    r"a whole number of at least (\d+)": lambda low: ([int(low)], [int(low) - 1]),
+    r"a number above 0": lambda: ([1e-9], [0, -1.0, float("inf")]),
+    r"a number from 0 to below 1": lambda: ([0, 0.999], [1, -0.1]),
+    r"a whole number from 0 to 2\*\*63 - 1": lambda: ([0, 2**63 - 1], [-1, 2**63]),
     r"one of (.+)": lambda names: (names.split(", "), ["neither"]),
     r"such as (.+)": lambda names: (re.split(", | or ", names), ["soon", "0epoch"]),
-    r"a whole number, or a fraction from 0 to below 1": lambda: ([0, 0.5, 7], [-1, 1.5]),
+    r"a whole number, or a fraction from 0 to below 1": lambda: ([0, 0.5, 7], [-1, 1.0, 1.5]),
+    r"a whole number from (\d+) to (\d+)": lambda low, high: (
+        [int(low), int(high)],
+        [int(low) - 1, int(high) + 1],
+    ),
 }
 
 
