@@ -2,9 +2,10 @@
 
     python tests/benchmarks/kill_storm.py --kills 100 --per-run 10
 
-A run of ``zoo train`` (batch norm, augmentation, an average, a scheduler, a checkpoint every five steps) is killed at
-random instants and started again by the same command; when it ends, its weights, optimizer state, metrics and summary
-must be those of an uninterrupted run, to the bit. Prints how many kills there were and how many runs differed.
+A run of ``zoo train`` (batch norm, dropout, augmentation, an average, a scheduler, a checkpoint every five steps) is
+killed at random instants and started again by the same command; when it ends, its weights, optimizer state, metrics
+and summary must be those of an uninterrupted run, to the bit. Prints how many kills there were and how many
+runs differed.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from measuring import Row, installed
 
 HERE = Path(__file__).parent
 # Images an epoch and epochs that are measured: long enough to be steady, short enough that all peers take minutes.
-SIZES = {("mlp", 64): 9600, ("pytorch_mnist", 64): 1920, ("mlp", 512): 10240, ("pytorch_mnist", 512): 3072}
+SIZES = {("mlp", 64): 6400, ("pytorch_mnist", 64): 1280, ("mlp", 512): 8192, ("pytorch_mnist", 512): 2048}
 
 
 class Peer:
