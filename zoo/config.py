@@ -125,6 +125,11 @@ class TrainSettings:
         "Layout of images in memory; auto: channels_last for networks with convolutions where it gains.",
         **_one_of("auto", "contiguous", "channels_last"),
     )
+    dropout_masks: str = _setting(
+        "auto",
+        "Where dropout's random numbers come from; auto: numpy on CPUs, which is several times as fast.",
+        **_one_of("auto", "torch", "numpy"),
+    )
     accumulate: int = _setting(1, "Batches whose gradients make one optimizer step.", **_at_least(1))
     clip_norm: float | None = _setting(None, "Clip the gradients' norm to X.", **_ABOVE_ZERO)
     ema: float | None = _setting(

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 import zoo
 from zoo.data import Preparation
+from zoo.training.dropout import dropout_masks
 from zoo.training.evaluation import evaluate
 from zoo.training.memory import keep_freed_memory
 
@@ -88,7 +89,7 @@ def measure(rounds: int) -> tuple[list[Row], list[str]]:
     torch.set_flush_denormal(True)
     keep_freed_memory()
     rows = []
-    for part in (_memory, _layouts, _optimizers, _denormals, _evaluation, _costs):
+    for part in (_memory, _layouts, _optimizers, _denormals, _dropout, _evaluation, _costs):
         rows += part(rounds)
         print(f"  {part.__name__[1:]}", file=sys.stderr)
     return rows, ["gain: the alternative's median time by the chosen one's; above 1 the rule is right"]
@@ -208,6 +209,24 @@ def _denormals(rounds: int) -> list[Row]:
     return [row]
 
 
+def _dropout(rounds: int) -> list[Row]:
+    rows = []
+    cases = (("mlp", 64, 20), ("mlp", 512, 5), ("pytorch_mnist", 64, 2), ("cnn_dropout", 128, 5))
+    for name, batch_size, calls in cases:
+        trainer = Trainer(name, batch_size, layout=CONTIGUOUS if name == "mlp" else LAST)
+
+        def step(source: str, trainer: Trainer = trainer) -> Callable[[], object]:
+            def masked_step() -> None:
+                with dropout_masks(source):
+                    trainer.step()
+
+            return masked_step
+
+        variants = {source: step(source) for source in ("numpy", "torch")}
+        rows.append(_row("dropout masks", f"{name}, batch {batch_size}", variants, 2 * rounds, calls))
+    return rows
+
+
 def _evaluation(rounds: int) -> list[Row]:
     rows = []
     for name in ("mlp", "cnn_dropout"):
@@ -258,13 +277,6 @@ def _costs(rounds: int) -> list[Row]:
                 "uint8, normalised a batch at a time": Trainer("mlp", 64).step,
                 "float32, four times the memory": Trainer("mlp", 64, stored=torch.float32).step,
             },
-            4 * rounds,
-            5,
-        ),
-        _row(
-            "dropout's cost",
-            "mlp, batch 64",
-            {"p 0.2": Trainer("mlp", 64, p=0.2).step, "p 0": Trainer("mlp", 64, p=0.0).step},
             4 * rounds,
             5,
         ),

@@ -38,7 +38,7 @@ def test_the_transcript_reads_as_promised(capsys):
     lines = out.splitlines()
     assert lines[0] == "mlp/linear (torch-zoo 0.1.0), 7,850 parameters, on mnist: 64 train, 64 validation, 64 test"
     assert lines[1].startswith("cpu, 1 thread, ")
-    assert lines[1].endswith("; adamw lr 0.003, one_cycle, batch 16, seed 0")
+    assert lines[1].endswith("; fused adamw lr 0.003, one_cycle, batch 16, seed 0")
     assert lines[2].startswith("epoch 1/2  loss ")
     assert " images/s" in lines[3]
     assert lines[4].startswith("Finished training in 0:0")
@@ -143,6 +143,12 @@ def test_a_file_where_the_run_should_be_is_refused(capsys):
     assert main(["train", "--model", "linear", "--out", "run"]) == 2
     assert Path("run").read_text() == "something"
     assert "give another --out" in capsys.readouterr().err
+
+
+def test_an_out_that_no_system_takes_is_wrong_usage(capsys):
+    """Longer than a name may be."""
+    assert main(["train", "--model", "linear", "--out", 300 * "a"]) == 2
+    assert capsys.readouterr().err.startswith("zoo: File name too long: aaa")
 
 
 def test_the_same_command_on_a_finished_run_says_so(finished, capsys):

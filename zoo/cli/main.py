@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -77,7 +78,7 @@ def explained(error: Exception) -> tuple[str, int]:
         return f"zoo: {error}", error.exit_code
     if isinstance(error, OSError) and error.strerror:
         where = f": {error.filename}" if error.filename else ""
-        return f"zoo: {error.strerror}{where}", 1
+        return f"zoo: {error.strerror}{where}", 2 if error.errno == errno.ENAMETOOLONG else 1
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":  # the latter is torch's
         return "zoo: out of memory; try a smaller --batch-size, with --accumulate to make up for it", 1
     text = " ".join(f"{type(error).__name__}: {error}".split())

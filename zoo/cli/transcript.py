@@ -57,17 +57,17 @@ class Transcript(Silence):
         )
         threads = f"{run['threads']} thread{'s' if run['threads'] != 1 else ''}"
         layout = ", channels_last" if run["memory_format"] == "channels_last" else ""
+        dropout = ", numpy dropout" if run["dropout_masks"] == "numpy" else ""
+        optimizer = ("fused " if run["fused"] else "") + _short(config["optimizer"]["name"])
         chosen = [
-            f"{_short(config['optimizer']['name'])} lr {run['lr']:g}"
-            if run["lr"]
-            else _short(config["optimizer"]["name"]),
+            f"{optimizer} lr {run['lr']:g}" if run["lr"] else optimizer,
             _short(config["scheduler"]["name"]),
             f"batch {config['train']['batch_size']}",
             f"seed {config['train']['seed']}",
         ]
         if "augment" in config:
             chosen.insert(2, " + ".join(map(_short, config["augment"]["names"])))
-        _say(f"{run['device']}, {threads}, {run['precision']}{layout}; {', '.join(chosen)}")
+        _say(f"{run['device']}, {threads}, {run['precision']}{layout}{dropout}; {', '.join(chosen)}")
         if run["input_size"]:
             _say(
                 f"images resized from {_times(run['image_size'])} to {_times(run['input_size'])}, which the model needs"

@@ -35,7 +35,13 @@ from zoo.errors import PluginError, UsageError
 from zoo.registry.entry import in_one_line
 from zoo.runs.components import Component, Components
 from zoo.training import dynamo
-from zoo.training.arithmetic import choose_device, choose_memory_format, choose_precision, in_precision
+from zoo.training.arithmetic import (
+    choose_device,
+    choose_dropout_masks,
+    choose_memory_format,
+    choose_precision,
+    in_precision,
+)
 from zoo.training.averaging import Average
 from zoo.training.evaluation import evaluating
 from zoo.training.fit import Task
@@ -54,6 +60,7 @@ class Machine:
     device: torch.device
     precision: str
     threads: int
+    dropout_masks: str = "torch"
 
     @classmethod
     def prepare(cls, settings: TrainSettings) -> Machine:
@@ -68,7 +75,8 @@ class Machine:
         if settings.threads is not None and settings.threads != torch.get_num_threads():
             torch.set_num_threads(settings.threads)
         keep_freed_memory()
-        return cls(device, choose_precision(settings.precision, device), torch.get_num_threads())
+        masks = choose_dropout_masks(settings.dropout_masks, device, compiled=settings.compile)
+        return cls(device, choose_precision(settings.precision, device), torch.get_num_threads(), masks)
 
     def resolved(self, settings: TrainSettings, memory_format: torch.memory_format) -> TrainSettings:
         """Return *settings* with what ``auto`` came to."""
@@ -79,6 +87,7 @@ class Machine:
             precision=self.precision,
             threads=self.threads,
             memory_format=layout,
+            dropout_masks=self.dropout_masks,
         )
 
 

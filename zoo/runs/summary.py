@@ -7,6 +7,8 @@ import statistics
 from collections.abc import Mapping
 from typing import Any
 
+from torch import nn
+
 from zoo.config import SINGLE, Config
 from zoo.data import ImageFacts
 from zoo.runs.assembly import Network, Splits, parameter_count
@@ -38,6 +40,7 @@ def description(
         "precision": network.precision,
         "threads": config.train.threads,
         "memory_format": config.train.memory_format,
+        "dropout_masks": config.train.dropout_masks if _drops(network.model) else None,
         "train": len(splits.train),
         "validation": len(splits.validation) if splits.validation is not None else 0,
         "test": len(splits.test),
@@ -45,9 +48,14 @@ def description(
         "steps_per_epoch": task.training.steps,
         "steps": task.steps,
         "lr": task.updates.optimizer.defaults.get("lr"),
+        "fused": bool(task.updates.optimizer.defaults.get("fused")),
         "image_size": images.image_size,
         "input_size": network.prepare.size,
     }
+
+
+def _drops(model: nn.Module) -> bool:
+    return any(isinstance(module, nn.Dropout) and module.p > 0 for module in model.modules())
 
 
 def summary_of(run: Mapping[str, Any], progress: Progress, status: str, test: Metrics | None = None) -> dict[str, Any]:

@@ -31,6 +31,7 @@ from zoo.runs.session import Parts, Run, Session
 from zoo.runs.signals import StopRequests
 from zoo.runs.state import packed_scheduler, restore
 from zoo.training.arithmetic import choose_device, own_arithmetic
+from zoo.training.dropout import dropout_masks
 from zoo.training.fit import Progress
 from zoo.training.optimizer_state import check_packable
 
@@ -162,6 +163,7 @@ def _proceed(
         if not new:
             config = dataclasses.replace(config, train=usable_here(config.train))
         parts = _build(config, components, reporter)
+        held.enter_context(dropout_masks(parts.machine.dropout_masks))
         if not named:
             directory = directory.claimed()
         elif not existed:

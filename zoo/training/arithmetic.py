@@ -77,6 +77,13 @@ def prefers_channels_last(model: nn.Module, device: Device) -> bool:
     return device.type in ("cpu", "cuda") and any(isinstance(module, nn.Conv2d) for module in model.modules())
 
 
+def choose_dropout_masks(requested: str, device: Device, *, compiled: bool) -> str:
+    """Return ``torch`` or ``numpy``; ``auto`` is numpy on CPUs, unless the model is compiled."""
+    if requested != "auto":
+        return requested
+    return "numpy" if device.type == "cpu" and not compiled else "torch"
+
+
 class Autocast(nn.Module):
     """Run a model's forward pass in bf16 where that is safe; its weights and its logits stay fp32.
 
