@@ -22,3 +22,26 @@ def test_naming_the_same_entry_again_keeps_its_options(below, above):
 def test_naming_another_entry_drops_the_options_of_the_one_before():
     """Options are for one builder; another one's are not guessed."""
     assert model_options({"name": "cnn/net", "p": 0.5}, {"name": "cnn/other"}) == {}
+
+
+def test_choosing_other_augmentations_drops_the_options_of_those_that_are_left_out():
+    """As a flag over a recipe does; those of one that stays are kept, whichever of its names is given."""
+    model = Layer("file", {"model": {"name": "net"}})
+    recipe = {"names": ["augment/warp", "augment/shift"], "warp": {"degrees": 5}, "shift": {"pixels": 2}}
+    for names, options in ((["shift"], [{"pixels": 2}]), (["augment/shift"], [{"pixels": 2}]), ([], [])):
+        layers = [model, Layer("recipe", {"augment": recipe}), Layer("flag", {"augment": {"names": names}})]
+        merged = Config.from_layers(layers)
+        assert [choice.options for choice in merged.augment] == options
+
+
+def test_epochs_of_a_stronger_layer_replace_the_steps_of_a_weaker_one():
+    """Else a flag would be ignored silently; within one layer steps count in place of epochs, as they always do."""
+
+    def steps(*tables: dict) -> int | None:
+        layers = [Layer("test", {"model": {"name": "net"}, "train": table}) for table in tables]
+        return Config.from_layers(layers).train.steps
+
+    assert steps({"steps": 400}, {"epochs": 1}) is None
+    assert steps({"epochs": 1}, {"steps": 400}) == 400
+    assert steps({"steps": 400, "epochs": 1}) == 400
+    assert steps({"steps": 400}, {"seed": 1}) == 400

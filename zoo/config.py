@@ -423,9 +423,20 @@ def _toml_value(text: str) -> Any:
 
 
 def _merge(base: dict[str, Any], layer: Mapping[str, Any]) -> None:
-    """Lay *layer* over *base*. Naming another entry drops the options that were meant for the one before."""
+    """Lay *layer* over *base*. Naming another entry drops the options that were meant for the one before.
+
+    So does giving another length for the run: ``epochs`` over ``steps``.
+    """
     for section, table in layer.items():
         below = base.setdefault(section, {})
+        if section in SEVERAL and isinstance(names := table.get("names"), list):
+            base[section] = below = {
+                key: value
+                for key, value in below.items()
+                if key == "names" or any(_may_be_one(key, name) for name in names)
+            }
+        if section == "train" and "epochs" in table and "steps" not in table:
+            below.pop("steps", None)
         if section in SINGLE and "name" in table and not _may_be_one(below.get("name"), table["name"]):
             kept = {key: below[key] for key in (DATA_LIMIT,) if section == "data" and key in below}
             base[section] = below = kept

@@ -280,6 +280,27 @@ def test_the_process_gets_its_own_arithmetic_back(tmp_path):
         torch.set_num_threads(before[0])
 
 
+@pytest.mark.parametrize("flushed", [True, False])
+def test_small_numbers_are_as_before(flushed):
+    """Also after a context within a context, such as an evaluation within a run's hook."""
+    import torch
+
+    from zoo.training.arithmetic import own_arithmetic
+
+    def seen() -> bool:
+        return not torch.tensor(1e-39).mul(0.5).item()
+
+    torch.set_flush_denormal(flushed)
+    try:
+        with own_arithmetic():
+            with own_arithmetic():
+                assert seen()
+            assert seen()
+        assert seen() == flushed
+    finally:
+        torch.set_flush_denormal(False)
+
+
 def test_a_handler_that_python_does_not_know_is_left_alone(monkeypatch):
     """Such as one that a C library installed: it could not be put back."""
     from zoo.runs.signals import StopRequests

@@ -199,6 +199,17 @@ def test_a_non_finite_loss_stops_the_run_and_keeps_the_last_good_checkpoint():
     assert json.loads(Path("run/summary.json").read_text())["status"] == "failed"
 
 
+@pytest.mark.parametrize("validation", [0, 0.25])
+def test_weights_that_the_last_step_ruined_are_no_result(validation):
+    """Each loss was finite where it was taken, and then a step went too far; the evaluation tells."""
+    split = "validation" if validation else "test"
+    with pytest.raises(
+        zoo.ZooError, match=rf"the {split} loss became nan after step 1 \(epoch 1\), where lr was 1e\+38"
+    ):
+        train(out="run", optimizer="sgd", lr=1e38, scheduler="constant", epochs=None, steps=1, validation=validation)
+    assert json.loads(Path("run/summary.json").read_text())["status"] == "failed"
+
+
 @pytest.mark.parametrize("optimizer", [torch.optim.SGD, lambda params: torch.optim.Adam(params, lr=0.01)])
 def test_objects_stand_in_for_names(optimizer):
     """A module, a criterion, an optimizer's builder and a dataset do as well as registered names."""

@@ -152,3 +152,11 @@ def test_a_decay_out_of_range_is_refused(decay):
     """A decay of 1 would never move."""
     with pytest.raises(ValueError, match="decay must be from 0 to below 1"):
         Average(small_model(), decay)
+
+
+@pytest.mark.filterwarnings("ignore:.*jit.script.* is deprecated")
+def test_a_scripted_model_is_averaged():
+    """It has no `requires_grad_` of its own."""
+    average = Average(torch.jit.script(nn.Linear(2, 3)), 0.5)
+    average.update()
+    assert not any(parameter.requires_grad for parameter in average.module.parameters())

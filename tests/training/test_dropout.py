@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 import torch
 from hypothesis import given
@@ -11,6 +13,7 @@ from torch import Tensor, nn
 from torch.func import vmap
 
 import zoo
+from zoo.errors import UsageError
 from zoo.training.arithmetic import choose_dropout_masks
 from zoo.training.dropout import dropout_masks
 
@@ -104,6 +107,7 @@ def test_any_shape(shape):
     assert set(outputs.flatten().tolist()) <= {0.0, 2.0}
 
 
+@pytest.mark.filterwarnings("ignore:.*nested tensors")
 def test_what_is_not_its_business_stays_torchs():
     """Evaluation, the ends of the range, errors, other devices, tensors of other kinds."""
 
@@ -117,6 +121,7 @@ def test_what_is_not_its_business_stays_torchs():
         assert not nn.functional.dropout(inputs, 1.0).any()
         assert nn.functional.dropout(inputs.to("meta")).device.type == "meta"
         assert type(nn.functional.dropout(inputs.as_subclass(Tagged))) is Tagged
+        assert nn.functional.dropout(torch.nested.nested_tensor([inputs, inputs[:2]])).is_nested
         with pytest.raises(ValueError, match="between 0 and 1"):
             nn.functional.dropout(inputs, 1.5)
 
@@ -147,6 +152,9 @@ def test_auto_is_numpy_on_cpus_unless_compiled():
     assert choose_dropout_masks("auto", CPU, compiled=True) == "torch"
     assert choose_dropout_masks("auto", torch.device("cuda"), compiled=False) == "torch"
     assert choose_dropout_masks("torch", CPU, compiled=False) == "torch"
+    for device, compiled in ((CPU, True), (torch.device("mps"), False)):
+        with pytest.raises(UsageError, match="on a CPU"):
+            choose_dropout_masks("numpy", device, compiled=compiled)
 
 
 def test_a_run_uses_what_it_records(tmp_path):
@@ -163,3 +171,46 @@ def test_a_run_uses_what_it_records(tmp_path):
     weights = [run.model[-1].weight for run in (auto, again, torchs)]
     assert torch.equal(weights[0], weights[1])
     assert not torch.equal(weights[0], weights[2])
+
+
+def test_what_is_compiled_has_torchs_masks_and_stays_one_graph():
+    """A block that a plugin compiles by itself: NumPy's generator would break its graph in three."""
+    compiled = torch.compile(nn.Dropout(0.5), backend="eager", fullgraph=True)
+    with dropout_masks("numpy"):
+        assert set(compiled(torch.ones(50)).tolist()) == {0.0, 2.0}
+
+
+def test_each_thread_has_its_own_masks():
+    """Runs in two threads: the first that ends takes nothing from the other, and nothing stays behind."""
+    own, inputs = nn.functional.dropout, torch.ones(1000)
+    entered, left = threading.Event(), threading.Event()
+
+    def other() -> None:
+        with dropout_masks("torch"):
+            entered.set()
+            left.wait(10)
+            torch.manual_seed(0)
+            masks.append(nn.functional.dropout(inputs))
+
+    masks: list[Tensor] = []
+    thread = threading.Thread(target=other)
+    with dropout_masks("numpy"):
+        thread.start()
+        entered.wait(10)
+    left.set()
+    thread.join()
+    assert nn.functional.dropout is own
+    assert torch.equal(masks[0], dropped(inputs, 0.5, source="torch"))
+
+
+def test_nested_contexts_keep_to_their_own():
+    """As of a run within a run's observer."""
+    with dropout_masks("numpy"):
+        with dropout_masks("torch"):
+            torch.manual_seed(0)
+            inner = nn.functional.dropout(torch.ones(1000))
+        torch.manual_seed(0)
+        outer = nn.functional.dropout(torch.ones(1000))
+    assert torch.equal(inner, dropped(torch.ones(1000), 0.5, source="torch"))
+    assert torch.equal(outer, dropped(torch.ones(1000), 0.5))
+    assert not torch.equal(inner, outer)

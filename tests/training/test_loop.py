@@ -162,6 +162,17 @@ def test_accumulated_gradients_are_the_full_batch_s(name):
     assert parts.mean_loss == pytest.approx(whole.mean_loss, rel=1e-6)
 
 
+@pytest.mark.parametrize("number", [torch.tensor, float, int])
+def test_a_window_in_which_nothing_counts_changes_nothing(number):
+    """Its batches have no share each, rather than a part of zero."""
+
+    def denominator(targets):
+        return number(0)
+
+    batches = TrainingBatches(small_split(8), 2, seed=0, prepare=preparation(), accumulate=2, denominator=denominator)
+    assert [batch.share.item() for window in batches.windows(0) for batch in window] == [0.0] * 4
+
+
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 8, 9, 13, 16, 17])
 def test_batch_norm_never_meets_a_lone_last_sample(count):
     """N = kB + 1 completes with batch norm and sees each sample once; N below B trains."""

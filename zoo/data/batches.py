@@ -103,8 +103,8 @@ class TrainingBatches:
         total = sum(weights)
         for indices, weight in zip(parts, weights, strict=True):
             batch = self._batch(epoch, indices, None)
-            share = torch.as_tensor(weight / total, dtype=torch.float32, device=batch.inputs.device)
-            yield batch._replace(share=share)
+            share = torch.as_tensor(weight, dtype=torch.float32, device=batch.inputs.device) / total
+            yield batch._replace(share=share.nan_to_num(0.0))  # of nothing at all, each has nothing
 
 
 class EvaluationBatches:

@@ -13,6 +13,7 @@ from zoo.errors import PluginError
 from zoo.registry import registry
 from zoo.registry.entry import in_one_line
 from zoo.runs.components import Component
+from zoo.runs.state import random_state_kept
 
 HOOKS = ("run_started", "epoch_finished", "checkpoint_saved", "run_finished", "run_failed")
 
@@ -39,8 +40,12 @@ class Observers:
             self._add(component)
 
     def tell(self, hook: str, **data: Mapping[str, Any]) -> None:
-        """Call *hook* of every observer with read-only views of *data*."""
-        views = {name: read_only(value) for name, value in data.items()}
+        """Call *hook* of every observer with read-only views of *data*; what they draw at random is not the run's."""
+        if self._callers[hook]:
+            with random_state_kept():
+                self._tell(hook, {name: read_only(value) for name, value in data.items()})
+
+    def _tell(self, hook: str, views: Mapping[str, Any]) -> None:
         for label, caller in self._callers[hook]:
             if label in self._failed:
                 continue

@@ -23,7 +23,7 @@ from zoo.runs.signals import StopRequests
 from zoo.runs.state import capture, facts_to_json, load_weights
 from zoo.runs.summary import description, summary_of
 from zoo.training.evaluation import Metrics, evaluate
-from zoo.training.fit import EpochResult, Progress, Task, announced, check_losses, fit
+from zoo.training.fit import EpochResult, Progress, Task, announced, check_losses, check_metrics, fit
 
 
 @dataclass(frozen=True)
@@ -285,7 +285,9 @@ class Session:
         self.reporter.evaluating("test")
         batches = evaluation_batches(self.parts.splits.test, self.config.train, self.network)
         forward = self.network.around(model)
-        return evaluate(forward, announced(batches, self), self.task.criterion, self.task.denominator)
+        metrics = evaluate(forward, announced(batches, self), self.task.criterion, self.task.denominator)
+        check_metrics(metrics, "test", self.progress)
+        return metrics
 
     def _fail(self, error: BaseException) -> None:
         """Leave a summary that says what happened, where that is still possible."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import dataclasses
 import random
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -120,6 +121,16 @@ def random_state() -> dict[str, Any]:
         "cuda": [_to_text(state) for state in devices],
         "mps": _to_text(torch.mps.get_rng_state()) if torch.backends.mps.is_available() else None,
     }
+
+
+@contextmanager
+def random_state_kept() -> Iterator[None]:
+    """Put the generators back afterwards, whatever has drawn from them."""
+    state = random_state()
+    try:
+        yield
+    finally:
+        restore_random_state(state)
 
 
 def restore_random_state(state: Mapping[str, Any]) -> None:

@@ -22,12 +22,13 @@ def own_arithmetic() -> Iterator[None]:
     each time, so that cuDNN takes none. The number of threads may be changed meanwhile.
     """
     threads, deterministic = torch.get_num_threads(), torch.backends.cudnn.deterministic
+    flushed = not torch.tensor(1e-39).mul(0.5).item()  # torch does not tell
     torch.set_flush_denormal(True)
     torch.backends.cudnn.deterministic = True
     try:
         yield
     finally:
-        torch.set_flush_denormal(False)
+        torch.set_flush_denormal(flushed)
         torch.backends.cudnn.deterministic = deterministic
         if torch.get_num_threads() != threads:
             torch.set_num_threads(threads)
@@ -78,10 +79,17 @@ def prefers_channels_last(model: nn.Module, device: Device) -> bool:
 
 
 def choose_dropout_masks(requested: str, device: Device, *, compiled: bool) -> str:
-    """Return ``torch`` or ``numpy``; ``auto`` is numpy on CPUs, unless the model is compiled."""
-    if requested != "auto":
-        return requested
-    return "numpy" if device.type == "cpu" and not compiled else "torch"
+    """Return ``torch`` or ``numpy``; ``auto`` is numpy on CPUs, unless the model is compiled.
+
+    Raises:
+        UsageError: If numpy is asked for where it cannot be.
+    """
+    possible = device.type == "cpu" and not compiled
+    if requested == "numpy" and not possible:
+        raise UsageError("--dropout-masks numpy is for models that are not compiled, on a CPU; leave it out")
+    if requested == "auto":
+        return "numpy" if possible else "torch"
+    return requested
 
 
 class Autocast(nn.Module):

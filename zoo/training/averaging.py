@@ -35,9 +35,10 @@ class Average:
             raise ValueError(f"decay must be from 0 to below 1, not {decay!r}")
         self.decay = decay
         self.updates = 0
-        self.module = copy.deepcopy(model).requires_grad_(False).eval()
-        for parameter in self.module.parameters():
-            parameter.grad = None
+        with torch.no_grad():  # else the copy of a scripted module has a history
+            self.module = copy.deepcopy(model).eval()
+        for parameter in self.module.parameters():  # nor can such a module turn all gradients off at once
+            parameter.requires_grad_(False).grad = None
         self._averaged, self._copied = _pairs(self.module, model)
 
     @torch.no_grad()

@@ -16,7 +16,7 @@ class Metrics:
     """What an evaluation found.
 
     Attributes:
-        loss: Mean over the samples.
+        loss: Mean over the samples; 0 where the criterion counts none of them.
         accuracy: Share of the samples whose largest logit is the label's, in [0, 1].
         top5_accuracy: Share whose label is among the five largest, in [0, 1]; None with five classes or fewer,
             where it would say nothing.
@@ -77,7 +77,7 @@ def evaluate(
     summed = math.fsum(loss * float(weight) for loss, weight in zip(torch.stack(losses).tolist(), weights, strict=True))
     correct, in_five = torch.stack(hits).sum(0).tolist()
     return Metrics(
-        loss=summed / total if total else math.nan,
+        loss=summed / total if total else summed,
         accuracy=correct / samples,
         top5_accuracy=in_five / samples if logits.shape[1] > 5 else None,
         samples=samples,

@@ -133,6 +133,7 @@ def fit(task: Task, progress: Progress, listener: Listener) -> None:
         if task.validation is not None:
             batches = announced(task.validation, listener)
             metrics = evaluate(task.judged, batches, task.criterion, task.denominator)
+            check_metrics(metrics, "validation", progress)
         clock.stop()
         result = _close_epoch(task, progress, metrics)
         listener.epoch_finished(result)
@@ -164,6 +165,19 @@ def check_losses(task: Task, progress: Progress) -> None:
         lr=progress.lrs[window],
         value=value,
     )
+
+
+def check_metrics(metrics: Metrics, split: str, progress: Progress) -> None:
+    """Raise if an evaluation's loss is not a number: the last step ruined the weights.
+
+    Raises:
+        NonFiniteLossError: Naming that step and its rate.
+    """
+    if not math.isnan(metrics.loss):
+        return
+    lr = progress.lrs[-1] if progress.lrs else progress.results[-1].lr
+    epoch = progress.epoch + bool(progress.lrs)
+    raise NonFiniteLossError(epoch=epoch, batch=None, step=progress.step, lr=lr, value=metrics.loss, split=split)
 
 
 class _Clock:

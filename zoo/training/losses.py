@@ -17,16 +17,21 @@ class NonFiniteLossError(ZooError):
 
     Args:
         epoch: The epoch, counted from 1.
-        batch: The batch within it, counted from 1.
+        batch: The batch within it, counted from 1; None where the loss is an evaluation's, after the step.
         step: The optimizer step that took that batch, counted from 1.
         lr: The rate of that step.
         value: The loss.
+        split: What the batch was of.
     """
 
-    def __init__(self, *, epoch: int, batch: int, step: int, lr: float, value: float) -> None:
-        self.epoch, self.batch, self.step, self.lr, self.value = epoch, batch, step, lr, value
+    def __init__(
+        self, *, epoch: int, batch: int | None, step: int, lr: float, value: float, split: str = "train"
+    ) -> None:
+        self.epoch, self.batch, self.step, self.lr, self.value, self.split = epoch, batch, step, lr, value, split
+        what, when = ("the loss", "at") if batch is not None else (f"the {split} loss", "after")
+        where = f"epoch {epoch}" if batch is None else f"epoch {epoch}, batch {batch}"
         super().__init__(
-            f"the loss became {value} at step {step} (epoch {epoch}, batch {batch}), where lr was {lr:.3g}. "
+            f"{what} became {value} {when} step {step} ({where}), where lr was {lr:.3g}. "
             "Try a lower --lr, --clip-norm 1, or --precision fp32."
         )
 

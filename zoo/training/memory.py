@@ -14,7 +14,7 @@ def keep_freed_memory() -> bool:
     """Tell glibc's allocator not to give freed memory back to the system; say whether it was told.
 
     Each step of training frees and takes the same blocks. Where they go back in between, the system hands out every
-    page anew, and zeroes it: with `pytorch_mnist` and batches of 64, 7,700 pages and a sixth of the time. Peak
+    page anew, and zeroes it: with `pytorch_mnist` and batches of 64, 10,000 pages and a fifth of the time. Peak
     memory stays the same. On other systems, and under another allocator, nothing happens.
     """
     try:
