@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
@@ -156,13 +154,6 @@ def split_dataset(dataset: Dataset, config: Config) -> Splits:
         validation=validation,
         test=capped(dataset.test, config.limit, seed),
     )
-
-
-def seed_everything(seed: int) -> None:
-    """Seed the generators that models draw their weights and dropout from: Python's, NumPy's and torch's."""
-    random.seed(seed)
-    np.random.seed(seed % 2**32)
-    torch.manual_seed(seed)
 
 
 def build_network(component: Component, images: ImageFacts, machine: Machine, settings: TrainSettings) -> Network:

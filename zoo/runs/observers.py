@@ -13,7 +13,7 @@ from zoo.errors import PluginError
 from zoo.registry import registry
 from zoo.registry.entry import in_one_line
 from zoo.runs.components import Component
-from zoo.runs.state import random_state_kept
+from zoo.training.randomness import random_state_kept
 
 HOOKS = ("run_started", "epoch_finished", "checkpoint_saved", "run_finished", "run_failed")
 

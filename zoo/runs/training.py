@@ -17,7 +17,6 @@ from zoo.runs.assembly import (
     build_network,
     build_task,
     load_dataset,
-    seed_everything,
     split_dataset,
     usable_here,
 )
@@ -34,6 +33,7 @@ from zoo.training.arithmetic import choose_device, own_arithmetic
 from zoo.training.dropout import dropout_masks
 from zoo.training.fit import Progress
 from zoo.training.optimizer_state import check_packable
+from zoo.training.randomness import seed_everything
 
 _KEPT = 3  # checkpoints: the last two and the best
 

@@ -18,9 +18,10 @@ from zoo.data import Dataset, ImageFacts
 from zoo.errors import UsageError
 from zoo.registry import Entry, build, options_of, signature_of
 from zoo.registry.signatures import checked_options
-from zoo.runs.assembly import Machine, Network, build_network, build_optimizer, seed_everything
+from zoo.runs.assembly import Machine, Network, build_network, build_optimizer
 from zoo.runs.components import Component
 from zoo.testing.outcome import ContractError, NotChecked
+from zoo.training.randomness import seed_everything
 
 SIZES = ((28, 28), (32, 32), (64, 64), (96, 96), (224, 224))
 """Image sizes, (H, W), of which a model must take one."""

@@ -14,14 +14,11 @@ where the traps are (all seen with torch 2.15):
 from __future__ import annotations
 
 import math
-import random
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from copy import deepcopy
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
@@ -29,6 +26,7 @@ from torch.optim import Optimizer
 from zoo.errors import DamagedError, UsageError
 from zoo.training import tree
 from zoo.training.dynamo import uncompiled
+from zoo.training.randomness import random_state_kept, seed_everything
 
 # How a step is computed, not what it computes: these follow the machine that goes on, not the one that saved.
 _IMPLEMENTATION = ("foreach", "fused", "capturable")
@@ -226,7 +224,7 @@ def check_packable(optimizer: Optimizer, parameters: Mapping[str, Tensor]) -> in
     """
     name = type(optimizer).__name__
     _names(optimizer, parameters)
-    with _unchanged_random_state(parameters), uncompiled():
+    with random_state_kept(), uncompiled():
         try:
             first, second = (_small_copy(optimizer, parameters) for _ in range(2))
             _take_steps(*first, 0)
@@ -236,7 +234,7 @@ def check_packable(optimizer: Optimizer, parameters: Mapping[str, Tensor]) -> in
             tensors, data = pack(*first)
             unpack(*second, tensors, data)
             for trial in (first, second):
-                _seed_everything()
+                seed_everything(0)
                 _take_steps(*trial, 2)
         except UsageError:
             raise
@@ -291,25 +289,3 @@ def _take_steps(optimizer: Optimizer, parameters: Mapping[str, Tensor], start: i
                 waves = torch.arange(parameter.numel(), device=parameter.device).add(number).cos()
                 parameter.grad = waves.reshape(parameter.shape).to(parameter.dtype)
         optimizer.step()
-
-
-def _seed_everything() -> None:
-    random.seed(0)
-    np.random.seed(0)
-    torch.manual_seed(0)
-
-
-@contextmanager
-def _unchanged_random_state(parameters: Mapping[str, Tensor]) -> Iterator[None]:
-    """Put back what Python, NumPy and torch (on the parameters' devices) would draw next."""
-    devices = {parameter.device.index for parameter in parameters.values() if parameter.device.type == "cuda"}
-    plain, arrays = random.getstate(), np.random.get_state()
-    mps = torch.mps.get_rng_state() if torch.backends.mps.is_available() else None
-    with torch.random.fork_rng(sorted(index or 0 for index in devices)):
-        try:
-            yield
-        finally:
-            random.setstate(plain)
-            np.random.set_state(arrays)
-            if mps is not None:
-                torch.mps.set_rng_state(mps)
