@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import struct
-import threading
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +18,7 @@ from torch import Tensor
 
 from zoo.data.files import open_file
 from zoo.errors import DamagedError, UsageError, ZooError
+from zoo.shared import Shared
 
 # Pillow knows many more, some of which start other programs (EPS) or are hardly ever tested with hostile files.
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "PPM", TiffImageFile.format, WebPImageFile.format)
@@ -170,30 +170,12 @@ def _from_16_bits(image: Image.Image, path: Path) -> Image.Image:
     return Image.fromarray(((pixels + 128) // 257).astype(np.uint8))
 
 
-class _Silence:
-    """Ignores warnings while any thread is inside; `warnings.catch_warnings` by itself is not safe between threads.
-
-    Pillow's warnings (odd metadata, large images) are no news to the user: what matters among them is an error here.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._inside = 0
-        self._filters = warnings.catch_warnings()
-
-    def __enter__(self) -> None:
-        with self._lock:
-            if not self._inside:
-                self._filters = warnings.catch_warnings()
-                self._filters.__enter__()
-                warnings.simplefilter("ignore")
-            self._inside += 1
-
-    def __exit__(self, *_: object) -> None:
-        with self._lock:
-            self._inside -= 1
-            if not self._inside:
-                self._filters.__exit__(None, None, None)
+@contextlib.contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Pillow's warnings (odd metadata, large images) are no news: what matters among them is an error here."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
-_PILLOW_SILENCED = _Silence()
+_PILLOW_SILENCED = Shared(_without_warnings)

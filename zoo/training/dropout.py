@@ -12,7 +12,16 @@ from numpy.random import SFC64
 from torch import Tensor, nn
 from torch._C._functorch import is_functorch_wrapped_tensor
 
+from zoo.shared import Shared
+
 _LEVELS = 2**16  # a mask's element is decided by 16 bits, four to each number that is drawn
+
+
+class _Chosen(threading.local):
+    numpy = False
+
+
+_chosen = _Chosen()
 
 
 @contextmanager
@@ -25,56 +34,32 @@ def dropout_masks(source: str) -> Iterator[None]:
         source: ``torch``, or ``numpy``: faster on CPUs. Elsewhere than on a CPU both are torch's.
     """
     before, _chosen.numpy = _chosen.numpy, source == "numpy"
-    _PLACE.take()
     try:
-        yield
+        with _IN_TORCHS_PLACE:
+            yield
     finally:
-        _PLACE.leave()
         _chosen.numpy = before
 
 
-class _Chosen(threading.local):
-    numpy = False
+@contextmanager
+def _in_torchs_place() -> Iterator[None]:
+    of_torch = nn.functional.dropout
+
+    def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+        dropped = round(p * _LEVELS) if training and 0 < p < 1 else 0
+        if torch.compiler.is_compiling() or not (0 < dropped < _LEVELS and _chosen.numpy and _is_plain(input)):
+            return of_torch(input, p, training, inplace)
+        mask = _mask(input, dropped)
+        return input.mul_(mask) if inplace else input * mask
+
+    nn.functional.dropout = dropout
+    try:
+        yield
+    finally:
+        nn.functional.dropout = of_torch
 
 
-class _Place:
-    """Puts `_dropout` where torch's function is, while any thread is inside."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._inside = 0
-        self.of_torch = nn.functional.dropout
-
-    def take(self) -> None:
-        with self._lock:
-            if not self._inside:
-                self.of_torch, nn.functional.dropout = nn.functional.dropout, _dropout
-            self._inside += 1
-
-    def leave(self) -> None:
-        with self._lock:
-            self._inside -= 1
-            if not self._inside:
-                nn.functional.dropout = self.of_torch
-
-
-_chosen = _Chosen()
-_PLACE = _Place()
-
-
-def _dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-    """Zero each element with probability *p* and divide the others by the probability that they are kept.
-
-    On a CPU torch draws a double from the Mersenne twister for each element, on one thread. Here SFC64, seeded from
-    torch's generator at each call, so that this remains the only state, gives 16 bits to each: *p* is rounded to the
-    nearest multiple of 1 / 65,536.
-    """
-    dropped = round(p * _LEVELS) if training and 0 < p < 1 else 0
-    if torch.compiler.is_compiling() or not (0 < dropped < _LEVELS and _chosen.numpy and _is_plain(input)):
-        return _PLACE.of_torch(input, p, training, inplace)
-    mask = torch.empty_like(input, requires_grad=False)
-    torch.ge(_random_int16(mask), dropped - _LEVELS // 2, out=mask).mul_(_LEVELS / (_LEVELS - dropped))
-    return input.mul_(mask) if inplace else input * mask
+_IN_TORCHS_PLACE = Shared(_in_torchs_place)
 
 
 def _is_plain(input: Tensor) -> bool:
@@ -87,6 +72,16 @@ def _is_plain(input: Tensor) -> bool:
         and not is_functorch_wrapped_tensor(input)
         and input.numel() > 0
     )
+
+
+def _mask(like: Tensor, dropped: int) -> Tensor:
+    """Return zeros, *dropped* in 65,536, and else one divided by the probability that it is none.
+
+    On a CPU torch draws a double from the Mersenne twister for each element, on one thread. Here SFC64, seeded from
+    torch's generator at each call, so that this remains the only state, gives 16 bits to each.
+    """
+    mask = torch.empty_like(like, requires_grad=False)
+    return torch.ge(_random_int16(mask), dropped - _LEVELS // 2, out=mask).mul_(_LEVELS / (_LEVELS - dropped))
 
 
 def _random_int16(like: Tensor) -> Tensor:
