@@ -23,6 +23,7 @@ from zoo.training.memory import keep_freed_memory
 
 CONTIGUOUS, LAST = torch.contiguous_format, torch.channels_last
 LAYERS = {"contiguous": CONTIGUOUS, "channels_last": LAST}
+CHOSEN = {"mlp": CONTIGUOUS, "cnn_dropout": LAST, "pytorch_mnist": LAST}
 # Model, batch size, input size, calls a round.
 CONVOLUTIONS = (
     ("cnn", 128, 28, 2),
@@ -143,7 +144,7 @@ def _child(name: str, batch_size: int, keep: bool) -> None:
     """Take some steps and print what they took."""
     if keep:
         keep_freed_memory()
-    trainer = Trainer(name, batch_size, layout=CONTIGUOUS if name == "mlp" else LAST)
+    trainer = Trainer(name, batch_size, layout=CHOSEN[name])
     for _ in range(4):
         trainer.step()
     before, times = resource.getrusage(resource.RUSAGE_SELF).ru_minflt, [clock()]
@@ -213,16 +214,8 @@ def _dropout(rounds: int) -> list[Row]:
     rows = []
     cases = (("mlp", 64, 20), ("mlp", 512, 5), ("pytorch_mnist", 64, 2), ("cnn_dropout", 128, 5))
     for name, batch_size, calls in cases:
-        trainer = Trainer(name, batch_size, layout=CONTIGUOUS if name == "mlp" else LAST)
-
-        def step(source: str, trainer: Trainer = trainer) -> Callable[[], object]:
-            def masked_step() -> None:
-                with dropout_masks(source):
-                    trainer.step()
-
-            return masked_step
-
-        variants = {source: step(source) for source in ("numpy", "torch")}
+        trainer = Trainer(name, batch_size, layout=CHOSEN[name])
+        variants = {source: dropout_masks(source)(trainer.step) for source in ("numpy", "torch")}
         rows.append(_row("dropout masks", f"{name}, batch {batch_size}", variants, 2 * rounds, calls))
     return rows
 
@@ -230,8 +223,7 @@ def _dropout(rounds: int) -> list[Row]:
 def _evaluation(rounds: int) -> list[Row]:
     rows = []
     for name in ("mlp", "cnn_dropout"):
-        layout = LAST if name != "mlp" else CONTIGUOUS
-        trainer = Trainer(name, 1280, layout=layout)
+        trainer = Trainer(name, 1280, layout=CHOSEN[name])
 
         def run(size: int, trainer: Trainer = trainer) -> Callable[[], object]:
             def all_batches() -> object:

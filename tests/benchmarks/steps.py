@@ -236,7 +236,9 @@ def _case(name: str, batch_size: int, images: int, epochs: int, roof: float) -> 
     turns, saves = Turns(name), list[float]()
     options = {"data.limit": images}
     with tempfile.TemporaryDirectory() as folder, terminal(), watched(turns, saves):
-        zoo.train(name, batch_size=batch_size, epochs=epochs, options=options, out=Path(folder) / "run", reporter=turns)
+        run = zoo.train(
+            name, batch_size=batch_size, epochs=epochs, options=options, out=Path(folder) / "run", reporter=turns
+        )
     other = turns.other
     assert other is not None
     other.evaluate()
@@ -260,7 +262,7 @@ def _case(name: str, batch_size: int, images: int, epochs: int, roof: float) -> 
         "equal bits": "yes" if same else "no",
         "steps": len(paired),
     }
-    with dropout_masks("numpy"):  # as in the run, which is over
+    with dropout_masks(run.config.train.dropout_masks):
         for _ in range(3 + len(paired) // 4):
             other.step_in_parts()
     parts = {part: statistics.median(values[3:]) for part, values in other.parts.items()}

@@ -28,12 +28,11 @@ class NonFiniteLossError(ZooError):
         self, *, epoch: int, batch: int | None, step: int, lr: float, value: float, split: str = "train"
     ) -> None:
         self.epoch, self.batch, self.step, self.lr, self.value, self.split = epoch, batch, step, lr, value, split
-        what, when = ("the loss", "at") if batch is not None else (f"the {split} loss", "after")
-        where = f"epoch {epoch}" if batch is None else f"epoch {epoch}, batch {batch}"
-        super().__init__(
-            f"{what} became {value} {when} step {step} ({where}), where lr was {lr:.3g}. "
-            "Try a lower --lr, --clip-norm 1, or --precision fp32."
-        )
+        if batch is None:
+            became = f"the {split} loss became {value} after step {step} (epoch {epoch})"
+        else:
+            became = f"the loss became {value} at step {step} (epoch {epoch}, batch {batch})"
+        super().__init__(f"{became}, where lr was {lr:.3g}. Try a lower --lr, --clip-norm 1, or --precision fp32.")
 
 
 class LossRecord:
