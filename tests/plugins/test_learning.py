@@ -38,7 +38,7 @@ def epoch_losses(optimizer: str, criterion: str, scheduler: str) -> list[float]:
     facts = {"total_steps": EPOCHS * batches.steps, "steps_per_epoch": batches.steps}
     schedule = zoo.create("schedulers", scheduler, optimizer=over, **facts)
     updates = Updates(over, scheduler=schedule, parameters=model.parameters())
-    losses = LossRecord(batches.batches)
+    losses = LossRecord()
     means = []
     for epoch in range(EPOCHS):
         train_epoch(model, batches.windows(epoch), judge, updates, losses)

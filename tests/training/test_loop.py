@@ -42,7 +42,7 @@ def train(model: nn.Module, count: int, batch_size: int, criterion=None, accumul
     batches = TrainingBatches(
         split, batch_size, seed=0, prepare=preparation(), accumulate=accumulate, denominator=denominator
     )
-    losses = LossRecord(batches.batches, denominator)
+    losses = LossRecord(denominator)
     updates = Counting(torch.optim.SGD(model.parameters(), lr=0.1), parameters=model.parameters(), **more)
     train_epoch(model, batches.windows(0), criterion, updates, losses)
     return updates, losses
@@ -154,7 +154,7 @@ def test_accumulated_gradients_are_the_full_batch_s(name):
             accumulate=accumulate,
             denominator=denominator,
         )
-        losses = LossRecord(batches.batches, denominator)
+        losses = LossRecord(denominator)
         train_epoch(model, batches.windows(0), criterion, Updates(torch.optim.SGD(model.parameters(), lr=0.1)), losses)
         model.mean_loss = losses.mean()
     for left, right in zip(whole.parameters(), parts.parameters(), strict=True):
@@ -197,7 +197,7 @@ def test_clipping_bounds_the_norm_of_the_step():
         lambda *_: norms.append(float(torch.cat([p.grad.flatten() for p in model.parameters()]).norm()))
     )
     batches = TrainingBatches(small_split(32), 8, seed=0, prepare=preparation())
-    train_epoch(model, batches.windows(0), nn.CrossEntropyLoss(), updates, LossRecord(batches.batches))
+    train_epoch(model, batches.windows(0), nn.CrossEntropyLoss(), updates, LossRecord())
     assert len(norms) == 4
     assert max(norms) <= 0.01 * (1 + 1e-5)
 
@@ -210,7 +210,7 @@ def test_nothing_in_the_step_reads_a_value_from_the_device(monkeypatch):
 
     model = network(norm=True, p=0.5)
     batches = TrainingBatches(small_split(32), 8, seed=0, prepare=preparation())
-    losses = LossRecord(batches.batches)
+    losses = LossRecord()
     updates = Updates(torch.optim.SGD(model.parameters(), lr=0.1))
     for name in ("item", "__bool__", "__float__", "tolist", "numpy"):
         monkeypatch.setattr(torch.Tensor, name, refuse)

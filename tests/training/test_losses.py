@@ -15,7 +15,7 @@ LOSSES = st.floats(0, 100, width=32)
 
 
 def record(batches: list[tuple[float, int]]) -> LossRecord:
-    losses = LossRecord(len(batches))
+    losses = LossRecord()
     for value, size in batches:
         losses.add(torch.tensor(value), torch.zeros(size))
     return losses
@@ -51,3 +51,25 @@ def test_a_restored_record_goes_on_with_the_same_numbers():
     assert part.mean() == whole.mean()
     part.clear()
     assert math.isnan(part.mean())
+
+
+def test_thousands_of_losses_are_those_of_their_batches():
+    """Losses that were packed and those that were not yet are read alike, also after a record was put back."""
+    values = [float(i) for i in range(2100)]
+    losses = record([(value, 1) for value in values])
+    assert losses.values() == values
+    again = LossRecord()
+    again.restore(losses.values(), losses.weights())
+    for value in values:
+        again.add(torch.tensor(value), torch.zeros(1))
+    assert again.values() == values * 2
+    assert len(again) == 4200
+
+
+def test_a_loss_in_double_precision_is_put_back_exactly():
+    """What a run that goes on reports is what it would have reported, also where the criterion computes in fp64."""
+    losses = LossRecord()
+    losses.add(torch.tensor(0.1, dtype=torch.float64), torch.zeros(1))
+    again = LossRecord()
+    again.restore(losses.values(), losses.weights())
+    assert again.values() == [0.1]

@@ -3,7 +3,7 @@
 from zoo.data.batches import Batch, EvaluationBatches, TrainingBatches
 from zoo.data.dataset import Dataset, ImageFacts, Split, TensorImages
 from zoo.data.order import batch_spans, sample_order
-from zoo.data.preparation import Preparation, resident
+from zoo.data.preparation import Preparation, on_device, resident
 from zoo.data.splits import Subset, capped, hold_out, validation_count
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "batch_spans",
     "capped",
     "hold_out",
+    "on_device",
     "resident",
     "sample_order",
     "validation_count",

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from zoo.data.dataset import Split
-from zoo.data.order import batch_spans, sample_order
+from zoo.data.order import batch_spans, cut, sample_order
+from zoo.data.preparation import on_device
+from zoo.data.splits import looked_up
 
 Prepare = Callable[[Tensor], Tensor]
 Augment = Callable[[Tensor, Tensor, int, Tensor], tuple[Tensor, Tensor]]
@@ -67,11 +70,6 @@ class TrainingBatches:
         """Optimizer steps in an epoch."""
         return -(-len(self._spans) // self.accumulate)
 
-    @property
-    def batches(self) -> int:
-        """Batches in an epoch."""
-        return len(self._spans)
-
     def samples_in(self, batches: int) -> int:
         """The number of samples in the first *batches* batches of an epoch."""
         return self._spans[batches - 1][1] if batches else 0
@@ -79,30 +77,33 @@ class TrainingBatches:
     def windows(self, epoch: int, start: int = 0) -> Iterator[Sequence[Batch] | Iterator[Batch]]:
         """Yield the windows of *epoch*, counted from 0, beginning with window *start*."""
         order = sample_order(self._seed, epoch, len(self.split)).to(self.split.labels.device)
-        for first in range(start * self.accumulate, len(self._spans), self.accumulate):
-            spans = self._spans[first : first + self.accumulate]
-            if self.accumulate == 1:
-                yield (self._batch(epoch, order[slice(*spans[0])], None),)
-            else:
-                yield self._window(epoch, [order[slice(*span)] for span in spans])
+        source, places = looked_up(self.split, order)
+        spans = self._spans[start * self.accumulate :]
+        chosen = zip(cut(order, spans), cut(places, spans), strict=True)
+        if self.accumulate == 1:
+            for indices, where in chosen:
+                yield (self._batch(epoch, indices, source.batch(where), None),)
+            return
+        while window := list(islice(chosen, self.accumulate)):
+            yield self._window(epoch, window, source)
 
-    def _batch(self, epoch: int, indices: Tensor, share: Tensor | None) -> Batch:
-        images, labels = self.split.batch(indices)
-        inputs, targets = self._prepare(images), labels
-        targets = targets.to(inputs.device, non_blocking=True)
+    def _batch(self, epoch: int, indices: Tensor, stored: tuple[Tensor, Tensor], share: Tensor | None) -> Batch:
+        images, labels = stored
+        inputs = self._prepare(images)
+        targets = on_device(labels, inputs.device)
         if self._augment is not None:
             inputs, targets = self._augment(inputs, targets, epoch, indices)
         return Batch(inputs, targets, share)
 
-    def _window(self, epoch: int, parts: list[Tensor]) -> Iterator[Batch]:
+    def _window(self, epoch: int, parts: list[tuple[Tensor, Tensor]], source: Split) -> Iterator[Batch]:
         """Yield one window's batches, each with its share, so that their gradients add up to the whole window's mean.
 
         The shares come from the labels alone: only one batch of images is in memory at a time.
         """
-        weights = [self._denominator(self.split.labels[indices]) for indices in parts]
+        weights = [self._denominator(source.labels[where]) for _, where in parts]
         total = sum(weights)
-        for indices, weight in zip(parts, weights, strict=True):
-            batch = self._batch(epoch, indices, None)
+        for (indices, where), weight in zip(parts, weights, strict=True):
+            batch = self._batch(epoch, indices, source.batch(where), None)
             share = torch.as_tensor(weight, dtype=torch.float32, device=batch.inputs.device) / total
             yield batch._replace(share=share.nan_to_num(0.0))  # of nothing at all, each has nothing
 
@@ -126,4 +127,4 @@ class EvaluationBatches:
         for indices in torch.split(everything, self.batch_size):
             images, labels = self.split.batch(indices)
             inputs = self._prepare(images)
-            yield inputs, labels.to(inputs.device, non_blocking=True)
+            yield inputs, on_device(labels, inputs.device)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -30,3 +31,16 @@ def batch_spans(count: int, batch_size: int) -> list[tuple[int, int]]:
     if len(starts) > 1 and batch_size > 1 and count - starts[-1] == 1:
         starts.pop()
     return list(zip(starts, [*starts[1:], count], strict=True))
+
+
+_CUT = 256
+
+
+def cut(order: Tensor, spans: Sequence[tuple[int, int]]) -> Iterator[Tensor]:
+    """Yield ``order[start:stop]`` for each of *spans*, which follow one another.
+
+    Many are cut by one call: a slice of its own for each batch takes a tenth of the time that zoo adds to a step.
+    """
+    for first in range(0, len(spans), _CUT):
+        some = spans[first : first + _CUT]
+        yield from torch.split(order[some[0][0] : some[-1][1]], [stop - start for start, stop in some])

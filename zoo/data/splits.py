@@ -35,7 +35,13 @@ class Subset:
 
     def batch(self, indices: Tensor) -> tuple[Tensor, Tensor]:
         """Return the images, uint8 (B, C, H, W), and labels, int64 (B,), at *indices*, int64 (B,)."""
-        return self.split.batch(self.indices.index_select(0, indices))
+        split, places = looked_up(self, indices)
+        return split.batch(places)
+
+
+def looked_up(split: Split, indices: Tensor) -> tuple[Split, Tensor]:
+    """Return the split that has the images of *split*, and where in it those at *indices*, int64 (B,), are."""
+    return (split.split, split.indices.index_select(0, indices)) if isinstance(split, Subset) else (split, indices)
 
 
 def validation_count(total: int, requested: float | None) -> int:

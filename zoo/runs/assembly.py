@@ -25,6 +25,7 @@ from zoo.data import (
     TrainingBatches,
     capped,
     hold_out,
+    on_device,
     resident,
     validation_count,
 )
@@ -234,7 +235,7 @@ def build_augmenter(
 
     def fetch(indices: Tensor) -> tuple[Tensor, Tensor]:
         stored, labels = split.batch(indices)
-        return network.prepare(stored), labels.to(network.device, non_blocking=True)
+        return network.prepare(stored), on_device(labels, network.device)
 
     return Augmenter(augmentations, seed=seed, num_samples=len(split), fetch=fetch)
 
@@ -285,7 +286,7 @@ def build_task(components: Components, config: Config, images: ImageFacts, split
         ),
         training=training,
         validation=evaluation_batches(splits.validation, settings, network) if splits.validation else None,
-        losses=LossRecord(training.batches, denominator, network.device),
+        losses=LossRecord(denominator),
         steps=steps,
         patience=settings.patience,
     )

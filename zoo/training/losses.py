@@ -35,20 +35,22 @@ class NonFiniteLossError(ZooError):
         super().__init__(f"{became}, where lr was {lr:.3g}. Try a lower --lr, --clip-norm 1, or --precision fp32.")
 
 
+_PACK = 1024
+
+
 class LossRecord:
     """The mean loss of each batch of an epoch, and exact means over any stretch of them.
 
-    Adding costs one copy on the device and never waits for it. Reading does; so it is done where a number is printed or
-    saved, and finds the first loss that was not finite even if it came long before.
+    Adding keeps the scalar where it is, on the device, and never waits for it. Reading does; so it is done where a
+    number is printed or saved, and finds the first loss that was not finite even if it came long before.
 
     Args:
-        batches: Batches in the epoch.
         denominator: What a batch's mean was divided by: maps targets to a number or a scalar tensor.
-        device: Where the losses arise.
     """
 
-    def __init__(self, batches: int, denominator: Callable[[Tensor], Any] = len, device: torch.device | str = "cpu"):
-        self._slots = torch.zeros(batches, device=device).unbind()
+    def __init__(self, denominator: Callable[[Tensor], Any] = len) -> None:
+        self._packs: list[Tensor] = []  # full ones: a scalar of its own takes 500 times the memory of its number
+        self._recent: list[Tensor] = []
         self._denominators: list[Any] = []
         self._denominator = denominator
 
@@ -57,12 +59,17 @@ class LossRecord:
         return len(self._denominators)
 
     def add(self, loss: Tensor, targets: Tensor) -> None:
-        """Take the mean *loss*, a scalar tensor, of the batch with these *targets*."""
-        self._slots[len(self._denominators)].copy_(loss)
+        """Take the mean *loss*, a scalar tensor without a gradient, of the batch with these *targets*."""
+        self._recent.append(loss)
         self._denominators.append(self._denominator(targets))
+        if len(self._recent) == _PACK:
+            self._packs.append(torch.stack(self._recent))
+            self._recent.clear()
 
     def clear(self) -> None:
         """Begin a new epoch."""
+        self._packs.clear()
+        self._recent.clear()
         self._denominators.clear()
 
     def mean(self, start: int = 0, stop: int | None = None) -> float:
@@ -76,10 +83,8 @@ class LossRecord:
 
     def values(self) -> list[float]:
         """Return each batch's mean loss so far."""
-        if not self._denominators:
-            return []
-        read: list[float] = torch.stack(self._slots[: len(self)]).tolist()
-        return read
+        recent = [torch.stack(self._recent)] if self._recent else []
+        return [value for pack in (*self._packs, *recent) for value in pack.tolist()]
 
     def weights(self) -> list[float]:
         """Return what each batch's mean was divided by."""
@@ -87,8 +92,9 @@ class LossRecord:
 
     def restore(self, values: Sequence[float], weights: Sequence[float]) -> None:
         """Put back what `values` and `weights` returned, to go on from there."""
-        for slot, value in zip(self._slots, values, strict=False):
-            slot.fill_(value)
+        self.clear()
+        if values:
+            self._packs.append(torch.tensor(values, dtype=torch.float64))
         self._denominators = list(weights)
 
     def first_non_finite(self) -> tuple[int, float] | None:
