@@ -6,13 +6,14 @@ each, in one process; dropout of both draws the same numbers, so their weights m
 
 from __future__ import annotations
 
+import math
 import os
 import pty
 import statistics
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,13 @@ from zoo.training.dropout import dropout_masks
 from zoo.training.parameters import parameter_groups
 
 # Model, batch size, training images.
-CASES = (("mlp", 64, 12_800), ("mlp", 512, 25_600), ("pytorch_mnist", 64, 2560), ("cnn_dropout", 128, 7680))
+CASES = (
+    ("linear", 64, 12_800),
+    ("mlp", 64, 12_800),
+    ("mlp", 512, 25_600),
+    ("pytorch_mnist", 64, 2560),
+    ("cnn_dropout", 128, 7680),
+)
 EPOCHS = 4
 PARTS = ("data", "forward", "backward", "optimizer")
 
@@ -256,6 +263,7 @@ def _case(name: str, batch_size: int, images: int, epochs: int, roof: float) -> 
         "by hand, ms a step": round(1e3 * hand_step, 3),
         "speed against by hand": round(hand_step / zoo_step, 3),
         "added, us a step (paired)": round(1e6 * statistics.median(paired)),
+        "95 % interval": " to ".join(f"{1e6 * end:.0f}" for end in median_interval(paired)),
         "added, ms an epoch": round(1e3 * statistics.median(epoch), 1),
         "of which the checkpoint": round(1e3 * save, 1),
         "checkpoint, % of 55,000 images": round(100 * save / whole_epoch, 2),
@@ -295,3 +303,10 @@ def _operations(other: Hand) -> int:
     with FlopCounterMode(display=False) as counter:
         other.criterion(other.model(inputs), labels).backward()
     return int(counter.get_total_flops())
+
+
+def median_interval(values: Sequence[float]) -> tuple[float, float]:
+    """Return a 95 % confidence interval of the median of independent *values*, by order statistics."""
+    ordered, half = sorted(values), 0.98 * math.sqrt(len(values))
+    low, high = math.floor(len(values) / 2 - half), math.ceil(len(values) / 2 + half)
+    return ordered[max(low, 0)], ordered[min(high, len(values) - 1)]
