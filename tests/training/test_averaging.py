@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch import nn
 
+from zoo.errors import UsageError
 from zoo.training.averaging import Average
 
 
@@ -113,16 +116,67 @@ def test_tied_weights_are_averaged_once_and_stay_tied():
 
 
 def test_mixed_types_are_averaged_each_in_its_own():
-    """Half and single precision parameters, and a float buffer, in one model."""
-    model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2).to(torch.bfloat16))
-    model.register_buffer("level", torch.zeros((), dtype=torch.float64), persistent=False)
-    average = Average(model, 0.0)
+    """Single and double precision parameters, and a bf16 buffer, in one model."""
+    model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2).double())
+    model.register_buffer("level", torch.zeros((), dtype=torch.bfloat16), persistent=False)
+    average = Average(model, 0.99)
+    start = [tensor.clone() for tensor in (*model.parameters(), *model.buffers())]
     with torch.no_grad():
         for tensor in (*model.parameters(), *model.buffers()):
             tensor.add_(1)
     average.update()
-    assert torch.equal(average.module[1].weight, model[1].weight)
-    assert average.module.level.item() == 1
+    for kept, before in zip((*average.module.parameters(), *average.module.buffers()), start, strict=True):
+        torch.testing.assert_close(kept.detach(), before + 0.9)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_weights_in_which_an_average_would_stand_still_are_refused(dtype):
+    """A thousandth of the way is less than such a number can go."""
+    with pytest.raises(UsageError, match=f"--ema cannot average weights in {str(dtype)[6:]}"):
+        Average(nn.Linear(2, 2).to(dtype), 0.999)
+
+
+def test_a_mask_stays_what_it_is():
+    """Minus infinity has no mean with itself; the rest of the model is averaged."""
+    model = nn.Linear(2, 2)
+    model.register_buffer("mask", torch.tensor([0.0, -math.inf]))
+    average = Average(model, 0.99)
+    start = model.weight.detach().clone()
+    with torch.no_grad():
+        model.weight.add_(1)
+    average.update()
+    assert average.module.mask.tolist() == [0.0, -math.inf]
+    torch.testing.assert_close(average.module.weight.detach(), start + 0.9)
+
+
+class Centred(nn.Module):
+    """Puts new tensors in its buffers' places, one of which has another shape then, and one was not there."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(()))
+        self.register_buffer("centre", torch.zeros(2))
+        self.register_buffer("seen", torch.zeros(0))
+        self.register_buffer("last", None)
+
+    def forward(self, inputs):
+        self.centre = 0.5 * self.centre + 0.5 * inputs.mean(0)
+        self.seen = inputs
+        self.last = inputs[-1]
+        return self.scale * (inputs - self.centre)
+
+
+def test_buffers_that_a_model_replaces_are_averaged_too():
+    """The average follows the tensors that stand in the model now, not those that stood there when it was made."""
+    model = Centred()
+    average = Average(model, 0.99)
+    for step, expected in enumerate([0.9 * 0.5, 0.9 * 0.5 * 2 / 11 + 0.75 * 9 / 11]):
+        model(torch.ones(3 + step, 2))
+        average.update()
+        torch.testing.assert_close(average.module.centre, torch.full((2,), expected))
+        assert torch.equal(average.module.seen, model.seen)
+        assert average.module.seen is not model.seen
+        assert torch.equal(average.module.last, model.last)
 
 
 def test_a_restored_average_goes_on_bit_for_bit():
