@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from zoo.config import Config, Layer
+from zoo.config import Config, Layer, in_order
 
 
 def model_options(*tables: dict) -> dict:
@@ -45,3 +45,9 @@ def test_epochs_of_a_stronger_layer_replace_the_steps_of_a_weaker_one():
     assert steps({"epochs": 1}, {"steps": 400}) == 400
     assert steps({"steps": 400, "epochs": 1}) == 400
     assert steps({"steps": 400}, {"seed": 1}) == 400
+
+
+def test_flags_lie_over_one_another_in_one_order_however_they_were_typed():
+    """Names first, as they drop the options of another; steps last, as they count in place of epochs."""
+    settings = {"steps": 3, "lr": 0.1, "optimizer": "sgd", "epochs": 1, "model": "mlp"}
+    assert [name for name, _ in in_order(settings)] == ["optimizer", "model", "lr", "epochs", "steps"]

@@ -399,6 +399,14 @@ def parse_assignment(text: str) -> dict[str, Any]:
     return nested(key.strip(), _toml_value(value.strip()))
 
 
+def in_order(settings: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Return flags or arguments in the order in which they lie over one another, in whichever they were given.
+
+    A name comes before its options, as it drops those of another name, and ``steps`` after ``epochs``, which drops it.
+    """
+    return sorted(settings.items(), key=lambda setting: (setting[0] not in SINGLE, setting[0] == "steps"))
+
+
 def nested(key: str, value: Any) -> dict[str, Any]:
     """Return ``{"model": {"p": value}}`` for the key ``model.p``.
 

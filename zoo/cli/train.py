@@ -14,7 +14,7 @@ from click.core import ParameterSource
 from zoo.cli.completion import complete_names
 from zoo.cli.options import common_options
 from zoo.cli.output import write_json
-from zoo.config import KEYS, SINGLE, Layer, TrainSettings, layer_of, parse_assignment
+from zoo.config import KEYS, SINGLE, Layer, TrainSettings, in_order, layer_of, parse_assignment
 from zoo.errors import UnknownNameError, UsageError
 
 PREFIX = "ZOO_TRAIN_"
@@ -183,8 +183,7 @@ def train(
 def _layers(ctx: click.Context, assignments: tuple[str, ...], settings: dict[str, Any]) -> list[Layer]:
     """Return the variables, then what ``--set`` gave, then the flags: the strongest last."""
     variables, flags = [], []
-    # A name comes before its options, in whichever order they were typed: it drops those of another name.
-    for name, value in sorted(settings.items(), key=lambda setting: setting[0] not in SINGLE):
+    for name, value in in_order(settings):
         if value is None:
             continue
         if ctx.get_parameter_source(name) is ParameterSource.ENVIRONMENT:

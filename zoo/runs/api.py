@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from zoo.config import KEYS, SINGLE, Config, Layer, layer_of, nested, read_toml
+from zoo.config import KEYS, SINGLE, Config, Layer, in_order, layer_of, nested, read_toml
 from zoo.errors import PluginError, UnknownNameError, UsageError
 from zoo.registry import registry
 from zoo.runs.reporting import Reporter
@@ -105,8 +105,7 @@ def _recipe_layer(name: str) -> Layer:
 def _layers(settings: Mapping[str, Any]) -> tuple[list[Layer], dict[str, Any]]:
     """Split the arguments into layers of names and values, and objects by section."""
     layers, objects = [], {}
-    # A name comes before its options, in whichever order they were given: it drops those of another name.
-    for name, value in sorted(settings.items(), key=lambda setting: setting[0] not in SINGLE):
+    for name, value in in_order(settings):
         if name not in KEYS:
             raise UnknownNameError("argument", name, KEYS, "zoo.train takes what 'zoo train --help' lists.")
         if value is None:
