@@ -11,6 +11,7 @@ from small_images import preparation, small_split
 from torch import nn
 
 from zoo.data import TrainingBatches
+from zoo.training.averaging import Average
 from zoo.training.evaluation import evaluate
 from zoo.training.loop import train_epoch
 from zoo.training.losses import LossRecord
@@ -202,18 +203,22 @@ def test_clipping_bounds_the_norm_of_the_step():
     assert max(norms) <= 0.01 * (1 + 1e-5)
 
 
-def test_nothing_in_the_step_reads_a_value_from_the_device(monkeypatch):
-    """The loop never turns a tensor into a number: that would wait for the device in every step."""
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_nothing_in_the_step_reads_a_value_from_the_device(monkeypatch, accumulate):
+    """A step never turns a tensor into a number, nor a number into a tensor by a copy: both wait for the device."""
 
     def refuse(*_):
-        raise AssertionError("a value was read in the step")
+        raise AssertionError("a value went from or to the device in the step")
 
     model = network(norm=True, p=0.5)
-    batches = TrainingBatches(small_split(32), 8, seed=0, prepare=preparation())
+    batches = TrainingBatches(small_split(32), 8, seed=0, prepare=preparation(), accumulate=accumulate)
     losses = LossRecord()
-    updates = Updates(torch.optim.SGD(model.parameters(), lr=0.1))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    updates = Updates(optimizer, parameters=model.parameters(), clip_norm=1.0, average=Average(model, 0.9))
     for name in ("item", "__bool__", "__float__", "tolist", "numpy"):
         monkeypatch.setattr(torch.Tensor, name, refuse)
+    for name in ("tensor", "as_tensor"):
+        monkeypatch.setattr(torch, name, refuse)
     train_epoch(model, batches.windows(0), nn.CrossEntropyLoss(), updates, losses)
     monkeypatch.undo()
     assert math.isfinite(losses.mean())

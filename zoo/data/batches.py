@@ -104,8 +104,15 @@ class TrainingBatches:
         total = sum(weights)
         for (indices, where), weight in zip(parts, weights, strict=True):
             batch = self._batch(epoch, indices, source.batch(where), None)
-            share = torch.as_tensor(weight, dtype=torch.float32, device=batch.inputs.device) / total
+            share = _scalar(weight, batch.inputs.device) / total
             yield batch._replace(share=share.nan_to_num(0.0))  # of nothing at all, each has nothing
+
+
+def _scalar(number: Tensor | float, device: torch.device) -> Tensor:
+    """Return *number* on the device; one of Python's is written there, where `torch.tensor` would wait for a copy."""
+    if isinstance(number, Tensor):
+        return on_device(number, device).to(torch.float32)
+    return torch.full((), number, dtype=torch.float32, device=device)
 
 
 class EvaluationBatches:

@@ -50,7 +50,7 @@ class Preparation:
 
 
 def on_device(tensor: Tensor, device: torch.device) -> Tensor:
-    """Return *tensor* on the device, on its way there at least: nobody waits for the copy."""
+    """Return *tensor* on the device, or on its way there: from pinned memory nobody waits for the copy."""
     return tensor if tensor.device == device else tensor.to(device, non_blocking=True)
 
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from zoo.training.losses import as_numbers
+
 
 @dataclass(frozen=True)
 class Metrics:
@@ -72,9 +74,9 @@ def evaluate(
             weights.append(denominator(labels))
             hits.append(_hits(logits, labels))
             sizes.append(len(labels))
-    # One wait for the device, at the end.
-    samples, total = sum(sizes), math.fsum(map(float, weights))
-    summed = math.fsum(loss * float(weight) for loss, weight in zip(torch.stack(losses).tolist(), weights, strict=True))
+    samples, counted = sum(sizes), as_numbers(weights)  # only now does anything wait for the device
+    total = math.fsum(counted)
+    summed = math.fsum(map(float.__mul__, as_numbers(losses), counted))
     correct, in_five = torch.stack(hits).sum(0).tolist()
     return Metrics(
         loss=summed / total if total else summed,

@@ -129,6 +129,7 @@ def fit(task: Task, progress: Progress, listener: Listener) -> None:
         windows = _between_steps(task, progress, listener, clock)
         train_epoch(task.forward, windows, task.criterion, task.updates, task.losses)
         check_losses(task, progress)
+        clock.training()  # the device had steps left to do until their losses could be read
         metrics = None
         if task.validation is not None:
             batches = announced(task.validation, listener)

@@ -88,7 +88,7 @@ class LossRecord:
 
     def weights(self) -> list[float]:
         """Return what each batch's mean was divided by."""
-        return [float(weight) for weight in self._denominators]
+        return as_numbers(self._denominators)
 
     def restore(self, values: Sequence[float], weights: Sequence[float]) -> None:
         """Put back what `values` and `weights` returned, to go on from there."""
@@ -100,3 +100,10 @@ class LossRecord:
     def first_non_finite(self) -> tuple[int, float] | None:
         """Return the first batch, counted from 0, whose loss was not finite, and that loss."""
         return next(((i, value) for i, value in enumerate(self.values()) if not math.isfinite(value)), None)
+
+
+def as_numbers(values: Sequence[Tensor | float]) -> list[float]:
+    """Return numbers and scalar tensors of one device as numbers; the tensors are read together."""
+    tensors = [value for value in values if isinstance(value, Tensor)]
+    read = iter(torch.stack(tensors).tolist() if tensors else ())
+    return [float(next(read) if isinstance(value, Tensor) else value) for value in values]
