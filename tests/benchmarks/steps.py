@@ -136,11 +136,11 @@ class Turns(Transcript):
     def __init__(self, name: str) -> None:
         super().__init__()
         self.name = name
-        self.zoo: list[float] = []
-        self.hand: list[float] = []
+        self.pairs: list[tuple[float, float]] = []
         self.zoo_epochs: list[float] = []
         self.hand_epochs: list[float] = []
         self.other: Hand | None = None
+        self.equal = False
         self._random = torch.get_rng_state()
         self._began = 0.0
         self._epoch = 0
@@ -160,18 +160,20 @@ class Turns(Transcript):
         assert self.other is not None
         ours = torch.get_rng_state()
         torch.set_rng_state(self._random)
-        if progress.epoch > self._epoch:
+        first = progress.epoch > self._epoch
+        if first:
             self._epoch = progress.epoch
             began = clock()
             self.other.evaluate()
             self.other.begin_epoch(progress.epoch)
             self.hand_epochs.append(clock() - began)
-            self.zoo_epochs.append(took - statistics.median(self.zoo))
-        else:
-            self.zoo.append(took)
+            self.zoo_epochs.append(took - statistics.median(ours for ours, _ in self.pairs))
         began = clock()
         self.other.step()
-        self.hand.append(clock() - began)
+        if not first:
+            self.pairs.append((took, clock() - began))
+        if progress.step == self.task.steps:
+            self.equal = _equal(self.task, self.other)
         self._random = torch.get_rng_state()
         torch.set_rng_state(ours)
         self._began = clock()
@@ -248,11 +250,10 @@ def _case(name: str, batch_size: int, images: int, epochs: int, roof: float) -> 
         )
     other = turns.other
     assert other is not None
-    other.evaluate()
-    same = _equal(turns, other)
-    zoo_step, hand_step = statistics.median(turns.zoo[3:]), statistics.median(turns.hand[3:])
-    # Paired: step i of one against step i of the other, so that a busy spell falls on both.
-    paired = [ours - theirs for ours, theirs in zip(turns.zoo[3:], turns.hand[3:], strict=False)]
+    pairs = turns.pairs[3:]
+    zoo_step, hand_step = (statistics.median(steps) for steps in zip(*pairs, strict=True))
+    # Step i of one against step i of the other, so that a busy spell falls on both.
+    paired = [ours - theirs for ours, theirs in pairs]
     epoch = [ours - theirs for ours, theirs in zip(turns.zoo_epochs, turns.hand_epochs, strict=True)]
     save = statistics.median(saves)
     whole_epoch = zoo_step * 55_000 / batch_size + statistics.median(turns.hand_epochs)
@@ -267,7 +268,7 @@ def _case(name: str, batch_size: int, images: int, epochs: int, roof: float) -> 
         "added, ms an epoch": round(1e3 * statistics.median(epoch), 1),
         "of which the checkpoint": round(1e3 * save, 1),
         "checkpoint, % of 55,000 images": round(100 * save / whole_epoch, 2),
-        "equal bits": "yes" if same else "no",
+        "equal bits": "yes" if turns.equal else "no",
         "steps": len(paired),
     }
     with dropout_masks(run.config.train.dropout_masks):
@@ -286,12 +287,12 @@ def _case(name: str, batch_size: int, images: int, epochs: int, roof: float) -> 
     }
 
 
-def _equal(turns: Turns, other: Hand) -> bool:
-    ours, theirs = turns.task.forward.state_dict(), other.model.state_dict()
-    # The best epoch's weights were loaded for the test unless the last was the best; the optimizer's state was not.
-    states = (turns.task.updates.optimizer.state_dict()["state"], other.optimizer.state_dict()["state"])
-    moments = all(torch.equal(states[0][key]["exp_avg_sq"], states[1][key]["exp_avg_sq"]) for key in states[0])
-    return moments and ours.keys() == theirs.keys()
+def _equal(task: Any, other: Hand) -> bool:
+    """Whether the weights and the optimizer's moments are equal to the bit."""
+    ours, theirs = task.forward.state_dict(), other.model.state_dict()
+    states = (task.updates.optimizer.state_dict()["state"], other.optimizer.state_dict()["state"])
+    weights = all(torch.equal(ours[key], theirs[key]) for key in ours)
+    return weights and all(torch.equal(states[0][key]["exp_avg_sq"], states[1][key]["exp_avg_sq"]) for key in states[0])
 
 
 def _operations(other: Hand) -> int:
