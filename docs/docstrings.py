@@ -24,6 +24,7 @@ GROUPS = {
         "download",
         "unpack",
         "data_folder",
+        "ProgressBar",
     ),
     "For a plugin's tests": ("testing",),
     "Version": ("__version__",),

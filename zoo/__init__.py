@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from zoo.errors import PluginError as PluginError
     from zoo.errors import UsageError as UsageError
     from zoo.errors import ZooError as ZooError
+    from zoo.progress_bar import ProgressBar as ProgressBar
     from zoo.registry import Add as Add
     from zoo.registry import create as create
     from zoo.registry import entries as entries
@@ -44,6 +45,7 @@ _HOMES = {
     "Dataset": "zoo.data",
     "Draws": "zoo.data.augmentation",
     "PluginError": "zoo.errors",
+    "ProgressBar": "zoo.progress_bar",
     "TensorImages": "zoo.data",
     "UsageError": "zoo.errors",
     "ZooError": "zoo.errors",

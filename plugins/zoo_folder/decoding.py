@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -84,9 +82,9 @@ def _for_each(paths: Sequence[Path], work: Callable[[int], None], title: str) ->
     parts = [range(i, min(i + _AT_ONCE, len(paths))) for i in range(0, len(paths), _AT_ONCE)]
     pool = ThreadPoolExecutor(os.cpu_count())
     try:
-        with _progress(title, len(paths)) as advance:
+        with zoo.ProgressBar(title, len(paths), sys.stderr) as bar:
             for count in pool.map(take, parts):
-                advance(count)
+                bar.advance(count)
     finally:
         # On an interruption the images that wait are given up, not decoded first.
         pool.shutdown(cancel_futures=True)
@@ -94,17 +92,3 @@ def _for_each(paths: Sequence[Path], work: Callable[[int], None], title: str) ->
         _, first = min(faults.items())
         more = f" ({len(faults) - 1:,} more such files.)" if len(faults) > 1 else ""
         raise type(first)(f"{str(first).rstrip('.')}. Remove it, or begin its name with a dot.{more}")
-
-
-@contextlib.contextmanager
-def _progress(title: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Show a bar on a terminal's stderr, and nothing anywhere else."""
-    if not sys.stderr.isatty():
-        yield lambda _: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task: Any = bar.add_task(title, total=total)
-        yield lambda count: bar.advance(task, count)

@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from zoo.progress_bar import ProgressBar
 from zoo.runs.reporting import Reporter
 from zoo.training.evaluation import standard_error
 
 if TYPE_CHECKING:
-    from rich.progress import Progress as Bar
-    from rich.progress import TaskID
-
     from zoo.training.fit import EpochResult, Progress
-
-_REDRAW_SECONDS = 0.25  # drawing takes a millisecond: so often it costs 0.4 % at most
 
 
 class Silence(Reporter):
@@ -35,9 +30,7 @@ class Transcript(Silence):
     """Prints the run on stdout."""
 
     def __init__(self) -> None:
-        self._bar: Bar | None = None
-        self._steps: TaskID | None = None
-        self._drawn = 0.0
+        self._bar: ProgressBar | None = None
         self._run: Mapping[str, Any] = {}
 
     def notice(self, text: str) -> None:
@@ -76,20 +69,13 @@ class Transcript(Silence):
             _say(f"going on from step {progress.step:,}, in epoch {progress.epoch + 1}")
 
     def step(self, progress: Progress) -> None:
-        """Move the bar, a few times a second."""
-        now = time.monotonic()
-        if now - self._drawn < _REDRAW_SECONDS:
-            return
-        self._drawn = now
+        """Move the bar."""
         if self._bar is None:
-            self._bar = self._show()
-        if self._bar is not None and self._steps is not None:
-            steps = min(
-                self._run["steps_per_epoch"], self._run["steps"] - progress.epoch * self._run["steps_per_epoch"]
-            )
+            steps = self._run["steps_per_epoch"]
+            left = self._run["steps"] - progress.epoch * steps
             label = f"epoch {progress.epoch + 1}/{self._run['epochs']}"
-            self._bar.update(self._steps, description=label, completed=progress.position, total=steps)
-            self._bar.refresh()
+            self._bar = ProgressBar(label, min(steps, left), sys.stdout, seconds=progress.train_seconds)
+        self._bar.move(progress.position)
 
     def window(self, epoch: int, batch: int, loss: float) -> None:
         """Print the mean loss of the last stretch of batches."""
@@ -102,6 +88,7 @@ class Transcript(Silence):
             parts += [f"val loss {result.val_loss:.4f}", f"val accuracy {result.val_accuracy:.2%}".replace("%", " %")]
         parts += [f"{result.samples_per_second:>7,.0f} images/s", _clock(result.seconds)]
         self._print("  ".join(parts))
+        self._bar = None  # the next epoch has its own
 
     def closed(self) -> None:
         """Remove the bar."""
@@ -123,24 +110,9 @@ class Transcript(Silence):
         self._hide()
         _say(text)
 
-    def _show(self) -> Bar | None:
-        """Return a bar that is drawn when it is told to, or None where nobody would see it."""
-        if not sys.stdout.isatty() or os.environ.get("TERM") == "dumb":
-            return None
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        # No refresh thread of its own: it would take turns with the training for Python's lock.
-        bar = Progress(*columns, console=Console(file=sys.stdout), transient=True, auto_refresh=False)
-        self._steps = bar.add_task("")
-        bar.start()
-        return bar
-
     def _hide(self) -> None:
         if self._bar is not None:
-            self._bar.stop()
-            self._bar = None
+            self._bar.hide()
 
 
 def _say(text: str) -> None:

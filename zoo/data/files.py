@@ -14,11 +14,12 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from zoo.errors import DamagedError, UsageError, ZooError
+from zoo.progress_bar import ProgressBar
 
 _CHUNK = 1 << 20
 _ATTEMPTS = 3
@@ -195,14 +196,15 @@ def _fetch_once(url: str, part: BinaryIO, max_bytes: int) -> str:
         due = int(response.headers.get("Content-Length") or -1)
         if due > max_bytes:
             raise ZooError(f"{url} is {due:,} bytes long, more than the {max_bytes:,} expected; it was not downloaded")
-        advance = stack.enter_context(_progress(Path(urllib.parse.urlsplit(url).path).name, due))
+        name = Path(urllib.parse.urlsplit(url).path).name
+        bar = stack.enter_context(ProgressBar(name, due if due >= 0 else None, sys.stderr))
         while chunk := _read_chunk(response):
             size += len(chunk)
             if size > max_bytes:
                 raise ZooError(f"{url} is longer than the {max_bytes:,} bytes expected; it was not kept")
             digest.update(chunk)
             part.write(chunk)
-            advance(len(chunk))
+            bar.advance(len(chunk))
     if size < due:
         raise _NetworkError(f"the transfer broke off after {size:,} of {due:,} bytes", passing=True)
     return digest.hexdigest()
@@ -229,24 +231,3 @@ def _open_url(url: str) -> http.client.HTTPResponse:
 def _read_chunk(response: http.client.HTTPResponse) -> bytes:
     with _network_errors():
         return response.read(_CHUNK)
-
-
-@contextlib.contextmanager
-def _progress(name: str, size: int) -> Iterator[Callable[[int], None]]:
-    """Show how far a download is on a terminal's stderr, and nothing anywhere else."""
-    if not sys.stderr.isatty():
-        yield lambda _: None
-        return
-    from rich import progress
-    from rich.console import Console
-
-    columns = (
-        progress.TextColumn("{task.description}"),
-        progress.BarColumn(),
-        progress.DownloadColumn(),
-        progress.TransferSpeedColumn(),
-        progress.TimeRemainingColumn(),
-    )
-    with progress.Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(name, total=size if size >= 0 else None)
-        yield lambda count: bar.advance(task, count)
