@@ -32,8 +32,7 @@ class ProgressBar:
 
     def __init__(self, label: str, total: int | None, file: TextIO, *, seconds: float = 0.0) -> None:
         self._file = file
-        self._done = self._shown = 0
-        self._drawn, self._visible = 0.0, False
+        self._done, self._drawn, self._visible = 0, 0.0, False
         self._bar: ClickBar[int] | None = None
         width = shutil.get_terminal_size().columns - len(label) - len(f"  {total}/{total}  00:00:00 ") - 1
         if not file.isatty() or os.environ.get("TERM") == "dumb" or width < 4:
@@ -65,8 +64,8 @@ class ProgressBar:
         if self._bar is None or now - self._drawn < _REDRAW_SECONDS:
             return
         self._drawn = now
-        self._bar.update(done - self._shown)
-        self._shown, self._visible = done, True
+        self._bar.update(done - self._bar.pos)
+        self._visible = True
 
     def hide(self) -> None:
         """Take the line away, until it is next drawn."""

@@ -83,8 +83,8 @@ class LossRecord:
 
     def values(self) -> list[float]:
         """Return each batch's mean loss so far."""
-        recent = [torch.stack(self._recent)] if self._recent else []
-        return [value for pack in (*self._packs, *recent) for value in pack.tolist()]
+        packed = [value for pack in self._packs for value in pack.tolist()]
+        return packed + as_numbers(self._recent)
 
     def weights(self) -> list[float]:
         """Return what each batch's mean was divided by."""
