@@ -82,18 +82,18 @@ class TrainingBatches:
         chosen = zip(cut(order, spans), cut(places, spans), strict=True)
         if self.accumulate == 1:
             for indices, where in chosen:
-                yield (self._batch(epoch, indices, source.batch(where), None),)
+                yield (self._batch(epoch, indices, source.batch(where)),)
             return
         while window := list(islice(chosen, self.accumulate)):
             yield self._window(epoch, window, source)
 
-    def _batch(self, epoch: int, indices: Tensor, stored: tuple[Tensor, Tensor], share: Tensor | None) -> Batch:
+    def _batch(self, epoch: int, indices: Tensor, stored: tuple[Tensor, Tensor]) -> Batch:
         images, labels = stored
         inputs = self._prepare(images)
         targets = on_device(labels, inputs.device)
         if self._augment is not None:
             inputs, targets = self._augment(inputs, targets, epoch, indices)
-        return Batch(inputs, targets, share)
+        return Batch(inputs, targets, share=None)
 
     def _window(self, epoch: int, parts: list[tuple[Tensor, Tensor]], source: Split) -> Iterator[Batch]:
         """Yield one window's batches, each with its share, so that their gradients add up to the whole window's mean.
@@ -103,7 +103,7 @@ class TrainingBatches:
         weights = [self._denominator(source.labels[where]) for _, where in parts]
         total = sum(weights)
         for (indices, where), weight in zip(parts, weights, strict=True):
-            batch = self._batch(epoch, indices, source.batch(where), None)
+            batch = self._batch(epoch, indices, source.batch(where))
             share = _scalar(weight, batch.inputs.device) / total
             yield batch._replace(share=share.nan_to_num(0.0))  # of nothing at all, each has nothing
 
