@@ -32,7 +32,7 @@ GROUPS = {
 """Every public name, in the order of the page; a test holds this to ``zoo.__all__``."""
 
 RETURNED = {
-    "EpochResult": "zoo.training.fit",
+    "EpochResult": "zoo.records.epochs",
     "Prediction": "zoo.runs.predicting",
     "Entry": "zoo.registry",
 }

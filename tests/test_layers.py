@@ -17,11 +17,11 @@ ROOT = Path(__file__).parents[1]
 PLUGINS = sorted(path.name for path in (ROOT / "plugins").iterdir() if (path / "__init__.py").is_file())
 LAYERS = [
     {"zoo.errors", "zoo.shared", "zoo.progress_bar"},
-    {"zoo.registry", "zoo.config"},
-    {"zoo.data"},
-    {"zoo.training"},
+    {"zoo.registry", "zoo.config", "zoo.files"},
+    {"zoo.data", "zoo.inspection", "zoo.records"},
+    {"zoo.training", "zoo.reports"},
     {"zoo.runs"},
-    {"zoo.testing", "zoo.scaffold"},
+    {"zoo.sharing", "zoo.testing", "zoo.scaffold"},
     {"zoo.cli"},
 ]
 """From the lowest; those beside each other do not import each other."""
@@ -164,9 +164,18 @@ def heavy_in(module: str, known: Mapping[str, list[Import]]) -> set[str]:
     return {name for name in imported_with(module, known) if name.split(".")[0] in HEAVY}
 
 
-@pytest.mark.parametrize(
-    "module", [name for name in CORE if name.startswith(("zoo.registry", "zoo.cli", "zoo.scaffold", "zoo.errors"))]
+LIGHT = (
+    "zoo.registry",
+    "zoo.config",
+    "zoo.cli",
+    "zoo.scaffold",
+    "zoo.errors",
+    "zoo.records.directory",
+    "zoo.records.history",
 )
+
+
+@pytest.mark.parametrize("module", [name for name in CORE if name.startswith(LIGHT)])
 def test_what_lists_and_shows_imports_no_torch(module: str):
     """Not by itself and not through what it imports; the transcript comes with training, so a command loads it late."""
     if module == "zoo.cli.transcript":

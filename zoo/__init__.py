@@ -15,17 +15,19 @@ if TYPE_CHECKING:
     from zoo import testing as testing
     from zoo.data import Dataset as Dataset
     from zoo.data import TensorImages as TensorImages
-    from zoo.data.archives import unpack as unpack
     from zoo.data.augmentation import Draws as Draws
-    from zoo.data.files import data_folder as data_folder
-    from zoo.data.files import download as download
-    from zoo.data.idx import read_idx as read_idx
-    from zoo.data.images import probe_image as probe_image
-    from zoo.data.images import read_image as read_image
     from zoo.errors import DamagedError as DamagedError
     from zoo.errors import PluginError as PluginError
     from zoo.errors import UsageError as UsageError
     from zoo.errors import ZooError as ZooError
+    from zoo.files.archives import unpack as unpack
+    from zoo.files.downloads import data_folder as data_folder
+    from zoo.files.downloads import download as download
+    from zoo.files.idx import read_idx as read_idx
+    from zoo.files.images import probe_image as probe_image
+    from zoo.files.images import read_image as read_image
+    from zoo.inspection.input_size import sides_from as sides_from
+    from zoo.inspection.input_size import smallest_input_size as smallest_input_size
     from zoo.progress_bar import ProgressBar as ProgressBar
     from zoo.registry import Add as Add
     from zoo.registry import create as create
@@ -37,8 +39,6 @@ if TYPE_CHECKING:
     from zoo.runs.predicting import predict as predict
     from zoo.runs.reporting import Reporter as Reporter
     from zoo.runs.session import Run as Run
-    from zoo.training.input_size import sides_from as sides_from
-    from zoo.training.input_size import smallest_input_size as smallest_input_size
 
 _HOMES = {
     "DamagedError": "zoo.errors",
@@ -49,19 +49,19 @@ _HOMES = {
     "TensorImages": "zoo.data",
     "UsageError": "zoo.errors",
     "ZooError": "zoo.errors",
-    "data_folder": "zoo.data.files",
-    "download": "zoo.data.files",
-    "probe_image": "zoo.data.images",
-    "read_idx": "zoo.data.idx",
-    "read_image": "zoo.data.images",
-    "unpack": "zoo.data.archives",
+    "data_folder": "zoo.files.downloads",
+    "download": "zoo.files.downloads",
+    "probe_image": "zoo.files.images",
+    "read_idx": "zoo.files.idx",
+    "read_image": "zoo.files.images",
+    "unpack": "zoo.files.archives",
     "Add": "zoo.registry",
     "create": "zoo.registry",
     "decorated_functions": "zoo.registry.sources",
     "entries": "zoo.registry",
     "hookimpl": "zoo.registry",
-    "sides_from": "zoo.training.input_size",
-    "smallest_input_size": "zoo.training.input_size",
+    "sides_from": "zoo.inspection.input_size",
+    "smallest_input_size": "zoo.inspection.input_size",
     "Reporter": "zoo.runs.reporting",
     "Run": "zoo.runs.session",
     "evaluate": "zoo.runs.evaluating",

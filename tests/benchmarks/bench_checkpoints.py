@@ -30,9 +30,9 @@ import torch
 from torch import Tensor, nn
 
 import zoo
-from zoo.runs.checkpoints import CheckpointStore, estimate_bytes
-from zoo.runs.files import write_synced
-from zoo.training.optimizer_state import pack
+from zoo.records.checkpoints import CheckpointStore, estimate_bytes
+from zoo.records.disk import write_synced
+from zoo.records.optimizer_state import pack
 
 MODELS = ("cnn/cnn_dropout", "mlp/mlp", "timm/resnet18", "timm/resnet50")
 

@@ -24,7 +24,7 @@ from pathlib import Path
 import torch
 
 import zoo
-from zoo.training.meta import Quick, on_meta
+from zoo.inspection.meta import Quick, on_meta
 
 PLUGINS = ("timm", "torchvision")
 NUM_CLASSES, IN_CHANNELS, IMAGE_SIZE = 7, 1, (28, 28)

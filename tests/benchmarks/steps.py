@@ -26,7 +26,7 @@ import zoo
 import zoo.runs.session
 from zoo.cli.transcript import Transcript
 from zoo.data import sample_order
-from zoo.runs.checkpoints import CheckpointStore
+from zoo.records.checkpoints import CheckpointStore
 from zoo.training.dropout import dropout_masks
 from zoo.training.parameters import parameter_groups
 

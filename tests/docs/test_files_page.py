@@ -15,9 +15,9 @@ from small_images import small_dataset
 from torch import nn
 
 import zoo
-from zoo.runs.checkpoints import CheckpointStore
-from zoo.runs.manifest import FORMAT
-from zoo.training.tree import _DECODERS
+from zoo.records.checkpoints import CheckpointStore
+from zoo.records.manifest import FORMAT
+from zoo.records.tree import _DECODERS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "files.md").read_text(encoding="utf-8")
 

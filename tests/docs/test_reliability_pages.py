@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 from zoo.errors import DamagedError
-from zoo.runs.files import Disk
-from zoo.runs.tensors import MAX_HEADER
+from zoo.records.disk import Disk
+from zoo.records.tensors import MAX_HEADER
 
 EXPLANATION = Path(__file__).parents[2] / "docs" / "explanation"
 

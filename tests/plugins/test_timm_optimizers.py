@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from zoo_timm.optimizer_names import NEED_A_PACKAGE, NEED_SECOND_ORDER, OPTIMIZERS
 
 import zoo
-from zoo.training.optimizer_state import pack, unpack
+from zoo.records.optimizer_state import pack, unpack
 
 NAMES = sorted(OPTIMIZERS)
 

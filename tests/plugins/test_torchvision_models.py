@@ -87,7 +87,7 @@ def test_a_model_runs_on_grey_images_at_its_size(name: str, size: tuple[int, int
 @pytest.mark.parametrize("name", ["googlenet", "inception_v3"])
 def test_a_model_with_auxiliary_heads_returns_logits_in_training(name: str):
     """Their auxiliary heads are off, and so is their own normalisation."""
-    from zoo.training.input_size import check_input_size
+    from zoo.inspection.input_size import check_input_size
 
     model = create(name)
     assert model.aux_logits is False
@@ -98,7 +98,7 @@ def test_a_model_with_auxiliary_heads_returns_logits_in_training(name: str):
 
 def test_a_vision_transformer_is_built_for_a_square():
     """Its patches have 32 pixels and its inputs equal sides."""
-    from zoo.training.meta import on_meta
+    from zoo.inspection.meta import on_meta
 
     with on_meta():
         assert create("vit_b_32", image_size=(28, 40)).input_size == (64, 64)

@@ -15,9 +15,9 @@ from torch import nn
 
 import zoo
 from zoo.errors import Interrupted
+from zoo.records.checkpoints import CheckpointStore
 from zoo.runs import session, training
 from zoo.runs.api import _layers, configured
-from zoo.runs.checkpoints import CheckpointStore
 from zoo.runs.reporting import Reporter
 
 

@@ -26,7 +26,7 @@ def train(out, **settings) -> zoo.Run:
 
 def keys(run: zoo.Run) -> dict[str, list[str]]:
     """Return the names in the run's newest checkpoint, by file."""
-    from zoo.runs.checkpoints import CheckpointStore
+    from zoo.records.checkpoints import CheckpointStore
 
     checkpoint = CheckpointStore(run.directory / "checkpoints").newest()
     return {part: sorted(checkpoint.tensors(part)) for part in checkpoint.names}

@@ -12,8 +12,8 @@ from torch import nn
 
 import zoo
 from zoo.errors import DamagedError, UsageError
-from zoo.runs.directory import RunDirectory
-from zoo.runs.loading import find_checkpoint, load_run
+from zoo.records.directory import RunDirectory
+from zoo.runs.loading import load_run
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def damage(run: RunDirectory, step: int) -> None:
 def test_the_best_and_the_last_are_those_that_the_run_recorded(run: RunDirectory, finished: zoo.Run):
     """Without validation they are the same."""
     steps = finished.summary["steps"]
-    assert find_checkpoint(run, "best").step == find_checkpoint(run, "last").step == steps
+    assert run.checkpoint("best").step == run.checkpoint("last").step == steps
 
 
 def test_an_older_best_never_passes_for_the_damaged_one(run: RunDirectory, finished: zoo.Run):
@@ -49,8 +49,8 @@ def test_an_older_best_never_passes_for_the_damaged_one(run: RunDirectory, finis
     third, second = (finished.metrics[index].step for index in (2, 1))
     damage(run, third)
     with pytest.raises(DamagedError, match=f"step-{third:08}/model.safetensors is damaged.*takes step {second}$"):
-        find_checkpoint(run, "best")
-    assert find_checkpoint(run, "last").step == second
+        run.checkpoint("best")
+    assert run.checkpoint("last").step == second
 
 
 def test_the_damage_that_an_older_checkpoint_stands_in_for_is_named(
@@ -67,14 +67,14 @@ def test_the_damage_that_an_older_checkpoint_stands_in_for_is_named(
 def test_damage_to_a_checkpoint_that_is_not_the_best_changes_nothing(run: RunDirectory, finished: zoo.Run):
     """Only what is loaded must be whole."""
     damage(run, finished.metrics[1].step)
-    assert find_checkpoint(run, "best").step == finished.summary["steps"]
+    assert run.checkpoint("best").step == finished.summary["steps"]
 
 
 def test_a_run_without_checkpoints_says_how_to_get_one(run: RunDirectory):
     """It was killed before its first save."""
     shutil.rmtree(run.path / "checkpoints")
     with pytest.raises(UsageError, match="has no checkpoint yet; 'zoo train --resume"):
-        find_checkpoint(run, "last")
+        run.checkpoint("last")
 
 
 def test_a_run_that_was_trained_on_another_device_is_used_on_this_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -14,9 +14,10 @@ seen = []
 sys.addaudithook(lambda event, arguments: seen.append((event, arguments)) if event.startswith("pickle") else None)
 
 import torch
-from zoo.runs.checkpoints import CheckpointStore
-from zoo.runs.lock import RunLock
-from zoo.training.optimizer_state import check_packable, pack, unpack
+from zoo.records.checkpoints import CheckpointStore
+from zoo.records.lock import RunLock
+from zoo.records.optimizer_state import pack, unpack
+from zoo.training.optimizer_trial import check_packable
 
 model = torch.nn.Linear(3, 2)
 parameters = dict(model.named_parameters())

@@ -192,7 +192,7 @@ def main(*arguments: str) -> int:
 def _runs(folder: Path):
     from dataclasses import asdict
 
-    from zoo.runs.history import list_runs
+    from zoo.records.history import list_runs
 
     return [{**asdict(run), "directory": str(run.directory)} for run in list_runs(folder)]
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
-from zoo.runs.files import Disk
+from zoo.records.disk import Disk
 
 
 class RecordingDisk(Disk):

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from zoo.runs.checkpoints import Checkpoint, CheckpointStore
-from zoo.runs.files import DISK, Disk
+from zoo.records.checkpoints import Checkpoint, CheckpointStore
+from zoo.records.disk import DISK, Disk
 
 
 def content(step: int, label: str = "") -> dict[str, Any]:

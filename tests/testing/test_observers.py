@@ -74,7 +74,7 @@ def test_a_faulty_observer_is_found(check: Callable[[Any], Any], kind: type, see
 
 def test_what_observers_are_told_here_is_what_a_run_tells() -> None:
     """The made-up run has the keys of a real one; the test of a real run's hooks holds the other end."""
-    from zoo.runs.directory import COLUMNS
+    from zoo.records.directory import COLUMNS
 
     assert sorted(contract._epoch(1)) == sorted(COLUMNS)
 

@@ -19,7 +19,7 @@ def runs(folder: Path, quiet: bool, as_json: bool) -> None:
 
     FOLDER is runs by default. A run that was killed can go on: zoo train --resume RUN.
     """
-    from zoo.runs.history import list_runs
+    from zoo.records.history import list_runs
 
     found = list_runs(folder)
     if as_json:

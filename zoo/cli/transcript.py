@@ -15,7 +15,8 @@ from zoo.runs.reporting import Reporter
 from zoo.training.evaluation import standard_error
 
 if TYPE_CHECKING:
-    from zoo.training.fit import EpochResult, Progress
+    from zoo.records.epochs import EpochResult
+    from zoo.training.fit import Progress
 
 
 class Silence(Reporter):

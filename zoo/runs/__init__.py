@@ -1,1 +1,1 @@
-"""What remains: names become objects and go through the loop; a run's directory, its checkpoints, its resumption."""
+"""What a run does: names become objects and go through the loop; it is saved, resumed, evaluated and used."""

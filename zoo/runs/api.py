@@ -128,9 +128,9 @@ def _resumed(path: str | Path, reporter: Reporter) -> Run:
 
 def _finished(found: AlreadyFinished, objects: Mapping[str, Any]) -> Run:
     """Return a run that was finished before, its model loaded."""
-    from zoo.runs.loading import find_checkpoint, load_run
-    from zoo.runs.state import results_from
+    from zoo.records.epochs import results_from
+    from zoo.runs.loading import load_run
 
     loaded = load_run(found.directory, objects=objects)
-    epochs = results_from(find_checkpoint(found.directory, "last").state)  # the best one's knows only those before it
+    epochs = results_from(found.directory.checkpoint("last").state)  # the best one's knows only those before it
     return Run(found.directory.path, loaded.config, found.summary, tuple(epochs), loaded.network.model.eval())

@@ -11,15 +11,12 @@ from typing import Any
 
 from zoo.config import Config
 from zoo.data import ImageFacts
-from zoo.errors import DamagedError, UsageError
+from zoo.records.checkpoints import Checkpoint
+from zoo.records.directory import RunDirectory
+from zoo.records.epochs import EpochResult, results_from
 from zoo.runs.assembly import Machine, Network, build_network, usable_here
-from zoo.runs.checkpoints import Checkpoint
 from zoo.runs.components import find_components
-from zoo.runs.directory import RunDirectory
-from zoo.runs.state import facts_from_json, load_weights, results_from
-from zoo.training.fit import EpochResult
-
-WHICH = ("best", "last")
+from zoo.runs.state import facts_from_json, load_weights
 
 
 @dataclass(frozen=True)
@@ -63,7 +60,7 @@ def load_run(
     directory = run if isinstance(run, RunDirectory) else RunDirectory.open(run)
     config = directory.read_config()
     component = find_components(config, objects, only=("model",))["model"].without_pretrained()
-    checkpoint = find_checkpoint(directory, which)
+    checkpoint = directory.checkpoint(which)
     for damage in directory.checkpoints.damages:
         logging.getLogger("zoo").warning("%s; the checkpoint before it is used", damage)
     images = facts_from_json(checkpoint.state.get("images"))
@@ -72,36 +69,3 @@ def load_run(
     network = build_network(component, images, machine, settings)
     load_weights(network.model, checkpoint.tensors("average" if "average" in checkpoint.names else "model"))
     return LoadedRun(directory, config, images, machine, network, results_from(checkpoint.state), checkpoint)
-
-
-def find_checkpoint(directory: RunDirectory, which: str) -> Checkpoint:
-    """Return the best or the last checkpoint, verified.
-
-    Raises:
-        UsageError: If the run has none yet, or *which* is neither.
-        DamagedError: If it is damaged, or the newest one is, and the best epoch is not among those before.
-    """
-    if which not in WHICH:
-        raise UsageError(f"there is no checkpoint {which!r}; choose from {', '.join(WHICH)}")
-    last = directory.checkpoints.newest()
-    if last is None:
-        raise UsageError(f"{directory} has no checkpoint yet; 'zoo train --resume {directory}' goes on with it")
-    results = results_from(last.state)
-    best_epoch = last.state["progress"].get("best_epoch")
-    if not isinstance(best_epoch, int) or not 0 <= best_epoch <= len(results):
-        raise DamagedError(f"{last.path} misstates the best epoch: {best_epoch!r} of {len(results)}")
-    if which == "last" or not best_epoch:
-        return last
-    if directory.checkpoints.damages and (directory.read_summary().get("best_epoch") or 0) > len(results):
-        # An older checkpoint knows of an older best epoch, whose numbers would pass for the run's.
-        raise DamagedError(
-            f"{directory.checkpoints.damages[0]}. No earlier one holds the best epoch; "
-            f"--checkpoint last takes step {last.step}"
-        )
-    step = results[best_epoch - 1].step
-    best = last if step == last.step else directory.checkpoints.at(step)
-    if best is None:
-        raise DamagedError(
-            f"{directory} has lost its best checkpoint, step {step}; --checkpoint last takes {last.step}"
-        )
-    return best

@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
-from zoo.data.images import read_image
 from zoo.errors import UsageError
+from zoo.files.images import read_image
 from zoo.runs.loading import load_run
 from zoo.training.arithmetic import own_arithmetic
 from zoo.training.evaluation import evaluating

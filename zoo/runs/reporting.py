@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from zoo.training.fit import EpochResult, Progress
+from zoo.records.epochs import EpochResult
+from zoo.training.fit import Progress
 
 
 class Reporter:

@@ -13,17 +13,18 @@ from torch import nn
 from zoo.config import Config, Interval
 from zoo.data import ImageFacts
 from zoo.errors import DamagedError, Interrupted, UsageError, ZooError
+from zoo.records.directory import RunDirectory
+from zoo.records.epochs import EpochResult
 from zoo.registry.entry import in_one_line
 from zoo.runs.assembly import Machine, Network, Splits, evaluation_batches
 from zoo.runs.components import Components
-from zoo.runs.directory import RunDirectory
 from zoo.runs.observers import Observers
 from zoo.runs.reporting import Reporter
 from zoo.runs.signals import StopRequests
 from zoo.runs.state import capture, facts_to_json, load_weights
 from zoo.runs.summary import description, summary_of
 from zoo.training.evaluation import Metrics, evaluate
-from zoo.training.fit import EpochResult, Progress, Task, announced, check_losses, check_metrics, fit
+from zoo.training.fit import Progress, Task, announced, check_losses, check_metrics, fit
 
 
 @dataclass(frozen=True)

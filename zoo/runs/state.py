@@ -11,10 +11,11 @@ from torch import Tensor
 
 from zoo.data import ImageFacts
 from zoo.errors import DamagedError, UsageError
+from zoo.records import tree
+from zoo.records.epochs import results_from
+from zoo.records.optimizer_state import pack, unpack
 from zoo.runs.assembly import Network
-from zoo.training import tree
-from zoo.training.fit import EpochResult, Progress, Task
-from zoo.training.optimizer_state import pack, unpack
+from zoo.training.fit import Progress, Task
 from zoo.training.randomness import random_state, restore_random_state
 
 Tensors = dict[str, Mapping[str, Tensor]]
@@ -71,18 +72,6 @@ def restore(task: Task, network: Network, tensors: Mapping[str, Mapping[str, Ten
         if isinstance(error, UsageError):
             raise
         raise DamagedError(f"the checkpoint's state.json lacks or misstates something: {error}") from error
-
-
-def results_from(state: Mapping[str, Any]) -> list[EpochResult]:
-    """Return the epochs that a checkpoint's state tells of.
-
-    Raises:
-        DamagedError: If it has another form.
-    """
-    try:
-        return [EpochResult(**result) for result in tree.decode(state["progress"], {})["results"]]
-    except (KeyError, TypeError) as error:
-        raise DamagedError(f"the checkpoint's state.json lacks or misstates the epochs: {error}") from error
 
 
 def load_weights(model: torch.nn.Module, weights: Mapping[str, Tensor]) -> None:

@@ -12,6 +12,9 @@ from typing import Any
 
 from zoo.config import Config, TrainSettings
 from zoo.errors import DamagedError, UsageError, ZooError
+from zoo.records.checkpoints import estimate_bytes
+from zoo.records.directory import RunDirectory, new_path
+from zoo.records.lock import RunLock
 from zoo.runs.assembly import (
     Machine,
     build_network,
@@ -20,10 +23,8 @@ from zoo.runs.assembly import (
     split_dataset,
     usable_here,
 )
-from zoo.runs.checkpoints import estimate_bytes
 from zoo.runs.components import Components, find_components
-from zoo.runs.directory import RunDirectory, environment, new_path
-from zoo.runs.lock import RunLock
+from zoo.runs.environment import environment
 from zoo.runs.observers import Observers
 from zoo.runs.reporting import Reporter
 from zoo.runs.session import Parts, Run, Session
@@ -32,7 +33,7 @@ from zoo.runs.state import packed_scheduler, restore
 from zoo.training.arithmetic import choose_device, own_arithmetic
 from zoo.training.dropout import dropout_masks
 from zoo.training.fit import Progress
-from zoo.training.optimizer_state import check_packable
+from zoo.training.optimizer_trial import check_packable
 from zoo.training.randomness import seed_everything
 
 _KEPT = 3  # checkpoints: the last two and the best

@@ -14,12 +14,12 @@ from torch import nn
 from torch.optim import SGD, AdamW, Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from zoo.records import tree
+from zoo.records.optimizer_state import pack, unpack
+from zoo.records.tensors import read_tensors, write_tensors
 from zoo.registry import Entry
-from zoo.runs.tensors import read_tensors, write_tensors
 from zoo.testing.building import Regression, optimizer, regression, scheduler, seeded
 from zoo.testing.outcome import ContractError
-from zoo.training import tree
-from zoo.training.optimizer_state import pack, unpack
 
 _STEPS = 100
 

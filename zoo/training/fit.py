@@ -11,35 +11,11 @@ from typing import Any, Protocol
 from torch import Tensor, nn
 
 from zoo.data import Batch, EvaluationBatches, TrainingBatches
+from zoo.records.epochs import EpochResult
 from zoo.training.evaluation import Metrics, evaluate
 from zoo.training.loop import train_epoch
 from zoo.training.losses import LossRecord, NonFiniteLossError
 from zoo.training.updates import Updates
-
-
-@dataclass(frozen=True)
-class EpochResult:
-    """One finished epoch: a row of metrics.csv.
-
-    Attributes:
-        epoch: Counted from 1.
-        step: Optimizer steps taken since the run began.
-        loss: Mean training loss over the epoch's samples, as they were trained on.
-        val_loss: Mean over the validation samples; None without validation.
-        val_accuracy: In [0, 1]; None without validation.
-        lr: The rate of the epoch's last step.
-        samples_per_second: Training images a second; validation and saving left out.
-        seconds: Training, validation and saving since the run began.
-    """
-
-    epoch: int
-    step: int
-    loss: float
-    val_loss: float | None
-    val_accuracy: float | None
-    lr: float
-    samples_per_second: float
-    seconds: float
 
 
 @dataclass

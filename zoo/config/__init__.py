@@ -1,0 +1,26 @@
+"""What a run is asked to be: the keys of the configuration file, their defaults, and how layers of them combine."""
+
+from zoo.config.config import Choice, Config
+from zoo.config.layers import Layer, in_order, layer_of
+from zoo.config.sections import DATA_LIMIT, KEYS, SCHEMA, SEVERAL, SINGLE
+from zoo.config.settings import Interval, TrainSettings
+from zoo.config.values import checked_value, nested, parse_assignment, read_toml
+
+__all__ = [
+    "DATA_LIMIT",
+    "KEYS",
+    "SCHEMA",
+    "SEVERAL",
+    "SINGLE",
+    "Choice",
+    "Config",
+    "Interval",
+    "Layer",
+    "TrainSettings",
+    "checked_value",
+    "in_order",
+    "layer_of",
+    "nested",
+    "parse_assignment",
+    "read_toml",
+]

@@ -1,0 +1,32 @@
+"""The sections of a configuration file, and what the command line calls their keys."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from zoo.config.settings import TrainSettings
+
+SCHEMA = 1
+
+SINGLE = {
+    "model": None,
+    "data": "mnist/mnist",
+    "optimizer": "torch/adamw",
+    "criterion": "torch/cross_entropy",
+    "scheduler": "torch/one_cycle",
+}
+"""The sections that name one entry, with the default name; a model has none."""
+
+SEVERAL = ("augment", "observe")
+"""The sections that list entries under ``names`` and hold a table of options for each."""
+
+DATA_LIMIT = "limit"
+"""The one key of a single section that is zoo's own and not the builder's: it caps every split."""
+
+KEYS: dict[str, str] = {
+    **{section: f"{section}.name" for section in SINGLE},
+    "lr": "optimizer.lr",
+    **{section: f"{section}.names" for section in SEVERAL},
+    **{item.name: f"train.{item.name}" for item in dataclasses.fields(TrainSettings)},
+}
+"""What the command line and `zoo.train` call a setting, and its key in the file."""

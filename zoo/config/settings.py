@@ -1,0 +1,147 @@
+"""The settings of the section ``train``: each declared once, with its type, default, rule and help.
+
+The command line's options, the variables, the TOML file, the arguments of `zoo.train` and the reference page are all
+made from this declaration.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+Check = Callable[[Any], bool]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """How often a checkpoint is saved: every so many epochs, optimizer steps or minutes.
+
+    Attributes:
+        amount: At least 1.
+        unit: ``"epoch"``, ``"steps"`` or ``"min"``.
+    """
+
+    amount: int
+    unit: str
+
+    @classmethod
+    def parse(cls, text: str) -> Interval:
+        """Read ``1epoch``, ``200steps`` or ``10min``.
+
+        Raises:
+            ValueError: If *text* is none of these.
+        """
+        found = re.fullmatch(r"([1-9]\d*)\s*(epoch|step|min)(?:s|utes?)?", text.strip())
+        if not found:
+            raise ValueError(f"{text!r} is no interval; give one such as 1epoch, 200steps or 10min")
+        return cls(int(found[1]), {"step": "steps"}.get(found[2], found[2]))
+
+    def __str__(self) -> str:
+        return f"{self.amount}{self.unit}"
+
+
+def _setting(
+    default: Any, help: str, *, metavar: str = "N", check: Check | None = None, rule: str = "", **more: Any
+) -> Any:
+    """Declare one setting: its default, what `--help` says, and which values are right."""
+    return field(default=default, metadata={"help": help, "metavar": metavar, "check": check, "rule": rule, **more})
+
+
+def _at_least(low: int) -> dict[str, Any]:
+    return {"check": lambda value: value >= low and math.isfinite(value), "rule": f"a whole number of at least {low}"}
+
+
+def _one_of(*choices: str) -> dict[str, Any]:
+    return {
+        "check": lambda value: value in choices,
+        "rule": f"one of {', '.join(choices)}",
+        "choices": choices,
+        "metavar": "",
+    }
+
+
+_ABOVE_ZERO: dict[str, Any] = {
+    "check": lambda value: value > 0 and math.isfinite(value),
+    "rule": "a number above 0",
+    "metavar": "X",
+}
+
+
+def _is_interval(value: str) -> bool:
+    try:
+        Interval.parse(value)
+    except ValueError:
+        return False
+    return True
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """The settings of the section ``train``: how a model is trained, whichever model it is."""
+
+    epochs: int = _setting(5, "Passes over the training images.", **_at_least(1))
+    steps: int | None = _setting(None, "Stop after N optimizer steps, in place of --epochs.", **_at_least(1))
+    batch_size: int = _setting(128, "Images in a batch.", **_at_least(1))
+    eval_batch_size: int = _setting(500, "Images in a batch of an evaluation.", **_at_least(1))
+    validation: int | float | None = _setting(
+        None,
+        "Images held out of the training set: a number, or a fraction below 1. "
+        "Default: 5000 if that is at most a tenth of them, else 0.1.",
+        metavar="N|FRACTION",
+        check=lambda value: 0 <= value < (math.inf if isinstance(value, int) else 1),
+        rule="a whole number, or a fraction from 0 to below 1",
+    )
+    seed: int = _setting(
+        0,
+        "Seed of weights, sample order, dropout and augmentation.",
+        check=lambda v: 0 <= v < 2**63,
+        rule="a whole number from 0 to 2**63 - 1",
+    )
+    precision: str = _setting(
+        "auto",
+        "Arithmetic of the model; auto: bf16 where the hardware has it.",
+        **_one_of("auto", "fp32", "bf16"),
+    )
+    device: str = _setting(
+        "auto", "Where to train; auto: cuda, else mps, else cpu.", **_one_of("auto", "cpu", "cuda", "mps")
+    )
+    threads: int | None = _setting(
+        None,
+        "CPU threads. Default: all.",
+        check=lambda value: 1 <= value <= 1024,  # torch ends the process where the system refuses more
+        rule="a whole number from 1 to 1024",
+    )
+    memory_format: str = _setting(
+        "auto",
+        "Layout of images in memory; auto: channels_last for networks with convolutions where it gains.",
+        **_one_of("auto", "contiguous", "channels_last"),
+    )
+    dropout_masks: str = _setting(
+        "auto",
+        "Where dropout's random numbers come from; auto: numpy on CPUs, which is several times as fast.",
+        **_one_of("auto", "torch", "numpy"),
+    )
+    accumulate: int = _setting(1, "Batches whose gradients make one optimizer step.", **_at_least(1))
+    clip_norm: float | None = _setting(None, "Clip the gradients' norm to X.", **_ABOVE_ZERO)
+    ema: float | None = _setting(
+        None,
+        "Evaluate and keep an exponential moving average of the weights with decay X.",
+        metavar="X",
+        check=lambda value: 0 <= value < 1,
+        rule="a number from 0 to below 1",
+    )
+    patience: int | None = _setting(None, "Stop after N epochs without a better validation accuracy.", **_at_least(1))
+    log_every: int | None = _setting(None, "Print the mean loss of every N batches.", **_at_least(1))
+    checkpoint_every: str = _setting(
+        "1epoch",
+        "How often to save: 1epoch, 200steps or 10min.",
+        metavar="INTERVAL",
+        check=_is_interval,
+        rule="such as 1epoch, 200steps or 10min",
+    )
+    compile: bool = _setting(
+        False, "Compile the model with torch.compile: a minute at the start, and no gain on CPUs.", metavar=""
+    )

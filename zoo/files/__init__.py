@@ -1,0 +1,1 @@
+"""Files from elsewhere, read safely: downloads, archives, images. Whatever they hold, they do no harm."""

@@ -1,0 +1,1 @@
+"""What remains of a run on the disk: its directory, checkpoints, lock and history. Knows no training."""

@@ -1,0 +1,63 @@
+"""The runs in a folder, and how each stands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from zoo.errors import DamagedError, UsageError, ZooError
+from zoo.records.directory import RunDirectory
+from zoo.records.lock import is_locked
+
+
+@dataclass(frozen=True)
+class PastRun:
+    """A run as its files tell of it.
+
+    Attributes:
+        directory: Where it is.
+        status: ``finished``, ``running``, ``interrupted``, ``failed``, ``killed`` where its process is gone without a
+            word, or ``damaged``.
+        summary: What summary.json holds; empty where that is damaged or missing.
+        damages: What is damaged in it, a line each.
+    """
+
+    directory: Path
+    status: str
+    summary: dict[str, Any]
+    damages: tuple[str, ...]
+
+
+def list_runs(folder: str | Path = "runs") -> list[PastRun]:
+    """Return the runs in *folder*, by name, which is by time where zoo chose the names.
+
+    Raises:
+        UsageError: If there is no such folder.
+    """
+    path = Path(folder).expanduser()
+    if not path.is_dir():
+        raise UsageError(f"there is no folder {str(folder)!r}; 'zoo train --model cnn_dropout' makes the first run")
+    directories = [RunDirectory(child) for child in sorted(path.iterdir()) if child.is_dir()]
+    return [_past_run(directory) for directory in directories if directory.holds_run]
+
+
+def _past_run(directory: RunDirectory) -> PastRun:
+    damages, summary = [], {}
+    try:
+        summary = directory.read_summary()
+    except DamagedError as error:
+        damages.append(str(error))
+    try:
+        directory.checkpoints.newest()
+    except ZooError as error:
+        damages.append(str(error))
+    damages += [str(damage) for damage in directory.checkpoints.damages]
+    return PastRun(directory.path, _status(directory, summary), summary, tuple(damages))
+
+
+def _status(directory: RunDirectory, summary: dict[str, Any]) -> str:
+    recorded = str(summary.get("status", "damaged" if summary else "running"))
+    if is_locked(directory.path):
+        return "running"
+    return "killed" if recorded == "running" else recorded
