@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import UsageError
-from zoo.runs.assembly import build_criterion, evaluation_batches, load_dataset, split_dataset
 from zoo.runs.components import find_components
+from zoo.runs.datasets import load_dataset, split_dataset
 from zoo.runs.loading import load_run
+from zoo.runs.task import build_criterion, evaluation_batches
 from zoo.training.arithmetic import own_arithmetic
 from zoo.training.evaluation import evaluate as measure
 

@@ -14,8 +14,9 @@ from zoo.data import ImageFacts
 from zoo.records.checkpoints import Checkpoint
 from zoo.records.directory import RunDirectory
 from zoo.records.epochs import EpochResult, results_from
-from zoo.runs.assembly import Machine, Network, build_network, usable_here
 from zoo.runs.components import find_components
+from zoo.runs.machine import Machine, usable_here
+from zoo.runs.network import Network, build_network
 from zoo.runs.state import facts_from_json, load_weights
 
 

@@ -16,13 +16,16 @@ from zoo.errors import DamagedError, Interrupted, UsageError, ZooError
 from zoo.records.directory import RunDirectory
 from zoo.records.epochs import EpochResult
 from zoo.registry.entry import in_one_line
-from zoo.runs.assembly import Machine, Network, Splits, evaluation_batches
 from zoo.runs.components import Components
+from zoo.runs.datasets import Splits
+from zoo.runs.machine import Machine
+from zoo.runs.network import Network
 from zoo.runs.observers import Observers
 from zoo.runs.reporting import Reporter
 from zoo.runs.signals import StopRequests
 from zoo.runs.state import capture, facts_to_json, load_weights
 from zoo.runs.summary import description, summary_of
+from zoo.runs.task import evaluation_batches
 from zoo.training.evaluation import Metrics, evaluate
 from zoo.training.fit import Progress, Task, announced, check_losses, check_metrics, fit
 

@@ -14,7 +14,7 @@ from zoo.errors import DamagedError, UsageError
 from zoo.records import tree
 from zoo.records.epochs import results_from
 from zoo.records.optimizer_state import pack, unpack
-from zoo.runs.assembly import Network
+from zoo.runs.network import Network
 from zoo.training.fit import Progress, Task
 from zoo.training.randomness import random_state, restore_random_state
 

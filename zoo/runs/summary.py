@@ -12,8 +12,9 @@ from torch import nn
 from zoo.config import SINGLE, Config
 from zoo.data import ImageFacts
 from zoo.records.directory import RunDirectory
-from zoo.runs.assembly import Network, Splits, parameter_count
 from zoo.runs.components import Components
+from zoo.runs.datasets import Splits
+from zoo.runs.network import Network, parameter_count
 from zoo.training.evaluation import Metrics
 from zoo.training.fit import Progress, Task
 

@@ -15,21 +15,17 @@ from zoo.errors import DamagedError, UsageError, ZooError
 from zoo.records.checkpoints import estimate_bytes
 from zoo.records.directory import RunDirectory, new_path
 from zoo.records.lock import RunLock
-from zoo.runs.assembly import (
-    Machine,
-    build_network,
-    build_task,
-    load_dataset,
-    split_dataset,
-    usable_here,
-)
 from zoo.runs.components import Components, find_components
+from zoo.runs.datasets import load_dataset, split_dataset
 from zoo.runs.environment import environment
+from zoo.runs.machine import Machine, usable_here
+from zoo.runs.network import build_network
 from zoo.runs.observers import Observers
 from zoo.runs.reporting import Reporter
 from zoo.runs.session import Parts, Run, Session
 from zoo.runs.signals import StopRequests
 from zoo.runs.state import packed_scheduler, restore
+from zoo.runs.task import build_task
 from zoo.training.arithmetic import choose_device, own_arithmetic
 from zoo.training.dropout import dropout_masks
 from zoo.training.fit import Progress

@@ -18,8 +18,10 @@ from zoo.data import Dataset, ImageFacts
 from zoo.errors import UsageError
 from zoo.registry import Entry, build, options_of, signature_of
 from zoo.registry.signatures import checked_options
-from zoo.runs.assembly import Machine, Network, build_network, build_optimizer
 from zoo.runs.components import Component
+from zoo.runs.machine import Machine
+from zoo.runs.network import Network, build_network
+from zoo.runs.task import build_optimizer
 from zoo.testing.outcome import ContractError, NotChecked
 from zoo.training.randomness import seed_everything
 

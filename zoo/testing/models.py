@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from zoo.records.tensors import read_tensors, write_tensors
 from zoo.registry import Entry, build
-from zoo.runs.assembly import Network
+from zoo.runs.network import Network
 from zoo.runs.state import load_weights
 from zoo.testing.building import Case, inputs_of, network, seeded, sensible_size
 from zoo.testing.outcome import ContractError

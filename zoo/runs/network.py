@@ -1,0 +1,108 @@
+"""A run's model on its device, and what turns stored images into its inputs."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
+
+from zoo.config import TrainSettings
+from zoo.data import ImageFacts, Preparation
+from zoo.errors import PluginError
+from zoo.registry.entry import in_one_line
+from zoo.runs.components import Component
+from zoo.runs.machine import Machine
+from zoo.training.arithmetic import choose_memory_format, in_precision
+from zoo.training.evaluation import evaluating
+
+
+@dataclass(frozen=True)
+class Network:
+    """A model on its device, with what surrounds it.
+
+    Attributes:
+        model: The module that the plugin built; its state dict is what checkpoints hold.
+        forward: What runs it: the model, compiled or in bf16 where that was chosen.
+        prepare: Turns stored images into its inputs.
+        memory_format: Layout of its convolution weights and inputs.
+        precision: ``"fp32"`` or ``"bf16"``.
+        device: Where it is.
+    """
+
+    model: nn.Module
+    forward: nn.Module
+    prepare: Preparation
+    memory_format: torch.memory_format
+    precision: str
+    device: torch.device
+
+    def around(self, model: nn.Module) -> nn.Module:
+        """Return what runs another *model* of the same architecture in the same precision."""
+        return in_precision(model, self.precision, self.device)
+
+
+def build_network(component: Component, images: ImageFacts, machine: Machine, settings: TrainSettings) -> Network:
+    """Build the model and see that it maps images to one logit a class.
+
+    Raises:
+        UsageError: If its options are wrong.
+        PluginError: If it is no module, or gives another shape.
+    """
+    model: nn.Module = component.build(
+        num_classes=images.num_classes, in_channels=images.in_channels, image_size=images.image_size
+    )
+    if lazy := [name for name, parameter in model.named_parameters() if is_lazy(parameter)]:
+        raise PluginError(
+            f"{component.label} leaves the size of {lazy[0]!r} open; give it from in_channels and image_size"
+        )
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        raise PluginError(f"{component.label} has no trainable parameter")
+    memory_format = choose_memory_format(settings.memory_format, model, machine.device)
+    model = model.to(device=machine.device, memory_format=memory_format)  # type: ignore[call-overload]
+    size = _input_size(model, images, component)
+    prepare = Preparation(images.mean, images.std, size=size, device=machine.device, memory_format=memory_format)
+    forward = in_precision(model, machine.precision, machine.device)
+    if settings.compile:
+        forward = torch.compile(forward)  # type: ignore[assignment]
+    network = Network(model, forward, prepare, memory_format, machine.precision, machine.device)
+    check_logits(network, images, component.label)
+    return network
+
+
+def check_logits(network: Network, images: ImageFacts, label: str) -> None:
+    """Run the model on two blank images and see that it gives (2, K) logits.
+
+    Raises:
+        PluginError: If it fails or gives anything else.
+    """
+    inputs = network.prepare(torch.zeros(2, images.in_channels, *images.image_size, dtype=torch.uint8))
+    try:
+        with evaluating(network.model):
+            logits = network.around(network.model)(inputs)
+    except Exception as error:
+        raise PluginError(f"{label} fails on inputs {tuple(inputs.shape)}: {in_one_line(error)}") from error
+    expected = (2, images.num_classes)
+    if not isinstance(logits, Tensor) or tuple(logits.shape) != expected:
+        got = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+        raise PluginError(f"{label} maps inputs {tuple(inputs.shape)} to {got}; it must give logits {expected}")
+
+
+def parameter_count(model: nn.Module) -> int:
+    """Count the trainable numbers of *model*."""
+    return sum(math.prod(parameter.shape) for parameter in model.parameters() if parameter.requires_grad)
+
+
+def _input_size(model: nn.Module, images: ImageFacts, component: Component) -> tuple[int, int] | None:
+    """Return the size that the model asks for, None where it takes the images as they are."""
+    size: Any = getattr(model, "input_size", None)
+    if size is None or isinstance(size, nn.Module):
+        return None
+    try:
+        height, width = (int(length) for length in size)
+    except (TypeError, ValueError):
+        raise PluginError(f"{component.label} set input_size to {size!r}; it must be (H, W)") from None
+    return None if (height, width) == images.image_size else (height, width)

@@ -1,0 +1,162 @@
+"""Everything that the loop works with, built from a run's components."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+
+from zoo.config import Config, TrainSettings
+from zoo.data import EvaluationBatches, ImageFacts, Split, TrainingBatches, on_device
+from zoo.data.augmentation import Augmenter
+from zoo.errors import PluginError, UsageError
+from zoo.registry.entry import in_one_line
+from zoo.runs.components import Component, Components
+from zoo.runs.datasets import Splits
+from zoo.runs.network import Network
+from zoo.training.averaging import Average
+from zoo.training.fit import Task
+from zoo.training.losses import LossRecord
+from zoo.training.parameters import parameter_groups
+from zoo.training.updates import Updates
+
+Denominator = Callable[[Tensor], Any]
+
+
+def build_task(components: Components, config: Config, images: ImageFacts, splits: Splits, network: Network) -> Task:
+    """Put together everything that `fit` works with.
+
+    Raises:
+        UsageError: If an option is wrong, or the criterion cannot take what the augmentations give.
+        PluginError: If a builder fails or returns something else.
+    """
+    settings = config.train
+    criterion, denominator = build_criterion(components["criterion"], network.device)
+    augmenter = build_augmenter(components.several["augment"], images, splits.train, network, settings.seed)
+    training = TrainingBatches(
+        splits.train,
+        settings.batch_size,
+        seed=settings.seed,
+        prepare=network.prepare,
+        accumulate=settings.accumulate,
+        # The shares are taken from labels, before they are mixed: the mean over soft targets is one over samples.
+        denominator=len if augmenter is not None and augmenter.soft_targets else denominator,
+        augment=augmenter,
+    )
+    _check_criterion(components["criterion"], criterion, images.num_classes, augmenter, network.device)
+    if settings.patience is not None and splits.validation is None:
+        raise UsageError("--patience waits for a better validation accuracy, but --validation 0 holds no images out")
+    steps = settings.steps or settings.epochs * training.steps
+    optimizer = build_optimizer(components["optimizer"], network.model)
+    scheduler = components["scheduler"].build(optimizer=optimizer, total_steps=steps, steps_per_epoch=training.steps)
+    if isinstance(scheduler, ReduceLROnPlateau):
+        raise PluginError(
+            f"{components['scheduler'].label} waits for a measure, which schedulers of zoo are not given: they set the "
+            "rate step by step"
+        )
+    average = Average(network.model, settings.ema) if settings.ema is not None else None
+    return Task(
+        forward=network.forward,
+        judged=network.around(average.module if average else network.model),
+        criterion=criterion,
+        denominator=denominator,
+        updates=Updates(
+            optimizer,
+            scheduler,
+            parameters=network.model.parameters(),
+            clip_norm=settings.clip_norm,
+            average=average,
+        ),
+        training=training,
+        validation=evaluation_batches(splits.validation, settings, network) if splits.validation else None,
+        losses=LossRecord(denominator),
+        steps=steps,
+        patience=settings.patience,
+    )
+
+
+def build_criterion(
+    component: Component, device: torch.device
+) -> tuple[Callable[[Tensor, Tensor], Tensor], Denominator]:
+    """Build the criterion, and what its mean is divided by.
+
+    Raises:
+        UsageError: If its options are wrong.
+        PluginError: If it is not callable.
+    """
+    criterion = component.build()
+    if isinstance(criterion, nn.Module):
+        criterion = criterion.to(device)
+    return criterion, getattr(criterion, "denominator", len)
+
+
+def build_augmenter(
+    parts: tuple[Component, ...], images: ImageFacts, split: Split, network: Network, seed: int
+) -> Augmenter | None:
+    """Build the augmentations in their order; None where there are none.
+
+    Raises:
+        UsageError: If their options are wrong.
+    """
+    if not parts:
+        return None
+    size = network.prepare.size or images.image_size
+    augmentations = [
+        part.build(num_classes=images.num_classes, in_channels=images.in_channels, image_size=size) for part in parts
+    ]
+
+    def fetch(indices: Tensor) -> tuple[Tensor, Tensor]:
+        stored, labels = split.batch(indices)
+        return network.prepare(stored), on_device(labels, network.device)
+
+    return Augmenter(augmentations, seed=seed, num_samples=len(split), fetch=fetch)
+
+
+def build_optimizer(component: Component, model: nn.Module) -> Optimizer:
+    """Build the optimizer over the model's trainable parameters; weight decay spares biases and norms.
+
+    Raises:
+        UsageError: If its options are wrong.
+        PluginError: If its builder fails.
+    """
+    groups = parameter_groups(model)
+    # Two groups cost two kernel launches a step, so where nothing decays there is one.
+    if not component.may_decay:
+        groups = [{"params": [parameter for group in groups for parameter in group["params"]]}]
+    optimizer: Optimizer = component.build(params=groups)
+    return optimizer
+
+
+def evaluation_batches(split: Split, settings: TrainSettings, network: Network) -> EvaluationBatches:
+    """Return the batches of *split* in its own order."""
+    return EvaluationBatches(split, settings.eval_batch_size, network.prepare)
+
+
+def _check_criterion(
+    component: Component,
+    criterion: Callable[[Tensor, Tensor], Tensor],
+    classes: int,
+    augmenter: Augmenter | None,
+    device: torch.device,
+) -> None:
+    """See that the criterion gives a scalar for the targets that training will have."""
+    soft = augmenter is not None and augmenter.soft_targets
+    hard = torch.zeros(2, dtype=torch.int64, device=device)
+    targets = torch.full((2, classes), 1 / classes, device=device) if soft else hard
+    try:
+        loss = criterion(torch.zeros(2, classes, device=device), targets)
+    except Exception as error:
+        if soft:
+            raise UsageError(
+                f"{component.label} does not take the soft targets that the chosen augmentation mixes; "
+                "--criterion cross_entropy does"
+            ) from error
+        wrong = UsageError if component.options else PluginError
+        raise wrong(f"{component.label} fails on (2, {classes}) logits: {in_one_line(error)}") from error
+    if not isinstance(loss, Tensor) or loss.ndim:
+        got = f"shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
+        raise PluginError(f"{component.label} must return the mean loss as a scalar tensor, not {got}")
