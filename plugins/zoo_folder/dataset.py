@@ -85,4 +85,9 @@ def _chosen_size(sizes: Sequence[tuple[int, int]]) -> tuple[int, int]:
 
 def _read(samples: Sequence[Sample], channels: int, size: tuple[int, int]) -> zoo.TensorImages:
     images = decode([sample.path for sample in samples], channels, size)
-    return zoo.TensorImages(images, torch.tensor([sample.label for sample in samples], dtype=torch.int64))
+    return zoo.TensorImages(
+        images,
+        torch.tensor([sample.label for sample in samples], dtype=torch.int64),
+        names=[sample.name for sample in samples],
+        sizes=[sample.path.stat().st_size for sample in samples],
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -26,10 +27,11 @@ _LITTER = {"__MACOSX", "Thumbs.db", "desktop.ini", "lost+found"}
 
 
 class Sample(NamedTuple):
-    """An image file and its label, the index of its class."""
+    """An image file, its label, the index of its class, and its own name: its path below the root, alike everywhere."""
 
     path: Path
     label: int
+    name: str
 
 
 class Layout(NamedTuple):
@@ -56,17 +58,17 @@ def find_images(root: Path, test_fraction: float, seed: int) -> Layout:
     folders = _folders_in(root)
     roles = {role: folder for name, folder in folders.items() if (role := _ROLES.get(name.casefold()))}
     if not roles:
-        return _split(_classes_in(root), test_fraction, seed)
+        return _split(root, _classes_in(root), test_fraction, seed)
     if "train" not in roles:
         raise zoo.UsageError(f"{str(root)!r} has {_names(roles)} but no 'train'. {EXPECTED}.")
     train = _classes_in(roles["train"])
     if "test" not in roles and "validation" not in roles:
-        return _split(train, test_fraction, seed)
+        return _split(root, train, test_fraction, seed)
     if "test" in roles and "validation" in roles:
         for name, paths in _known(_classes_in(roles["validation"]), train, roles["validation"]).items():
             train[name] = [*train[name], *paths]
     tested = roles.get("test", roles.get("validation", root))
-    return _layout(train, _known(_classes_in(tested), train, tested))
+    return _layout(root, train, _known(_classes_in(tested), train, tested))
 
 
 def _folders_in(root: Path) -> dict[str, Path]:
@@ -127,7 +129,7 @@ def _known(
     return tested
 
 
-def _split(classes: Mapping[str, Sequence[Path]], fraction: float, seed: int) -> Layout:
+def _split(root: Path, classes: Mapping[str, Sequence[Path]], fraction: float, seed: int) -> Layout:
     """Set *fraction* of each class aside, at least one image and never all."""
     train: dict[str, Sequence[Path]] = {}
     test: dict[str, Sequence[Path]] = {}
@@ -140,14 +142,28 @@ def _split(classes: Mapping[str, Sequence[Path]], fraction: float, seed: int) ->
         shuffled = [paths[index] for index in torch.randperm(len(paths), generator=generator).tolist()]
         count = min(max(1, round(len(paths) * fraction)), len(paths) - 1)
         test[name], train[name] = sorted(shuffled[:count]), sorted(shuffled[count:])
-    return _layout(train, test)
+    return _layout(root, train, test)
 
 
-def _layout(train: Mapping[str, Sequence[Path]], test: Mapping[str, Sequence[Path]]) -> Layout:
+def _layout(root: Path, train: Mapping[str, Sequence[Path]], test: Mapping[str, Sequence[Path]]) -> Layout:
     classes = sorted(train)
     return Layout(
-        classes, *([Sample(p, k) for k, c in enumerate(classes) for p in s.get(c, ())] for s in (train, test))
+        classes,
+        *(
+            [
+                Sample(path, label, _name(path, root))
+                for label, name in enumerate(classes)
+                for path in split.get(name, ())
+            ]
+            for split in (train, test)
+        ),
     )
+
+
+def _name(path: Path, root: Path) -> str:
+    """Return the file's path below *root* as every system spells it, with bytes that are no text escaped."""
+    text = os.fsencode(path.relative_to(root).as_posix()).decode("utf-8", "backslashreplace")
+    return unicodedata.normalize("NFC", text)
 
 
 def _names(names: Mapping[str, object]) -> str:

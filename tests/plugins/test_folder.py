@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +54,14 @@ def test_train_and_test_folders_are_the_splits(root):
     assert levels(data.test) == [8, 9, 10]
     assert data.test.labels.tolist() == [0, 0, 1]
     assert data.train.images.shape == (8, 1, 6, 8)
+
+
+def test_every_image_has_its_path_for_a_name(root):
+    """It is relative to the root and composed, with its file's bytes beside it, whatever the system spells."""
+    picture(root / "test" / "dog" / unicodedata.normalize("NFD", "\u00e9.png"), 9)
+    test = folder(root=str(root)).test
+    assert test.names == ["test/cat/000.png", "test/cat/001.png", "test/dog/000.png", "test/dog/\u00e9.png"]
+    assert test.sizes[0] == (root / "test/cat/000.png").stat().st_size
 
 
 def test_it_is_built_by_name(root):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -15,6 +16,10 @@ class Split(Protocol):
     """Labelled images that are fetched a batch at a time.
 
     A split may hold its images in memory, or read them when they are asked for: only `batch` touches them.
+
+    One whose samples have names of their own may say so with two further attributes, which `TensorImages` takes as
+    arguments: ``names``, N different texts, each a sample's own and the same whatever other samples there are, such as
+    its path relative to the dataset's root, as POSIX text in NFC; and ``sizes``, the bytes of each sample's file.
     """
 
     @property
@@ -34,20 +39,37 @@ class TensorImages:
     Args:
         images: uint8 (N, C, H, W).
         labels: int64 (N,).
+        names: N different texts, each a sample's own name within the dataset, as `Split` says; None for none.
+        sizes: N numbers, the bytes of each sample's file; None where there are no files.
 
     Raises:
-        ValueError: If the shapes or types are others, or the lengths differ.
+        ValueError: If the shapes or types are others, the lengths differ, or two samples have one name.
     """
 
-    def __init__(self, images: Tensor, labels: Tensor) -> None:
+    def __init__(
+        self,
+        images: Tensor,
+        labels: Tensor,
+        *,
+        names: Sequence[str] | None = None,
+        sizes: Sequence[int] | None = None,
+    ) -> None:
         if images.dtype != torch.uint8 or images.ndim != 4:
             raise ValueError(f"images must be uint8 (N, C, H, W), not {images.dtype} {tuple(images.shape)}")
         if labels.dtype != torch.int64 or labels.shape != images.shape[:1]:
             raise ValueError(
                 f"labels must be int64 ({len(images)},), one for each image, not {labels.dtype} {tuple(labels.shape)}"
             )
+        for what, given in (("names", names), ("sizes", sizes)):
+            if given is not None and len(given) != len(images):
+                raise ValueError(f"{what} must be {len(images)}, one for each image, not {len(given)}")
+        if names is not None and len(set(names)) < len(names):
+            twice = next(name for name, count in Counter(names).items() if count > 1)
+            raise ValueError(f"two images are called {twice!r}: each must have a name of its own")
         self.images = images
         self.labels = labels
+        self.names = names
+        self.sizes = sizes
 
     def __len__(self) -> int:
         return len(self.labels)

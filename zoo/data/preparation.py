@@ -61,4 +61,4 @@ def resident(split: Split, device: torch.device | str) -> Split:
     """
     if not isinstance(split, TensorImages) or split.images.device == torch.device(device):
         return split
-    return TensorImages(split.images.to(device), split.labels.to(device))
+    return TensorImages(split.images.to(device), split.labels.to(device), names=split.names, sizes=split.sizes)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -29,6 +32,20 @@ class Subset:
     def labels(self) -> Tensor:
         """All labels, int64 (N,)."""
         return self._labels
+
+    @property
+    def names(self) -> Sequence[str] | None:
+        """Each sample's own name, or None where the split has no names."""
+        return self._chosen("names")
+
+    @property
+    def sizes(self) -> Sequence[int] | None:
+        """The bytes of each sample's file, or None where the split does not tell."""
+        return self._chosen("sizes")
+
+    def _chosen(self, attribute: str) -> list[Any] | None:
+        values = getattr(self.split, attribute, None)
+        return None if values is None else [values[index] for index in self.indices.tolist()]
 
     def __len__(self) -> int:
         return len(self.indices)
