@@ -158,11 +158,13 @@ def test_a_real_limit_on_files_keeps_the_last_good_checkpoint(before: Path) -> N
     """The system itself refuses to write on, in the middle of a tensor: OSError, nothing left, and later it works."""
     import resource
 
+    large = torch.ones(100_000)  # made here: torch's threads do not survive a fork
+
     def limited() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
         store = CheckpointStore(before / "checkpoints")
         with pytest.raises(OSError, match="too large"):
-            store.save(3, tensors={"model": {"w": torch.ones(100_000)}}, state={})
+            store.save(3, tensors={"model": {"w": large}}, state={})
         assert names_in(before) == ["step-00000001", "step-00000002"]
         save(before, 3)
         os._exit(STOPPED)
