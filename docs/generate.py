@@ -1,7 +1,8 @@
 """Write what the reference pages take from the code: commands, settings, entries, the Python interface, the loop.
 
 ``python docs/generate.py`` rewrites every block between ``<!-- generated: NAME -->`` and ``<!-- end -->`` in README.md
-and docs/; ``--check`` changes nothing and exits with 1 where a page is old. The tests do the same check.
+and docs/, and draws docs/rooms.svg; ``--check`` changes nothing and exits with 1 where a page is old. The tests do the
+same check.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import click
+import rooms
 from docstrings import api_lines, plain_text
 
 from zoo.cli.docstrings import argument_texts, first_paragraph
@@ -202,14 +204,12 @@ def regenerated(text: str) -> str:
 
 def main(arguments: Sequence[str]) -> int:
     """Rewrite the pages that are old, or with ``--check`` only name them."""
-    old = []
-    for page in pages():
-        text = page.read_text(encoding="utf-8")
-        if (new := regenerated(text)) != text:
-            old.append(page.relative_to(ROOT))
-            if "--check" not in arguments:
-                page.write_text(new, encoding="utf-8")
-    print("\n".join(map(str, old)) or "all pages are current")
+    made = {page: regenerated(page.read_text(encoding="utf-8")) for page in pages()} | {rooms.PICTURE: rooms.drawing()}
+    old = [page for page, text in made.items() if not page.exists() or page.read_text(encoding="utf-8") != text]
+    if "--check" not in arguments:
+        for page in old:
+            page.write_text(made[page], encoding="utf-8")
+    print("\n".join(str(page.relative_to(ROOT)) for page in old) or "all pages are current")
     return 1 if old and "--check" in arguments else 0
 
 

@@ -48,6 +48,17 @@ def test_every_generated_block_has_its_page(generate: ModuleType):
     assert used == set(generate.BLOCKS)
 
 
+def test_the_picture_of_the_rooms_is_current(generate: ModuleType):
+    """Every room is in it, and no arrow leads upward."""
+    picture = generate.rooms.PICTURE.read_text(encoding="utf-8")
+    assert picture == generate.rooms.drawing(), "run: python docs/generate.py"
+    files = generate.rooms.rooms()
+    assert {"errors", "registry", "training", "cli"} <= files.keys()
+    assert all(f">{room}/<" in picture or f">{room}.py<" in picture for room in files)
+    height = generate.rooms.levels(generate.rooms.arrows(files))
+    assert height["cli"] == max(height.values()) > height["training"] > height["errors"] == 0
+
+
 def test_every_public_name_is_documented(generate: ModuleType):
     """`zoo.__all__` and the headings of the page about Python are the same names."""
     page = (DOCS / "reference/python.md").read_text(encoding="utf-8")
