@@ -28,6 +28,7 @@ SMALL = ["--steps", "2", "--batch-size", "32", "--set", "data.limit=64"]
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _FILE = re.compile(r"# ([\w./-]+\.(?:py|toml))\n")
 _LISTING = ("cat ", "ls ")
+_TABLES = ("zoo list", "zoo runs", "zoo plugins")
 _BROKEN = {"walrus": "import numpie\n"}
 """Plugins that are installed while a command names them."""
 _INTERRUPTING = """import os, signal, zoo
@@ -165,7 +166,7 @@ class Reader:
         plugins |= {"interrupting": _INTERRUPTING} if interrupted else {}
         for name, source in plugins.items():
             self.site.install(name, source)
-        printed = io.StringIO()
+        printed = _Terminal() if command.startswith(_TABLES) else io.StringIO()
         with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
             for variables, arguments in zoo_commands(command):
                 self.code = _zoo(arguments, variables)
@@ -174,11 +175,18 @@ class Reader:
         return printed.getvalue().splitlines()
 
 
+class _Terminal(io.StringIO):
+    """Where tables have headings. Training prints to a pipe: a page cannot show a bar that moves."""
+
+    def isatty(self) -> bool:
+        return True
+
+
 def _zoo(arguments: list[str], variables: dict[str, str]) -> int:
     if arguments[0] == "train" and "--resume" not in arguments:
         arguments = [*arguments, *SMALL]
     before = dict(os.environ)
-    os.environ.update(variables)
+    os.environ.update({"COLUMNS": "200", **variables})
     registry.cache_clear()
     try:
         return main(arguments)
