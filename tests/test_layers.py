@@ -16,7 +16,7 @@ from zoo.registry import entries
 ROOT = Path(__file__).parents[1]
 PLUGINS = sorted(path.name for path in (ROOT / "plugins").iterdir() if (path / "__init__.py").is_file())
 LAYERS = [
-    {"zoo.errors", "zoo.shared", "zoo.progress_bar"},
+    {"zoo.errors", "zoo.shared", "zoo.progress_bar", "zoo.typed"},
     {"zoo.registry", "zoo.config", "zoo.files"},
     {"zoo.data", "zoo.inspection", "zoo.records"},
     {"zoo.training", "zoo.reports"},

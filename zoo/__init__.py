@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from zoo.data import TensorImages as TensorImages
     from zoo.data.augmentation import Draws as Draws
     from zoo.errors import DamagedError as DamagedError
+    from zoo.errors import DamagedFilesError as DamagedFilesError
     from zoo.errors import PluginError as PluginError
     from zoo.errors import UsageError as UsageError
     from zoo.errors import ZooError as ZooError
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "DamagedError": "zoo.errors",
+    "DamagedFilesError": "zoo.errors",
     "Dataset": "zoo.data",
     "Draws": "zoo.data.augmentation",
     "PluginError": "zoo.errors",

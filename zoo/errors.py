@@ -7,7 +7,9 @@ that says what was given, where, and what to do next. Anything else that escapes
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+
+_NAMED = 20  # damaged files that a message names beside the first
 
 
 class ZooError(Exception):
@@ -32,6 +34,22 @@ class DamagedError(ZooError):
     """Something exists but is damaged: a data file, an image, a checkpoint."""
 
     exit_code = 4
+
+
+class DamagedFilesError(DamagedError):
+    """Several files are damaged, and all are named at once.
+
+    Args:
+        faults: What is wrong with each file, by its path, in the order in which they are to be told; at least one.
+        cure: What to do about them, in a sentence.
+    """
+
+    def __init__(self, faults: Mapping[str, ZooError], cure: str = "") -> None:
+        self.faults, self.cure = dict(faults), cure
+        fault, *_ = self.faults.values()
+        others = list(self.faults)[1:]
+        said = " ".join(filter(None, [f"{str(fault).rstrip('.')}.", cure]))
+        super().__init__(f"{said}{_others(others)}" if others else said)
 
 
 class Interrupted(ZooError):  # noqa: N818 - it reports a request, not a fault
@@ -78,6 +96,13 @@ class AmbiguousNameError(UsageError):
     def __init__(self, what: str, name: str, choices: Sequence[str]) -> None:
         self.what, self.name, self.choices = what, name, tuple(choices)
         super().__init__(f"{what} {name!r} is offered by several plugins; give the full name: {', '.join(choices)}")
+
+
+def _others(paths: Sequence[str]) -> str:
+    """Return the rest of a message about damaged files: how many more, and their names, the first of very many."""
+    shown = paths if debugging() else paths[:_NAMED]
+    end = "" if len(shown) == len(paths) else f"\n  and {len(paths) - len(shown):,} more; ZOO_DEBUG=1 names all"
+    return f" ({len(paths):,} more such files)" + "".join(f"\n  {path!r}" for path in shown) + end
 
 
 def debugging() -> bool:

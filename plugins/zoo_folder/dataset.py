@@ -10,8 +10,8 @@ from pathlib import Path
 import torch
 
 import zoo
-from zoo_folder.decoding import decode, probe, statistics
-from zoo_folder.layout import EXPECTED, Sample, find_images
+from zoo_folder.decoding import decode, every_damage, probe, statistics
+from zoo_folder.layout import EXPECTED, Layout, Sample, find_images
 from zoo_folder.memory import check_fits
 
 LARGEST_COMMON = 512  # pixels a side up to which images of one size keep it
@@ -48,7 +48,7 @@ def folder(
 
     Raises:
         UsageError: If *root* is not given, is no folder, or is laid out otherwise, or another option cannot be.
-        DamagedError: If a file is no image, or a damaged one.
+        DamagedFilesError: If files are no images, or damaged ones: all of them at once.
         ZooError: If the images do not fit into memory.
     """
     if root is None:
@@ -57,15 +57,25 @@ def folder(
         raise zoo.UsageError(f"test_fraction must be above 0 and below 1, not {test_fraction!r}")
     wanted = None if size is None else _checked_size(size)
     layout = find_images(Path(root).expanduser(), test_fraction, seed)
+    try:
+        train, test = _splits(layout, wanted, color)
+    except zoo.DamagedFilesError as error:
+        raise every_damage([sample.path for sample in (*layout.train, *layout.test)], error) from error
+    mean, std = statistics(train.images)
+    return zoo.Dataset(train, test, layout.classes, mean, std)
+
+
+def _splits(
+    layout: Layout, wanted: tuple[int, int] | None, color: bool | None
+) -> tuple[zoo.TensorImages, zoo.TensorImages]:
+    """Decode the training and the test images, in the shape that is asked for or else chosen."""
     if wanted is None or color is None:
         headers = probe([sample.path for sample in layout.train])
         color = any(channels == 3 for channels, *_ in headers) if color is None else color
         wanted = wanted or _chosen_size([(height, width) for _, height, width in headers])
     channels = 3 if color else 1
     check_fits(len(layout.train) + len(layout.test), channels, wanted)
-    train, test = (_read(samples, channels, wanted) for samples in (layout.train, layout.test))
-    mean, std = statistics(train.images)
-    return zoo.Dataset(train, test, layout.classes, mean, std)
+    return _read(layout.train, channels, wanted), _read(layout.test, channels, wanted)
 
 
 def _checked_size(size: int | list[int]) -> tuple[int, int]:

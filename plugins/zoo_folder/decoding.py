@@ -13,6 +13,8 @@ from torch import Tensor
 
 import zoo
 
+CURE = "Remove it, or begin its name with a dot."
+
 _AT_ONCE = 8  # images that a thread takes before it reports, and before it sees an interruption
 
 
@@ -20,7 +22,7 @@ def probe(paths: Sequence[Path]) -> list[tuple[int, int, int]]:
     """Return each image's (C, H, W), from their headers.
 
     Raises:
-        DamagedError: If some are no images; it names the first ones.
+        DamagedFilesError: If some are no images.
     """
     found: list[tuple[int, int, int]] = [(0, 0, 0)] * len(paths)
 
@@ -36,7 +38,7 @@ def decode(paths: Sequence[Path], channels: int, size: tuple[int, int]) -> Tenso
     """Return the images as uint8 (N, C, H, W), resized to *size*, (H, W).
 
     Raises:
-        DamagedError: If some are damaged; it names the first ones.
+        DamagedFilesError: If some are damaged.
     """
     images = torch.empty((len(paths), channels, *size), dtype=torch.uint8)
 
@@ -45,6 +47,24 @@ def decode(paths: Sequence[Path], channels: int, size: tuple[int, int]) -> Tenso
 
     _for_each(paths, read, "decoding images")
     return images
+
+
+def every_damage(paths: Sequence[Path], found: zoo.DamagedFilesError) -> zoo.DamagedFilesError:
+    """Return what is wrong with any of the images, so that they can be mended in one go.
+
+    Args:
+        paths: All images of the dataset. They are decoded, whichever were before: it is the end of the command.
+        found: What one stage came upon: headers alone, or one split.
+    """
+
+    def read(index: int) -> None:
+        zoo.read_image(paths[index], channels=1, size=(8, 8))
+
+    try:
+        _for_each(paths, read, "looking for damaged images")
+    except zoo.DamagedFilesError as error:
+        return zoo.DamagedFilesError({**error.faults, **found.faults}, CURE)
+    return found
 
 
 def statistics(images: Tensor) -> tuple[list[float], list[float]]:
@@ -69,14 +89,14 @@ def statistics(images: Tensor) -> tuple[list[float], list[float]]:
 
 def _for_each(paths: Sequence[Path], work: Callable[[int], None], title: str) -> None:
     """Call *work* with every index, in threads: Pillow decodes and resizes outside the interpreter's lock."""
-    faults: dict[int, zoo.ZooError] = {}
+    faults: dict[str, zoo.ZooError] = {}
 
     def take(indices: range) -> int:
         for index in indices:
             try:
                 work(index)
-            except zoo.ZooError as error:
-                faults[index] = error
+            except (zoo.DamagedError, zoo.UsageError) as error:
+                faults[str(paths[index])] = error
         return len(indices)
 
     parts = [range(i, min(i + _AT_ONCE, len(paths))) for i in range(0, len(paths), _AT_ONCE)]
@@ -89,6 +109,4 @@ def _for_each(paths: Sequence[Path], work: Callable[[int], None], title: str) ->
         # On an interruption the images that wait are given up, not decoded first.
         pool.shutdown(cancel_futures=True)
     if faults:
-        _, first = min(faults.items())
-        more = f" ({len(faults) - 1:,} more such files.)" if len(faults) > 1 else ""
-        raise type(first)(f"{str(first).rstrip('.')}. Remove it, or begin its name with a dot.{more}")
+        raise zoo.DamagedFilesError({name: faults[name] for name in map(str, paths) if name in faults}, CURE)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
+from zoo.config import parse_assignment
 from zoo.errors import UnknownNameError, UsageError
 from zoo.registry import REQUIRED, Entry, options_of, signature_of
 from zoo.registry.signatures import checked_options, fits
@@ -114,6 +116,47 @@ def test_a_list_becomes_a_tuple_where_the_builder_wants_one():
     def pair(betas: tuple[float, float] = (0.9, 0.99), rest: list[int] = []) -> None: ...  # noqa: B006
 
     assert _checked(pair, betas=[0.5, 1], rest=[1]) == {"betas": (0.5, 1), "rest": [1]}
+
+
+@pytest.mark.parametrize("text", ["2024", "2024-01-15", "1e3", "true", "0x10", "inf", "10:30:00", "007", "plain"])
+def test_what_looks_like_a_number_is_text_where_text_is_wanted(text: str):
+    """Folders are called so, and the option's type says which is meant."""
+
+    def reader(
+        root: str = "", folder: str | None = None, path: Path | str | None = None, untyped="", size: int | None = None
+    ) -> None: ...
+
+    for option in ("root", "folder", "path"):
+        given = parse_assignment(f"data.{option}={text}")["data"]
+        assert _checked(reader, **given) == {option: text}
+    if text != "true":  # which a truth value may mean, too, where no type is stated
+        assert _checked(reader, **parse_assignment(f"data.untyped={text}")["data"]) == {"untyped": text}
+
+
+@pytest.mark.parametrize(
+    ("text", "annotation", "expected"),
+    [
+        ("3", int | str, 3),
+        ("1e3", float, 1000.0),
+        ("3", float, 3),
+        ("true", bool | str, True),
+        ("true", str | None, "true"),
+        ("2.5", int | str, "2.5"),
+        ('"3"', str, "3"),
+        ("[3, 4]", list[int], [3, 4]),
+        ("max", Literal["max"], "max"),
+        ("5", Any, 5),
+    ],
+)
+def test_a_number_stays_one_where_one_is_taken(text: str, annotation: Any, expected: object):
+    """And the builder gets a plain one."""
+
+    def taking(x=None) -> None: ...
+
+    taking.__annotations__["x"] = annotation
+    found = _checked(taking, **parse_assignment(f"model.x={text}")["model"])["x"]
+    assert found == expected
+    assert type(found) is type(expected)
 
 
 def test_an_option_that_the_builder_does_not_take_is_an_error_with_a_suggestion():

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import sys
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -10,12 +12,32 @@ import click
 
 SCHEMA = 1
 
+_BREAKING = {"Cc", "Zl", "Zp"}  # control characters, tabs and line ends among them, and Unicode's own line ends
+
 
 def write_json(document: Mapping[str, Any]) -> None:
-    """Print a JSON document that states its schema; what JSON cannot say is written as Python shows it."""
+    """Print a JSON document that states its schema; what JSON cannot say is written as Python shows it.
+
+    It is ASCII, with escapes: so it is valid whatever the terminal's encoding, and with file names that no encoding
+    has. A number that JSON has not, such as the loss of a run that diverged, is null.
+    """
     import json
 
-    click.echo(json.dumps({"schema": SCHEMA, **document}, indent=2, ensure_ascii=False, default=repr))
+    click.echo(json.dumps(_finite({"schema": SCHEMA, **document}), indent=2, allow_nan=False, default=repr))
+
+
+def one_line(text: str) -> str:
+    """Return *text* with escapes for what would break a line or a column of it, or cannot be written."""
+    shown = text.encode("utf-8", "backslashreplace").decode()
+    return "".join(repr(c)[1:-1] if unicodedata.category(c) in _BREAKING else c for c in shown)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def write_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

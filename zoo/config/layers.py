@@ -71,7 +71,7 @@ class Layer:
     def _limit(self, value: Any) -> int:
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
             raise UsageError(f"{self.source}: data.limit must be a whole number of at least 1, not {value!r}")
-        return value
+        return int(value)
 
 
 def layer_of(argument: str, value: Any, source: str) -> Layer:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import UsageError
+from zoo.typed import text_of, typed
 
 
 def checked_value(setting: dataclasses.Field[Any], value: Any, source: str) -> Any:
@@ -47,8 +48,8 @@ def converted(value: Any, kinds: set[str]) -> Any:
         return int(value)
     if "float" in kinds and (isinstance(value, str) or hasattr(value, "__float__")):
         return float(value)
-    if "str" in kinds and isinstance(value, str):
-        return value
+    if "str" in kinds and (text := text_of(value)) is not None:
+        return text
     raise ValueError
 
 
@@ -89,7 +90,7 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def parse_assignment(text: str) -> dict[str, Any]:
-    """Read ``model.p=0.5`` into ``{"model": {"p": 0.5}}``. The value is TOML, or else text.
+    """Read ``model.p=0.5`` into ``{"model": {"p": 0.5}}``. The value is TOML, or else text; a number keeps its text.
 
     Raises:
         UsageError: If *text* has no key, no section or no ``=``.
@@ -118,6 +119,6 @@ def _toml_value(text: str) -> Any:
     import tomllib
 
     try:
-        return tomllib.loads(f"value = {text}")["value"]
+        return typed(tomllib.loads(f"value = {text}")["value"], text)
     except tomllib.TOMLDecodeError:
         return text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import os
 import re
 import types
 from collections.abc import Callable, Mapping, Sequence
@@ -13,6 +14,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 from zoo.errors import UnknownNameError, UsageError
 from zoo.registry.entry import Entry
 from zoo.registry.kinds import kind_named
+from zoo.typed import plain, text_of
 
 REQUIRED: Any = inspect.Parameter.empty
 _KEYWORDS = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
@@ -93,6 +95,8 @@ def options_of(entry: Entry) -> list[Option]:
 def checked_options(entry: Entry, signature: Signature, options: Mapping[str, Any]) -> dict[str, Any]:
     """Return the user's options as the builder wants them: a list becomes a tuple where it asks for one.
 
+    What was typed as a number stays text where text is asked for, so that folders may be called 2024 or 1e3.
+
     Raises:
         UnknownNameError: If the builder does not take an option.
         UsageError: If an option is zoo's to give, or its value has another type than the signature states.
@@ -137,13 +141,32 @@ def _sequence_fits(value: Any, origin: Any, arguments: tuple[Any, ...]) -> bool:
 
 
 def _fitted(entry: Entry, option: Option | None, name: str, value: Any) -> Any:
-    annotation = option.annotation if option else None
-    if option is None or annotation is None or (value is None and option.default is None):
+    if option is None:
+        return plain(value)
+    annotation = option.annotation
+    if annotation is None:  # then its default says what it is, but nothing that a truth value could not stand in for
+        return value if isinstance(value, bool) else _text_or_number(value, type(option.default))
+    value = _text_or_number(value, annotation)
+    if value is None and option.default is None:
         return value
     if not fits(value, annotation):
         raise UsageError(f"{entry} takes {name!r} as {option.type_name}, not {value!r}")
     wants_tuple = (get_origin(annotation) or annotation) is tuple
     return tuple(value) if wants_tuple and isinstance(value, list) else value
+
+
+def _text_or_number(value: Any, annotation: Any) -> Any:
+    """Return the text that was typed for a value where text or a path is wanted, and no such number."""
+    choices = _choices(annotation)
+    textual = [choice for choice in choices if isinstance(choice, type) and issubclass(choice, (str, os.PathLike))]
+    text = text_of(value)
+    if text is None or not textual or any(fits(value, choice) for choice in choices if choice not in textual):
+        return plain(value)
+    return text
+
+
+def _choices(annotation: Any) -> tuple[Any, ...]:
+    return get_args(annotation) if get_origin(annotation) in (Union, types.UnionType) else (annotation,)
 
 
 def _parameters(target: Callable[..., Any]) -> Mapping[str, inspect.Parameter] | None:

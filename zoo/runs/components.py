@@ -153,7 +153,8 @@ def _found(section: str, choice: Choice) -> Component:
         )
     kind = _KIND_OF[section]
     entry = registry().find(kind.plural, choice.name)
-    return _with_defaults(entry, entry.full_name, _located(choice.options) if section == "data" else choice.options)
+    options = checked_options(entry, signature_of(entry), choice.options)
+    return _with_defaults(entry, entry.full_name, _located(options) if section == "data" else options)
 
 
 def _located(options: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -163,7 +164,6 @@ def _located(options: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _with_defaults(entry: Entry, name: str, options: Mapping[str, Any]) -> Component:
-    checked_options(entry, signature_of(entry), options)
     # What the entry itself binds goes with its name, so it is no option of the record.
     known = [option for option in options_of(entry) if option.name not in entry.arguments and _fits_toml(option)]
     complete = {option.name: option.default for option in known} | dict(options)
@@ -187,7 +187,7 @@ def _given(section: str, value: Any, choice: Choice) -> Component:
     entry = Entry(
         _KIND_OF[section].plural, name.removeprefix(GIVEN), value, "", {}, False, "python", "this program", ""
     )
-    return _with_defaults(entry, name, choice.options)
+    return _with_defaults(entry, name, checked_options(entry, signature_of(entry), choice.options))
 
 
 def _is_builder(section: str, value: Any) -> bool:
