@@ -156,6 +156,25 @@ def test_the_best_epoch_by_validation_accuracy_is_kept_and_tested():
     assert len(kept) <= 3
 
 
+@pytest.mark.parametrize(
+    ("select", "measure", "best"),
+    [("balanced", "val_balanced_accuracy", max), ("loss", "val_loss", min), ("accuracy", "val_accuracy", max)],
+)
+def test_what_is_selected_is_kept_and_named(select, measure, best):
+    """The summary's best epoch is the one that the chosen measure says, and its name stands beside it."""
+    run = train(epochs=8, lr=0.3, optimizer="sgd", scheduler="constant", select=select, validation=0.3)
+    measures = [getattr(result, measure) for result in run.metrics]
+    assert (run.summary["select"], run.summary["best_epoch"]) == (select, measures.index(best(measures)) + 1)
+    assert run.summary[measure] == best(measures)
+
+
+def test_patience_waits_for_what_is_selected():
+    """A run whose loss falls on while its accuracy stands still goes on with --select loss alone."""
+    settings = {"epochs": 12, "patience": 2, "lr": 1e-5, "optimizer": "sgd", "scheduler": "constant"}
+    assert train(**settings, select="loss").summary["epochs"] == 12
+    assert train(**settings).summary["epochs"] == 3
+
+
 def test_without_validation_the_last_epoch_is_the_best():
     """Nothing is held out, and the metrics say so."""
     run = train(validation=0)
@@ -313,7 +332,7 @@ def test_too_little_room_is_told_before_the_run(monkeypatch):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"patience": 2, "validation": 0}, "--patience waits for a better validation accuracy"),
+        ({"patience": 2, "validation": 0}, "--patience waits for a better validation"),
         ({"restart": True}, "restart needs out"),
         ({"model": "mlp", "data": "mnist", "batch_size": 1, "options": {"data.limit": 4}}, "--batch-size 2"),
     ],

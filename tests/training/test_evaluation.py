@@ -32,6 +32,17 @@ def test_metrics_are_those_of_the_whole_set_at_once(count, batch_size):
     assert found.accuracy == float((logits.argmax(1) == split.labels).double().mean())
 
 
+@given(count=st.integers(1, 40), batch_size=st.integers(1, 50))
+def test_balanced_accuracy_is_the_mean_recall_of_the_classes_that_are_there(count, batch_size):
+    """As scikit-learn computes it, whatever the batches; a class without samples does not count."""
+    net, split, prepare = model(), small_split(count), preparation()
+    split.labels[: count // 2] = 0  # uneven classes, perhaps not all of them
+    found = evaluate(net, EvaluationBatches(split, batch_size, prepare), nn.CrossEntropyLoss())
+    predicted = net.eval()(prepare(split.images)).argmax(1)
+    recalls = [float((predicted[split.labels == k] == k).double().mean()) for k in split.labels.unique().tolist()]
+    assert found.balanced_accuracy == pytest.approx(sum(recalls) / len(recalls), rel=1e-12)
+
+
 def test_two_evaluations_give_equal_bits_and_leave_the_state_dict_unchanged():
     """Evaluating neither moves batch norm's estimates nor depends on having been done before."""
     net, batches = model(), EvaluationBatches(small_split(30), 7, preparation())

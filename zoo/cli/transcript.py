@@ -87,6 +87,8 @@ class Transcript(Silence):
         parts = [f"epoch {result.epoch:>{len(str(epochs))}}/{epochs}", f"loss {result.loss:.4f}"]
         if result.val_loss is not None and result.val_accuracy is not None:
             parts += [f"val loss {result.val_loss:.4f}", f"val accuracy {result.val_accuracy:.2%}".replace("%", " %")]
+        if self._run.get("select") == "balanced" and result.val_balanced_accuracy is not None:
+            parts.append(f"balanced {result.val_balanced_accuracy:.2%}".replace("%", " %"))
         parts += [f"{result.samples_per_second:>7,.0f} images/s", _clock(result.seconds)]
         self._print("  ".join(parts))
         self._bar = None  # the next epoch has its own
@@ -140,10 +142,12 @@ def _clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
+def _best(summary: Mapping[str, Any]) -> str:
+    by = {"balanced": " by balanced accuracy", "loss": " by loss"}.get(summary.get("select", "accuracy"), "")
+    return f"best epoch{by} {summary['best_epoch']}"
+
+
 def _accuracy(summary: Mapping[str, Any]) -> str:
     accuracy, samples = summary["test_accuracy"], summary["test"]
     error = standard_error(accuracy, samples)
-    return (
-        f"Test accuracy {100 * accuracy:.2f} % +- {100 * error:.2f} on {samples:,} images "
-        f"(best epoch {summary['best_epoch']})."
-    )
+    return f"Test accuracy {100 * accuracy:.2f} % +- {100 * error:.2f} on {samples:,} images ({_best(summary)})."

@@ -133,7 +133,12 @@ class TrainSettings:
         check=lambda value: 0 <= value < 1,
         rule="a number from 0 to below 1",
     )
-    patience: int | None = _setting(None, "Stop after N epochs without a better validation accuracy.", **_at_least(1))
+    select: str = _setting(
+        "accuracy",
+        "What makes an epoch the best, on the validation images; balanced: the mean of the classes' accuracies.",
+        **_one_of("accuracy", "balanced", "loss"),
+    )
+    patience: int | None = _setting(None, "Stop after N epochs without a better validation (--select).", **_at_least(1))
     log_every: int | None = _setting(None, "Print the mean loss of every N batches.", **_at_least(1))
     checkpoint_every: str = _setting(
         "1epoch",

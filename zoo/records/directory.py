@@ -18,7 +18,7 @@ from zoo.config import Config, Layer
 from zoo.errors import DamagedError, UsageError
 from zoo.records.checkpoints import Checkpoint, CheckpointStore
 from zoo.records.disk import DISK, parse_json, read_bytes, write_atomic
-from zoo.records.epochs import EpochResult, results_from
+from zoo.records.epochs import EpochResult, result_of, results_from
 
 CONFIG = "config.toml"
 ENVIRONMENT = "environment.json"
@@ -185,17 +185,18 @@ class RunDirectory:
             raise UsageError(f"{self} has no checkpoint yet; 'zoo train --resume {self}' goes on with it")
         results = results_from(last.state)
         best_epoch = last.state["progress"].get("best_epoch")
-        if not isinstance(best_epoch, int) or not 0 <= best_epoch <= len(results):
+        best_result = result_of(results, best_epoch) if isinstance(best_epoch, int) else None
+        if best_result is None and (results or best_epoch != 0):
             raise DamagedError(f"{last.path} misstates the best epoch: {best_epoch!r} of {len(results)}")
-        if which == "last" or not best_epoch:
+        if which == "last" or best_result is None:
             return last
-        if self.checkpoints.damages and (self.read_summary().get("best_epoch") or 0) > len(results):
+        if self.checkpoints.damages and (self.read_summary().get("best_epoch") or 0) > results[-1].epoch:
             # An older checkpoint knows of an older best epoch, whose numbers would pass for the run's.
             raise DamagedError(
                 f"{self.checkpoints.damages[0]}. No earlier one holds the best epoch; "
                 f"--checkpoint last takes step {last.step}"
             )
-        step = results[best_epoch - 1].step
+        step = best_result.step
         best = last if step == last.step else self.checkpoints.at(step)
         if best is None:
             raise DamagedError(f"{self} has lost its best checkpoint, step {step}; --checkpoint last takes {last.step}")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from zoo.errors import DamagedError
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class EpochResult:
     """One finished epoch: a row of metrics.csv.
 
@@ -19,6 +19,8 @@ class EpochResult:
         loss: Mean training loss over the epoch's samples, as they were trained on.
         val_loss: Mean over the validation samples; None without validation.
         val_accuracy: In [0, 1]; None without validation.
+        val_balanced_accuracy: The mean of the classes' accuracies, in [0, 1]; None without validation, and in a run of
+            a zoo that did not measure it yet.
         lr: The rate of the epoch's last step.
         samples_per_second: Training images a second; validation and saving left out.
         seconds: Training, validation and saving since the run began.
@@ -29,9 +31,15 @@ class EpochResult:
     loss: float
     val_loss: float | None
     val_accuracy: float | None
+    val_balanced_accuracy: float | None = None
     lr: float
     samples_per_second: float
     seconds: float
+
+
+def result_of(results: Sequence[EpochResult], epoch: int) -> EpochResult | None:
+    """Return the result of *epoch*; None where it is not among them."""
+    return next((result for result in results if result.epoch == epoch), None)
 
 
 def results_from(state: Mapping[str, Any]) -> list[EpochResult]:

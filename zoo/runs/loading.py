@@ -50,7 +50,7 @@ def load_run(
 
     Args:
         run: The run's directory.
-        which: ``"best"`` for the epoch with the best validation accuracy, ``"last"`` for the newest.
+        which: ``"best"`` for the epoch that validated best, ``"last"`` for the newest.
         objects: Objects by section that stood in place of names.
 
     Raises:

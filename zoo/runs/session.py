@@ -14,7 +14,7 @@ from zoo.config import Config, Interval
 from zoo.data import ImageFacts
 from zoo.errors import DamagedError, Interrupted, UsageError, ZooError
 from zoo.records.directory import RunDirectory
-from zoo.records.epochs import EpochResult
+from zoo.records.epochs import EpochResult, result_of
 from zoo.registry.entry import in_one_line
 from zoo.runs.components import Components
 from zoo.runs.datasets import Splits
@@ -223,9 +223,8 @@ class Session:
             self._save_failed = True
 
     def _best_step(self) -> int | None:
-        if not self.progress.best_epoch:
-            return None
-        return self.progress.results[self.progress.best_epoch - 1].step
+        best = result_of(self.progress.results, self.progress.best_epoch)
+        return best.step if best else None
 
     def _steps_to_keep(self) -> set[int]:
         """The last two checkpoints and the best."""

@@ -12,6 +12,7 @@ from torch import nn
 from zoo.config import SINGLE, Config
 from zoo.data import ImageFacts
 from zoo.records.directory import RunDirectory
+from zoo.records.epochs import result_of
 from zoo.runs.components import Components
 from zoo.runs.datasets import Splits
 from zoo.runs.network import Network, parameter_count
@@ -48,6 +49,7 @@ def description(
         "epochs": task.epochs,
         "steps_per_epoch": task.training.steps,
         "steps": task.steps,
+        "select": task.select,
         "lr": task.updates.optimizer.defaults.get("lr"),
         "fused": bool(task.updates.optimizer.defaults.get("fused")),
         "image_size": images.image_size,
@@ -69,16 +71,20 @@ def summary_of(run: Mapping[str, Any], progress: Progress, status: str, test: Me
         test: What the best epoch's weights did on the test set; None where that was not measured.
     """
     results = progress.results
-    best = results[progress.best_epoch - 1] if progress.best_epoch else None
+    best = result_of(results, progress.best_epoch)
     return {
         "schema": SCHEMA,
         "status": status,
         **{key: run[key] for key in (*SINGLE, "parameters", "train", "validation", "test")},
-        "epochs": len(results),
+        "epochs": progress.epoch,
         "steps": progress.step,
+        "select": run["select"],
         "best_epoch": best.epoch if best else None,
+        "val_loss": _finite(best.val_loss) if best and best.val_loss is not None else None,
         "val_accuracy": best.val_accuracy if best else None,
+        "val_balanced_accuracy": best.val_balanced_accuracy if best else None,
         "test_accuracy": test.accuracy if test else None,
+        "test_balanced_accuracy": test.balanced_accuracy if test else None,
         "test_loss": _finite(test.loss) if test else None,
         "samples_per_second": statistics.median(r.samples_per_second for r in results) if results else None,
         "seconds": progress.seconds,

@@ -49,7 +49,7 @@ def build_task(components: Components, config: Config, images: ImageFacts, split
     )
     _check_criterion(components["criterion"], criterion, images.num_classes, augmenter, network.device)
     if settings.patience is not None and splits.validation is None:
-        raise UsageError("--patience waits for a better validation accuracy, but --validation 0 holds no images out")
+        raise UsageError("--patience waits for a better validation, but --validation 0 holds no images out")
     steps = settings.steps or settings.epochs * training.steps
     optimizer = build_optimizer(components["optimizer"], network.model)
     scheduler = components["scheduler"].build(optimizer=optimizer, total_steps=steps, steps_per_epoch=training.steps)
@@ -76,6 +76,7 @@ def build_task(components: Components, config: Config, images: ImageFacts, split
         losses=LossRecord(denominator),
         steps=steps,
         patience=settings.patience,
+        select=settings.select,
     )
 
 

@@ -32,6 +32,7 @@ _RUN = {
     "epochs": 2,
     "steps_per_epoch": 430,
     "steps": 860,
+    "select": "accuracy",
     "lr": 0.003,
     "fused": True,
     "image_size": (28, 28),
@@ -53,13 +54,19 @@ _SUMMARY = {
     "test": 10_000,
     "epochs": 2,
     "steps": 860,
+    "select": "accuracy",
     "best_epoch": 2,
+    "val_loss": 0.06,
     "val_accuracy": 0.98,
+    "val_balanced_accuracy": 0.98,
     "test_accuracy": 0.98,
+    "test_balanced_accuracy": 0.98,
     "test_loss": 0.06,
     "samples_per_second": 9_000.0,
     "seconds": 14.0,
 }
+
+_UNVALIDATED = dict.fromkeys(("val_loss", "val_accuracy", "val_balanced_accuracy"))
 
 
 def check_hooks(entry: Entry) -> str:
@@ -105,7 +112,7 @@ def _follow(entry: Entry | Plugin, made: Callable[[], Any]) -> None:
         run = {**_RUN, "directory": str(Path(folder))}
         observer = made()
         _tell(entry, observer, "run_started", run=run)
-        _tell(entry, observer, "epoch_finished", run=run, epoch={**_epoch(1), "val_loss": None, "val_accuracy": None})
+        _tell(entry, observer, "epoch_finished", run=run, epoch={**_epoch(1), **_UNVALIDATED})
         error = {"type": "NonFiniteLossError", "message": "the loss became nan at step 431", "exit_code": 1}
         _tell(entry, observer, "run_failed", run=run, error=error)
 
@@ -154,6 +161,7 @@ def _epoch(number: int) -> dict[str, Any]:
         "loss": 0.2 / number,
         "val_loss": 0.1 / number,
         "val_accuracy": 1 - 0.04 / number,
+        "val_balanced_accuracy": 1 - 0.05 / number,
         "lr": 0.003 / number,
         "samples_per_second": 9_000.0,
         "seconds": 7.0 * number,

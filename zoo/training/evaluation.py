@@ -22,12 +22,14 @@ class Metrics:
         accuracy: Share of the samples whose largest logit is the label's, in [0, 1].
         top5_accuracy: Share whose label is among the five largest, in [0, 1]; None with five classes or fewer,
             where it would say nothing.
+        balanced_accuracy: The mean of the accuracies of the classes that have samples, in [0, 1].
         samples: How many were evaluated.
     """
 
     loss: float
     accuracy: float
     top5_accuracy: float | None
+    balanced_accuracy: float
     samples: int
 
 
@@ -66,27 +68,38 @@ def evaluate(
         criterion: Maps logits and labels to the mean loss over the batch.
         denominator: What that mean was divided by: maps labels to a number.
     """
-    losses, weights, hits, sizes = [], [], [], []
+    losses, weights, hits, classes, sizes = [], [], [], [], []
     with evaluating(model):
         for inputs, labels in batches:
             logits = model(inputs)
             losses.append(criterion(logits, labels))
             weights.append(denominator(labels))
             hits.append(_hits(logits, labels))
+            classes.append(labels)
             sizes.append(len(labels))
     samples, counted = sum(sizes), as_numbers(weights)  # only now does anything wait for the device
     total = math.fsum(counted)
     summed = math.fsum(map(float.__mul__, as_numbers(losses), counted))
-    correct, in_five = torch.stack(hits).sum(0).tolist()
+    found = torch.cat(hits)
+    correct, in_five = found.sum(0).tolist()
     return Metrics(
         loss=summed / total if total else summed,
         accuracy=correct / samples,
         top5_accuracy=in_five / samples if logits.shape[1] > 5 else None,
+        balanced_accuracy=_balanced(found[:, 0], torch.cat(classes)),
         samples=samples,
     )
 
 
 def _hits(logits: Tensor, labels: Tensor) -> Tensor:
-    """Count the samples whose label has the largest logit, and one of the five largest: int64 (2,)."""
+    """Tell for each sample whether its label has the largest logit, and one of the five largest: bool (N, 2)."""
     top = logits.topk(min(5, logits.shape[1]), dim=1).indices.eq(labels.unsqueeze(1))  # (N, 5)
-    return torch.stack([top[:, 0].sum(), top.sum()])
+    return torch.stack([top[:, 0], top.any(1)], dim=1)
+
+
+def _balanced(right: Tensor, labels: Tensor) -> float:
+    """Return the mean, over the classes that have samples, of the share that is *right*, bool (N,)."""
+    there = torch.bincount(labels).tolist()
+    hits = torch.bincount(labels[right], minlength=len(there)).tolist()
+    shares = [hit / count for hit, count in zip(hits, there, strict=True) if count]
+    return math.fsum(shares) / len(shares)

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from torch import Tensor, nn
 
 from zoo.data import Batch, EvaluationBatches, TrainingBatches
-from zoo.records.epochs import EpochResult
+from zoo.records.epochs import EpochResult, result_of
 from zoo.training.evaluation import Metrics, evaluate
 from zoo.training.loop import train_epoch
 from zoo.training.losses import LossRecord, NonFiniteLossError
@@ -28,7 +28,7 @@ class Progress:
         step: Optimizer steps taken.
         lrs: The rate of each step of the current epoch.
         results: The finished epochs.
-        best_epoch: The epoch with the best validation accuracy, the earliest of equals; the last without validation.
+        best_epoch: The epoch that validated best, the earliest of equals; the last without validation.
         train_seconds: Spent in the current epoch's steps.
         seconds: Spent in all.
     """
@@ -70,7 +70,8 @@ class Task:
         validation: The validation batches; None without.
         losses: The losses of the current epoch.
         steps: Optimizer steps of the whole run.
-        patience: Epochs without a better validation accuracy before the run stops; None for no such rule.
+        patience: Epochs without a better validation before the run stops; None for no such rule.
+        select: What makes a validation better: ``"accuracy"``, ``"balanced"`` or ``"loss"``.
     """
 
     forward: nn.Module
@@ -83,6 +84,7 @@ class Task:
     losses: LossRecord
     steps: int
     patience: int | None = None
+    select: str = "accuracy"
 
     @property
     def epochs(self) -> int:
@@ -199,12 +201,12 @@ def _close_epoch(task: Task, progress: Progress, metrics: Metrics | None) -> Epo
         loss=task.losses.mean(),
         val_loss=metrics.loss if metrics else None,
         val_accuracy=metrics.accuracy if metrics else None,
+        val_balanced_accuracy=metrics.balanced_accuracy if metrics else None,
         lr=progress.lrs[-1],
         samples_per_second=trained / progress.train_seconds,
         seconds=progress.seconds,
     )
-    best = progress.results[progress.best_epoch - 1] if progress.best_epoch else None
-    if best is None or result.val_accuracy is None or result.val_accuracy > (best.val_accuracy or 0.0):
+    if is_better(result, result_of(progress.results, progress.best_epoch), task.select):
         progress.best_epoch = result.epoch
     progress.results.append(result)
     progress.epoch += 1
@@ -213,6 +215,20 @@ def _close_epoch(task: Task, progress: Progress, metrics: Metrics | None) -> Epo
     progress.lrs.clear()
     task.losses.clear()
     return result
+
+
+def is_better(result: EpochResult, best: EpochResult | None, select: str) -> bool:
+    """Whether *result* validated better than *best*, by accuracy, balanced accuracy or loss.
+
+    Without validation, or anything to compare with, the later one counts.
+    """
+    if best is None:
+        return True
+    if select == "loss":
+        return result.val_loss is None or best.val_loss is None or result.val_loss < best.val_loss
+    measure = "val_balanced_accuracy" if select == "balanced" else "val_accuracy"
+    now, before = getattr(result, measure), getattr(best, measure)
+    return now is None or before is None or now > before
 
 
 def _out_of_patience(task: Task, progress: Progress) -> bool:
