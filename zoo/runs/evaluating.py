@@ -28,8 +28,8 @@ def evaluate(run: str | Path | Any, *, split: str = "test", checkpoint: str = "b
 
     Returns:
         ``accuracy``, ``balanced_accuracy`` (the mean of the classes' own) and ``top5_accuracy`` in [0, 1], the latter
-        None with five classes or fewer, ``loss``, ``samples``, and what was measured: ``run``, ``model``, ``data``, ``split``, ``checkpoint``, ``epoch`` and
-        ``step``.
+        None with five classes or fewer, ``loss``, ``samples``, and what was measured: ``run``, ``model``, ``data``,
+        ``split``, ``checkpoint``, ``epoch`` and ``step``.
 
     Raises:
         UsageError: If there is no such run, split or checkpoint.
