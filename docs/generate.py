@@ -79,7 +79,7 @@ def settings() -> Iterator[str]:
     for field in dataclasses.fields(TrainSettings):
         kinds = [_TYPES[name.strip()] for name in str(field.type).split("|") if name.strip() != "None"]
         default = "off" if field.default is None else _toml(field.default)
-        if field.name in ("validation", "threads"):
+        if field.name in ("validation", "threads", "slices"):
             default = "see below"
         rule = field.metadata["rule"] or ("true or false" if kinds == ["boolean"] else "")
         texts = (plain_text(rule), plain_text(field.metadata["help"]))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zoo.data import batch_spans, sample_order
-from zoo.data.order import cut
+from zoo.data import batch_spans, sample_order, share_of
+from zoo.data.order import cut, evenly
 
 
 def test_the_order_is_a_pure_function_of_seed_and_epoch():
@@ -33,3 +33,16 @@ def test_what_is_cut_is_each_batch_s_slice(count, batch_size, start):
     """However many batches one call cuts, and wherever an epoch goes on, each gets its own samples."""
     order, spans = sample_order(0, 0, count), batch_spans(count, batch_size)[start:]
     assert [part.tolist() for part in cut(order, spans)] == [order[slice(*span)].tolist() for span in spans]
+
+
+@given(count=st.integers(1, 500), slices=st.integers(1, 40), size=st.integers(1, 9))
+def test_every_sample_is_in_one_slice_and_every_slice_in_one_process(count: int, slices: int, size: int):
+    """Slices differ by one sample at most, and none but a lone batch's has one alone."""
+    found = evenly(7, 7 + count, slices)
+    assert [place for start, stop in found for place in range(start, stop)] == list(range(7, 7 + count))
+    sizes = [stop - start for start, stop in found]
+    assert max(sizes) - min(sizes) <= 1
+    assert min(sizes) >= min(2, count)
+    assert len(found) <= slices
+    dealt = [number for rank in range(size) for number in share_of(len(found), rank, size)]
+    assert dealt == list(range(len(found)))

@@ -125,6 +125,12 @@ class TrainSettings:
         **_one_of("auto", "torch", "numpy"),
     )
     accumulate: int = _setting(1, "Batches whose gradients make one optimizer step.", **_at_least(1))
+    slices: int | None = _setting(
+        None,
+        "Slices that each batch is cut into, for up to as many processes, now or later, with the same bits at any "
+        "number of them. Default: the number of processes at the start.",
+        **_at_least(1),
+    )
     clip_norm: float | None = _setting(None, "Clip the gradients' norm to X.", **_ABOVE_ZERO)
     ema: float | None = _setting(
         None,

@@ -2,7 +2,7 @@
 
 from zoo.data.batches import Batch, EvaluationBatches, TrainingBatches
 from zoo.data.dataset import Dataset, ImageFacts, Split, TensorImages
-from zoo.data.order import batch_spans, sample_order
+from zoo.data.order import batch_spans, sample_order, share_of
 from zoo.data.preparation import Preparation, on_device, resident
 from zoo.data.splits import Subset, capped, hold_out, validation_count
 
@@ -22,5 +22,6 @@ __all__ = [
     "on_device",
     "resident",
     "sample_order",
+    "share_of",
     "validation_count",
 ]

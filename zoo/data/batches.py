@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from zoo.data.dataset import Split
-from zoo.data.order import batch_spans, cut, sample_order
+from zoo.data.order import batch_spans, cut, evenly, sample_order, share_of
 from zoo.data.preparation import on_device
 from zoo.data.splits import looked_up
 
@@ -25,7 +25,7 @@ class Batch(NamedTuple):
     Attributes:
         inputs: (N, C, H, W), floating.
         targets: (N,) int64, or (N, K) floating where an augmentation mixes classes.
-        share: This batch's share of its optimizer step, a scalar tensor, where gradients accumulate; else None.
+        share: This batch's share of its optimizer step, a scalar tensor, where gradients are added up; else None.
     """
 
     inputs: Tensor
@@ -36,12 +36,16 @@ class Batch(NamedTuple):
 class TrainingBatches:
     """The batches of an epoch, grouped into windows: the batches whose gradients make one optimizer step.
 
+    Where batches are cut into slices, a window consists of these, and each process has its own of them.
+
     Args:
         split: The training images.
         batch_size: Images in a batch, at least 1.
         seed: The run's seed.
         prepare: Maps images (N, C, H, W) to inputs.
         accumulate: Batches in a window, at least 1; the last window of an epoch may have fewer.
+        slices: Slices that a batch is cut into, at least 1; a small batch has fewer.
+        process: Which of the window's slices are read: those of this process, as its rank and the number of processes.
         denominator: What a batch's mean loss was divided by: maps targets to a number.
         augment: Maps (inputs, targets, epoch, indices) to inputs and targets; None for none.
     """
@@ -54,6 +58,8 @@ class TrainingBatches:
         seed: int,
         prepare: Prepare,
         accumulate: int = 1,
+        slices: int = 1,
+        process: tuple[int, int] = (0, 1),
         denominator: Denominator = len,
         augment: Augment | None = None,
     ) -> None:
@@ -62,6 +68,8 @@ class TrainingBatches:
         self._seed = seed
         self._prepare = prepare
         self.accumulate = accumulate
+        self.slices = slices
+        self._process = process
         self._denominator = denominator
         self._augment = augment
 
@@ -79,13 +87,20 @@ class TrainingBatches:
         order = sample_order(self._seed, epoch, len(self.split)).to(self.split.labels.device)
         source, places = looked_up(self.split, order)
         spans = self._spans[start * self.accumulate :]
+        if self.slices > 1:
+            spans = [part for batch in spans for part in evenly(*batch, self.slices)]
         chosen = zip(cut(order, spans), cut(places, spans), strict=True)
-        if self.accumulate == 1:
+        if self.accumulate == self.slices == 1:
             for indices, where in chosen:
                 yield (self._batch(epoch, indices, source.batch(where)),)
             return
-        while window := list(islice(chosen, self.accumulate)):
-            yield self._window(epoch, window, source)
+        for number in range(start, self.steps):
+            yield self._window(epoch, list(islice(chosen, sum(map(len, self.sizes(number))))), source)
+
+    def sizes(self, window: int) -> list[list[int]]:
+        """Return the number of samples in each slice of each batch of an epoch's *window*, counted from 0."""
+        batches = self._spans[window * self.accumulate : (window + 1) * self.accumulate]
+        return [[stop - start for start, stop in evenly(*batch, self.slices)] for batch in batches]
 
     def _batch(self, epoch: int, indices: Tensor, stored: tuple[Tensor, Tensor]) -> Batch:
         images, labels = stored
@@ -96,13 +111,14 @@ class TrainingBatches:
         return Batch(inputs, targets, share=None)
 
     def _window(self, epoch: int, parts: list[tuple[Tensor, Tensor]], source: Split) -> Iterator[Batch]:
-        """Yield one window's batches, each with its share, so that their gradients add up to the whole window's mean.
+        """Yield a window's parts, each with its share, so that all their gradients add up to the whole window's mean.
 
         The shares come from the labels alone: only one batch of images is in memory at a time.
         """
         weights = [self._denominator(source.labels[where]) for _, where in parts]
         total = sum(weights)
-        for (indices, where), weight in zip(parts, weights, strict=True):
+        for number in share_of(len(parts), *self._process):
+            (indices, where), weight = parts[number], weights[number]
             batch = self._batch(epoch, indices, source.batch(where))
             share = _scalar(weight, batch.inputs.device) / total
             yield batch._replace(share=share.nan_to_num(0.0))  # of nothing at all, each has nothing

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -31,6 +32,22 @@ def batch_spans(count: int, batch_size: int) -> list[tuple[int, int]]:
     if len(starts) > 1 and batch_size > 1 and count - starts[-1] == 1:
         starts.pop()
     return list(zip(starts, [*starts[1:], count], strict=True))
+
+
+def evenly(start: int, stop: int, parts: int) -> list[tuple[int, int]]:
+    """Cut the samples from *start* up to *stop* into slices, as pairs (start, stop), of nearly one size.
+
+    There are *parts* of them, or as many as have two samples each: batch norm cannot train on one sample.
+    """
+    count = stop - start
+    parts = max(1, min(parts, count // 2))
+    edges = [start + count * part // parts for part in range(parts + 1)]
+    return list(pairwise(edges))
+
+
+def share_of(count: int, rank: int, size: int) -> range:
+    """Return which of *count* slices the process *rank* of *size* computes: one stretch of them, or none."""
+    return range(count * rank // size, count * (rank + 1) // size)
 
 
 _CUT = 256

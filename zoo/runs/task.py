@@ -22,12 +22,21 @@ from zoo.training.averaging import Average
 from zoo.training.fit import Task
 from zoo.training.losses import LossRecord
 from zoo.training.parameters import parameter_groups
+from zoo.training.slices import Slices
 from zoo.training.updates import Updates
+from zoo.training.world import World
 
 Denominator = Callable[[Tensor], Any]
 
 
-def build_task(components: Components, config: Config, images: ImageFacts, splits: Splits, network: Network) -> Task:
+def build_task(
+    components: Components,
+    config: Config,
+    images: ImageFacts,
+    splits: Splits,
+    network: Network,
+    world: World,
+) -> Task:
     """Put together everything that `fit` works with.
 
     Raises:
@@ -43,6 +52,8 @@ def build_task(components: Components, config: Config, images: ImageFacts, split
         seed=settings.seed,
         prepare=network.prepare,
         accumulate=settings.accumulate,
+        slices=settings.slices or 1,
+        process=(world.rank, world.size),
         # The shares are taken from labels, before they are mixed: the mean over soft targets is one over samples.
         denominator=len if augmenter is not None and augmenter.soft_targets else denominator,
         augment=augmenter,
@@ -59,6 +70,8 @@ def build_task(components: Components, config: Config, images: ImageFacts, split
             "rate step by step"
         )
     average = Average(network.model, settings.ema) if settings.ema is not None else None
+    losses = LossRecord(denominator)
+    slices = build_slices(settings, network, losses, world)
     return Task(
         forward=network.forward,
         judged=network.around(average.module if average else network.model),
@@ -70,14 +83,28 @@ def build_task(components: Components, config: Config, images: ImageFacts, split
             parameters=network.model.parameters(),
             clip_norm=settings.clip_norm,
             average=average,
+            gather=slices.gather if slices else None,
         ),
         training=training,
         validation=evaluation_batches(splits.validation, settings, network) if splits.validation else None,
-        losses=LossRecord(denominator),
+        losses=losses,
         steps=steps,
         patience=settings.patience,
         select=settings.select,
+        slices=slices,
     )
+
+
+def build_slices(settings: TrainSettings, network: Network, losses: LossRecord, world: World) -> Slices | None:
+    """Return what cuts the steps into slices; None where a batch is one slice: then nothing is done to it."""
+    if (settings.slices or 1) == 1:
+        return None
+    return Slices(network.model, losses, world, settings.seed, slices_in_step(settings))
+
+
+def slices_in_step(settings: TrainSettings) -> int:
+    """Return the most slices of a step, among which processes are dealt; 1 where batches are not cut."""
+    return settings.slices * settings.accumulate if settings.slices and settings.slices > 1 else 1
 
 
 def build_criterion(

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from zoo.config import Config, TrainSettings
+from zoo.config import Config
 from zoo.errors import DamagedError, UsageError, ZooError
 from zoo.records.checkpoints import estimate_bytes
 from zoo.records.directory import RunDirectory, new_path
@@ -31,7 +31,9 @@ from zoo.training.dropout import dropout_masks
 from zoo.training.fit import Progress
 from zoo.training.optimizer_trial import check_packable
 from zoo.training.randomness import seed_everything
+from zoo.training.world import World
 
+_SLICES = "train.slices"
 _KEPT = 3  # checkpoints: the last two and the best
 
 
@@ -111,8 +113,8 @@ def resume(path: str | Path, reporter: Reporter) -> Run:
 
 def differences(recorded: Config, requested: Config) -> list[str]:
     """Return where two configurations differ, one line a key; what was left to zoo to choose never does."""
-    old, new = _flat(recorded.to_dict()), _flat(requested.to_dict())
-    open_keys = {key for key, value in new.items() if value == "auto"} | {"train.threads"}
+    old, new = {_SLICES: 1, **_flat(recorded.to_dict())}, _flat(requested.to_dict())  # older runs tell of no slices
+    open_keys = {key for key, value in new.items() if value == "auto"} | {"train.threads"} | ({_SLICES} - new.keys())
     return [
         f"{key} is {old.get(key, 'off')!r} there and {new.get(key, 'off')!r} here"
         for key in sorted((old.keys() | new.keys()) - open_keys)
@@ -182,10 +184,12 @@ def _build(config: Config, components: Components, reporter: Reporter) -> Parts:
     images, splits = dataset.facts, split_dataset(dataset, config)
     seed_everything(config.train.seed)
     network = build_network(components["model"], images, machine, config.train)
-    task = build_task(components, config, images, splits, network)
+    task = build_task(components, config, images, splits, network, World())
     packed_scheduler(task)  # one that cannot be saved is refused now, not when the first epoch is over
     optimizer_bytes = check_packable(task.updates.optimizer, dict(network.model.named_parameters()))
-    settings: TrainSettings = machine.resolved(config.train, network.memory_format)
+    settings = dataclasses.replace(
+        machine.resolved(config.train, network.memory_format), slices=config.train.slices or 1
+    )
     resolved = dataclasses.replace(config, train=settings)
     size = estimate_bytes({"model": network.model.state_dict()}) * (2 if task.updates.average else 1) + optimizer_bytes
     return Parts(resolved, components, machine, network, images, splits, task, size, observers)

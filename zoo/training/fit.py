@@ -15,6 +15,7 @@ from zoo.records.epochs import EpochResult, result_of
 from zoo.training.evaluation import Metrics, evaluate
 from zoo.training.loop import train_epoch
 from zoo.training.losses import LossRecord, NonFiniteLossError
+from zoo.training.slices import Slices
 from zoo.training.updates import Updates
 
 
@@ -72,6 +73,7 @@ class Task:
         steps: Optimizer steps of the whole run.
         patience: Epochs without a better validation before the run stops; None for no such rule.
         select: What makes a validation better: ``"accuracy"``, ``"balanced"`` or ``"loss"``.
+        slices: What cuts the steps into slices; None where they are not cut.
     """
 
     forward: nn.Module
@@ -85,6 +87,7 @@ class Task:
     steps: int
     patience: int | None = None
     select: str = "accuracy"
+    slices: Slices | None = None
 
     @property
     def epochs(self) -> int:
@@ -105,7 +108,7 @@ def fit(task: Task, progress: Progress, listener: Listener) -> None:
     clock = _Clock(progress)
     while progress.epoch < task.epochs and not _out_of_patience(task, progress):
         windows = _between_steps(task, progress, listener, clock)
-        train_epoch(task.forward, windows, task.criterion, task.updates, task.losses)
+        train_epoch(task.forward, windows, task.criterion, task.updates, task.slices or task.losses)
         check_losses(task, progress)
         clock.training()  # the device had steps left to do until their losses could be read
         metrics = None
@@ -185,12 +188,17 @@ def _between_steps(task: Task, progress: Progress, listener: Listener, clock: _C
     left = task.windows_in(progress.epoch) - progress.position
     for _, window in zip(range(left), task.training.windows(progress.epoch, progress.position), strict=False):
         progress.lrs.append(task.updates.lr)
-        yield window
+        yield window if task.slices is None else _in_slices(window, task, task.slices, progress)
         progress.position += 1
         progress.step += 1
         clock.training()
         listener.step_finished()
         clock.stop()
+
+
+def _in_slices(window: Iterable[Batch], task: Task, slices: Slices, progress: Progress) -> Iterator[Batch]:
+    place = f"{progress.epoch}/{progress.position}"
+    return slices.window(window, task.training.sizes(progress.position), place)
 
 
 def _close_epoch(task: Task, progress: Progress, metrics: Metrics | None) -> EpochResult:

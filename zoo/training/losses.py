@@ -52,7 +52,7 @@ class LossRecord:
         self._packs: list[Tensor] = []  # full ones: a scalar of its own takes 500 times the memory of its number
         self._recent: list[Tensor] = []
         self._denominators: list[Any] = []
-        self._denominator = denominator
+        self.denominator = denominator
 
     def __len__(self) -> int:
         """The number of batches so far."""
@@ -60,8 +60,12 @@ class LossRecord:
 
     def add(self, loss: Tensor, targets: Tensor) -> None:
         """Take the mean *loss*, a scalar tensor without a gradient, of the batch with these *targets*."""
+        self.put(loss, self.denominator(targets))
+
+    def put(self, loss: Tensor, weight: Any) -> None:
+        """Take a batch's mean *loss*, a scalar tensor, and what it was divided by."""
         self._recent.append(loss)
-        self._denominators.append(self._denominator(targets))
+        self._denominators.append(weight)
         if len(self._recent) == _PACK:
             self._packs.append(torch.stack(self._recent))
             self._recent.clear()

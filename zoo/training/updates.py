@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import nn
@@ -21,6 +21,7 @@ class Updates:
         parameters: Those whose gradients are clipped.
         clip_norm: Largest Euclidean norm of all gradients together, above 0; None for no limit.
         average: Takes in the weights after each step; None for none.
+        gather: Called first in each step: puts the gradients together that the step is made of; None where they stand.
     """
 
     def __init__(
@@ -31,12 +32,14 @@ class Updates:
         parameters: Iterable[nn.Parameter] = (),
         clip_norm: float | None = None,
         average: Average | None = None,
+        gather: Callable[[], None] | None = None,
     ) -> None:
         self.optimizer = optimizer
         self.scheduler = scheduler
         self._parameters = list(parameters)
         self._clip_norm = clip_norm
         self.average = average
+        self._gather = gather
 
     @property
     def lr(self) -> float:
@@ -49,6 +52,8 @@ class Updates:
 
     def step(self) -> None:
         """Change the parameters by the gradients that stand."""
+        if self._gather is not None:
+            self._gather()
         if self._clip_norm is not None:
             torch.nn.utils.clip_grad_norm_(self._parameters, self._clip_norm)
         self.optimizer.step()

@@ -1,0 +1,45 @@
+"""Rows of bytes: what stands in them, and how stretches of them are added."""
+
+from __future__ import annotations
+
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zoo.training.rows import Field, RowLayout
+
+DTYPES = (torch.float32, torch.float64, torch.bfloat16, torch.int64, torch.complex128)
+
+
+def filled(layout: RowLayout, seed: int) -> torch.Tensor:
+    """Return a row whose fields hold random numbers."""
+    generator = torch.Generator().manual_seed(seed)
+    row = torch.zeros(layout.length, dtype=torch.uint8)
+    for view in layout.views(row):
+        view.copy_(torch.randn(view.shape, generator=generator, dtype=torch.float64).mul(100))
+    return row
+
+
+@given(
+    fields=st.lists(
+        st.tuples(st.sampled_from(DTYPES), st.lists(st.integers(0, 5), max_size=3)), min_size=1, max_size=6
+    ),
+    parts=st.integers(1, 5),
+)
+def test_rows_added_in_stretches_are_the_sums_of_their_fields(fields, parts):
+    """Whatever the fields' types and shapes, and however many stretches the row is cut into."""
+    layout = RowLayout([Field.like(torch.empty(shape, dtype=dtype)) for dtype, shape in fields], parts)
+    first, second = filled(layout, 1), filled(layout, 2)
+    total, length = first.clone(), layout.length // parts
+    for start in range(0, layout.length, length or 1):
+        layout.add(total[start : start + length], second[start : start + length], start)
+    for summed, one, other in zip(*map(layout.views, (total, first, second)), strict=True):
+        assert torch.equal(summed, one + other)
+
+
+def test_a_field_keeps_the_memory_layout_of_its_tensor():
+    """Else the optimizer would take a slower path, and round otherwise, than without slices."""
+    weight = torch.randn(4, 3, 2, 2).to(memory_format=torch.channels_last)
+    layout = RowLayout([Field.like(weight)])
+    (view,) = layout.views(torch.zeros(layout.length, dtype=torch.uint8))
+    assert view.stride() == weight.stride()

@@ -1,0 +1,95 @@
+"""What a slice leaves, as one row of bytes: the form in which slices are added, and sent between processes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+_ALIGNED = 16  # bytes: torch has no larger number
+
+
+class Field(NamedTuple):
+    """Numbers of one kind in a row.
+
+    Attributes:
+        dtype: Their type; they are added in it.
+        size: Their shape.
+        stride: Their memory layout, which leaves no gaps.
+    """
+
+    dtype: torch.dtype
+    size: tuple[int, ...]
+    stride: tuple[int, ...]
+
+    @classmethod
+    def like(cls, tensor: Tensor) -> Field:
+        """Return the field for numbers like those of *tensor*."""
+        dense = torch.empty_like(tensor, device="meta")
+        return cls(tensor.dtype, tuple(dense.size()), dense.stride())
+
+    @classmethod
+    def numbers(cls, count: int, dtype: torch.dtype = torch.float64) -> Field:
+        """Return a field of *count* numbers in a line."""
+        return cls(dtype, (count,), (1,))
+
+
+class _Section(NamedTuple):
+    dtype: torch.dtype
+    start: int
+    stop: int
+
+
+class RowLayout:
+    """Where the fields of a row stand. It is a function of the fields alone, so all processes have the same.
+
+    Fields of one type stand together, so that a row is added with one call for each type.
+
+    Args:
+        fields: In any order.
+        parts: The row's length can be divided into so many stretches, each a multiple of 16 bytes.
+    """
+
+    def __init__(self, fields: Sequence[Field], parts: int = 1) -> None:
+        self._fields = tuple(fields)
+        self._places = [0] * len(fields)
+        self._sections: list[_Section] = []
+        end = 0
+        by_dtype = sorted(range(len(fields)), key=lambda number: str(fields[number].dtype))
+        for dtype, numbers in groupby(by_dtype, key=lambda number: fields[number].dtype):
+            start = end
+            for number in numbers:
+                self._places[number] = end
+                end += dtype.itemsize * torch.Size(fields[number].size).numel()
+            self._sections.append(_Section(dtype, start, end))
+            end = _up_to(end, _ALIGNED)
+        self.length = _up_to(end, _ALIGNED * parts)
+
+    def views(self, row: Tensor) -> list[Tensor]:
+        """Return the fields of *row*, uint8 (length,), as tensors that share its memory."""
+        views = []
+        for field, place in zip(self._fields, self._places, strict=True):
+            count = torch.Size(field.size).numel()
+            flat = row[place : place + count * field.dtype.itemsize].view(field.dtype)
+            views.append(flat.as_strided(field.size, field.stride))
+        return views
+
+    def add(self, total: Tensor, row: Tensor, start: int = 0) -> None:
+        """Add a stretch of a row to the same stretch of another, number by number.
+
+        Args:
+            total: uint8 (n,), of the row's bytes from *start*; it is changed.
+            row: uint8 (n,), likewise.
+            start: A multiple of 16, as n is.
+        """
+        for dtype, first, last in self._sections:
+            low, high = max(first, start) - start, min(last, start + len(total)) - start
+            if low < high:
+                total[low:high].view(dtype).add_(row[low:high].view(dtype))
+
+
+def _up_to(count: int, multiple: int) -> int:
+    return -(-count // multiple) * multiple

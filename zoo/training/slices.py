@@ -1,0 +1,203 @@
+"""Slices of a step, which do not know who computes them, and their sum, always in one order."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from zoo.data import Batch, share_of
+from zoo.errors import PluginError
+from zoo.training.losses import LossRecord
+from zoo.training.randomness import seed_everything
+from zoo.training.rows import Field, RowLayout
+from zoo.training.world import World
+
+WISHES = 3
+"""What a process can ask all to do after a step: numbers that are added over the processes."""
+
+
+class Slices:
+    """Makes a step's slices independent of one another and of the number of processes.
+
+    Each slice begins with the buffers that the step began with, and with generators seeded from (seed, epoch, step,
+    slice) alone. What it leaves goes into a row: its gradients, its buffers by its share, its loss. The rows are
+    added in the order of the slices, whoever computed them, and the sum is what the optimizer sees. So a run is a
+    function of its configuration, and the number of processes is none of it.
+
+    It stands around the loop as the windows' generator, as the running loss, and before the optimizer's step.
+
+    Args:
+        model: Whose gradients are added. Its parameters are on one device.
+        losses: Is given the loss of each batch, when its step's slices have been added.
+        world: The processes among which the slices are dealt.
+        seed: The run's seed.
+        slices: The most slices that a step can have.
+
+    Attributes:
+        wish: Is asked once a step for this process's wishes, `WISHES` numbers; none by default.
+        granted: After a step, the sum of all processes' wishes.
+    """
+
+    def __init__(self, model: nn.Module, losses: LossRecord, world: World, seed: int, slices: int) -> None:
+        self._losses, self._world, self._seed = losses, world, seed
+        self._parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        self._buffers = list(_buffers_of(model))
+        self.wish: Callable[[], Sequence[float]] = lambda: [0.0] * WISHES
+        self.granted: list[float] = [0.0] * WISHES
+        self._make_rows(slices)
+
+    def window(self, parts: Iterable[Batch], sizes: Sequence[Sequence[int]], place: str) -> Iterator[Batch]:
+        """Yield this process's slices of a window, each from the state that the step began with.
+
+        Args:
+            parts: This process's, in order.
+            sizes: The number of samples in each slice of each batch of the window, whoever computes it.
+            place: Which window it is, as text: the epoch and the step within it.
+        """
+        self._sizes, counts = sizes, [count for batch in sizes for count in batch]
+        rank, size = self._world.rank, self._world.size
+        self._rows.zero_()
+        start = [buffer.get().clone() for buffer in self._buffers]
+        for row, (number, part) in enumerate(zip(share_of(len(counts), rank, size), parts, strict=True)):
+            for buffer, before in zip(self._buffers, start, strict=True):
+                buffer.get().copy_(before)
+            seed_everything(_hashed(f"slice/{self._seed}/{place}/{number}"))
+            yield part
+            self._leave(row % len(self._rows), number, counts[number] / sum(counts), start)
+        for buffer, before in zip(self._buffers, start, strict=True):
+            buffer.get().copy_(before)
+        # What a checkpoint keeps of the generators must not tell which slices were computed here.
+        seed_everything(_hashed(f"slice/{self._seed}/{place}/end"))
+
+    def add(self, loss: Tensor, targets: Tensor) -> None:
+        """Take the mean *loss* of the slice that was just computed: this is the loop's running loss."""
+        self._loss = loss, self._losses.denominator(targets)
+
+    def gather(self) -> None:
+        """Give the model the sum of all slices: gradients, buffers, losses."""
+        views = self._views[0]
+        views.wishes.copy_(torch.tensor(self.wish()))
+        self._world.sum_rows(self._rows, self._total, sum(map(len, self._sizes)), self._layout)
+        total = self._total_views
+        marks, losses, self.granted = total.marks.tolist(), total.losses.tolist(), total.wishes.tolist()
+        for parameter, gradient, seen in zip(self._parameters, total.gradients, marks, strict=False):
+            parameter.grad = gradient if seen else None
+        changed = marks[len(self._parameters) :]
+        for buffer, value, seen in zip(self._buffers, total.buffers, changed, strict=True):
+            if seen:
+                buffer.get().copy_(value)
+        self._tell_losses(losses)
+
+    def _make_rows(self, slices: int) -> None:
+        device = self._parameters[0].device
+        exact = torch.float32 if device.type == "mps" else torch.float64  # Apple's GPUs have no doubles
+        fields = [Field.like(parameter) for parameter in self._parameters]
+        fields += [buffer.field() for buffer in self._buffers]
+        fields += [
+            Field.numbers(count, exact) for count in (2 * slices, len(self._parameters) + len(self._buffers), WISHES)
+        ]
+        self._layout = RowLayout(fields, self._world.size)
+        shape = (self._world.rows_for(slices), self._layout.length)
+        self._rows = torch.zeros(shape, dtype=torch.uint8, device=device)
+        self._total = self._rows[0] if self._world.size == 1 else torch.zeros_like(self._rows[0])
+        self._views = [self._named(row) for row in self._rows]
+        self._total_views = self._named(self._total)
+
+    def _named(self, row: Tensor) -> _Row:
+        views, count = self._layout.views(row), len(self._parameters)
+        return _Row(views[:count], views[count:-3], *views[-3:])
+
+    def _leave(self, place: int, number: int, share: float, start: Sequence[Tensor]) -> None:
+        """Write what the slice *number* left into a row; where several share it, they are added one by one."""
+        row = self._views[place]
+        used = [parameter.grad is not None for parameter in self._parameters]
+        with torch.no_grad():
+            for parameter, view in zip(self._parameters, row.gradients, strict=True):
+                if parameter.grad is not None:
+                    view.add_(parameter.grad)
+                    parameter.grad = None
+            changed = [
+                buffer.leave(view, before, share, first=number == 0)
+                for buffer, view, before in zip(self._buffers, row.buffers, start, strict=True)
+            ]
+        row.marks.add_(torch.tensor([*used, *changed], dtype=row.marks.dtype))
+        loss, weight = self._loss
+        row.losses[2 * number] = loss
+        row.losses[2 * number + 1] = weight
+
+    def _tell_losses(self, numbers: Sequence[float]) -> None:
+        pairs = iter(zip(numbers[::2], numbers[1::2], strict=True))
+        for batch in self._sizes:
+            loss, weight = _mean([next(pairs) for _ in batch])
+            self._losses.put(torch.tensor(loss, dtype=torch.float64), weight)
+
+
+class _Row:
+    """A row's fields by name."""
+
+    def __init__(
+        self, gradients: list[Tensor], buffers: list[Tensor], losses: Tensor, marks: Tensor, wishes: Tensor
+    ) -> None:
+        self.gradients, self.buffers, self.losses, self.marks, self.wishes = gradients, buffers, losses, marks, wishes
+
+
+class _Buffer:
+    """A buffer by its place in the model, which may put another tensor there."""
+
+    def __init__(self, owner: dict[str, Tensor | None], name: str, tensor: Tensor) -> None:
+        self._owner, self._name = owner, name
+        self._floating = tensor.is_floating_point() or tensor.is_complex()
+        self._size = tensor.size()
+
+    def get(self) -> Tensor:
+        tensor = self._owner[self._name]
+        if tensor is None or tensor.size() != self._size:
+            found = "nothing" if tensor is None else f"shape {tuple(tensor.size())}"
+            raise PluginError(
+                f"the model changed its buffer {self._name!r} from shape {tuple(self._size)} to {found} in a step; "
+                "it can be trained with --slices 1 alone"
+            )
+        return tensor
+
+    def field(self) -> Field:
+        """Return the field in which it travels: as it is, or where it counts or marks, as whole numbers."""
+        like = Field.like(self.get())
+        return like if self._floating else like._replace(dtype=torch.int64)
+
+    def leave(self, view: Tensor, before: Tensor, share: float, *, first: bool) -> bool:
+        """Add what it is after a slice to *view*, and say whether it changed.
+
+        Floating buffers become the mean over the samples; of the others, such as batch norm's counter of steps, the
+        step's first slice has the value.
+        """
+        tensor = self.get()
+        if self._floating:
+            view.add_(tensor, alpha=share)
+        elif first:
+            view.add_(tensor)
+        return not torch.equal(tensor, before)
+
+
+def _buffers_of(model: nn.Module) -> Iterator[_Buffer]:
+    seen = set()
+    for module in model.modules():
+        for name, tensor in module._buffers.items():
+            if tensor is not None and id(tensor) not in seen:
+                seen.add(id(tensor))
+                yield _Buffer(module._buffers, name, tensor)
+
+
+def _mean(pairs: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """Return the mean loss of a batch, and what it is divided by, from those of its slices."""
+    total = math.fsum(weight for _, weight in pairs)
+    wrong = [loss for loss, _ in pairs if not math.isfinite(loss)]
+    summed = math.fsum(loss * weight for loss, weight in pairs) if not wrong else wrong[0]
+    return (summed / total if total and not wrong else summed), total
+
+
+def _hashed(text: str) -> int:
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
