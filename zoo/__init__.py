@@ -14,6 +14,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from zoo import testing as testing
     from zoo.data import Dataset as Dataset
+    from zoo.data import Expects as Expects
     from zoo.data import TensorImages as TensorImages
     from zoo.data.augmentation import Draws as Draws
     from zoo.errors import DamagedError as DamagedError
@@ -46,6 +47,7 @@ _HOMES = {
     "DamagedFilesError": "zoo.errors",
     "Dataset": "zoo.data",
     "Draws": "zoo.data.augmentation",
+    "Expects": "zoo.data",
     "PluginError": "zoo.errors",
     "ProgressBar": "zoo.progress_bar",
     "TensorImages": "zoo.data",

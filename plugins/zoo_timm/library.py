@@ -7,7 +7,7 @@ from typing import Any
 
 import zoo
 
-__all__ = ["losses", "optimizers", "timm"]
+__all__ = ["data", "losses", "models", "optimizers", "timm"]
 
 
 def _installed(name: str) -> str:
@@ -19,6 +19,7 @@ def _installed(name: str) -> str:
 
 try:
     import timm
+    import timm.data
     import timm.loss
     import timm.optim
 except Exception as error:  # most likely torchvision, which timm imports, beside a torch that it was not built for
@@ -28,6 +29,8 @@ except Exception as error:  # most likely torchvision, which timm imports, besid
         "install those two from the same source: pip install --force-reinstall torch torchvision"
     ) from error
 
-# timm does not state the types of either.
+# timm does not state the types of these.
+data: Any = timm.data
+models: Any = timm.models
 losses: Any = timm.loss
 optimizers: Any = timm.optim

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -9,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 import zoo
-from zoo_timm.library import timm
-from zoo_timm.weights import check_weights
+from zoo_timm.library import models, timm
+from zoo_timm.weights import check_weights, expected_of, verified_sha256
 
 Size = tuple[int, int]
 
@@ -24,7 +25,8 @@ def build(
     num_classes: int,
     in_channels: int,
     image_size: Size,
-    pretrained: bool = False,
+    class_names: Sequence[str] = (),
+    pretrained: bool | str = False,
     tag: str = "",
     input_size: int | Sequence[int] | None = None,
     drop_rate: float | None = None,
@@ -35,46 +37,82 @@ def build(
 
     Args:
         architecture: timm's name for it; bound by the entry.
-        num_classes: K. With pretrained weights and another K than theirs, timm begins with a new head.
-        in_channels: C. With pretrained weights, timm adapts the first convolution to it.
+        num_classes: K. Pretrained weights keep the rows of their head where they know each of *class_names*; else it is
+            begun anew.
+        in_channels: C. With pretrained weights, grey images are repeated in three channels; for other numbers timm
+            adapts the first convolution.
         image_size: (H, W), in pixels.
-        pretrained: Whether to begin with timm's weights, from the Hugging Face hub or where it keeps its downloads.
-        tag: Which of the pretrained weights, such as ``"a1_in1k"``; empty for timm's default.
-        input_size: Side, or (H, W), to which images are resized, in pixels. Left out, it is the smallest size, at or
-            above the images', at which the model runs and looks at every pixel.
+        class_names: The data's K names.
+        pretrained: Whether to begin with timm's weights, from the Hugging Face hub or where it keeps its downloads; or
+            which of them, such as ``"a1_in1k"``.
+        tag: Which of the pretrained weights; empty for timm's default.
+        input_size: Side, or (H, W), to which images are resized, in pixels. Left out, it is the size at which
+            pretrained weights were trained; without such the smallest, at or above the images', at which the model
+            runs and looks at every pixel.
         drop_rate: Probability that dropout zeroes a feature before the head, in [0, 1); left out, the model's own.
         drop_path_rate: Probability that stochastic depth skips the last block, in [0, 1); left out, the model's own.
         extra: Further keywords of timm's own builder for this model, such as ``{"global_pool": "max"}``.
 
     Returns:
         A module from (N, C, H, W), floating, to logits (N, K). Where it needs inputs of another size than *image_size*,
-        its ``input_size`` is (H, W).
+        its ``input_size`` is (H, W). With pretrained weights its ``expects`` says what they do.
 
     Raises:
         zoo.UsageError: If an option is not one of this model's, or no size fits.
+        zoo.DamagedError: If the file with the pretrained weights is damaged.
         zoo.ZooError: If the pretrained weights cannot be loaded.
 
     Source: Wightman 2019, PyTorch Image Models (timm).
     """
+    name = _weights_name(architecture, pretrained, tag)
+    expects, digest = None, ""
+    if pretrained:
+        digest = check_weights(name)
+        expects = expected_of(name, in_channels, class_names)
+        image_size, in_channels = expects.size or image_size, expects.channels
     keywords = {"num_classes": num_classes, "in_chans": in_channels, "drop_rate": drop_rate}
     keywords |= {"drop_path_rate": drop_path_rate, **(extra or {})}
     for option, rate in {"drop_rate": drop_rate, "drop_path_rate": drop_path_rate}.items():
         if rate is not None and not 0 <= rate < 1:
             raise zoo.UsageError(f"{option} must be in [0, 1), not {rate!r}")
-    name = f"{architecture}.{tag}" if tag else architecture
-    if pretrained:
-        check_weights(name)
     drafts = _Drafts(architecture, keywords)
     size = drafts.chosen_size(image_size, input_size)
-    model = drafts.finished(size, name, pretrained=pretrained)
-    if size != tuple(image_size):
-        model.input_size = size  # type: ignore[assignment]
+    if expects is None:
+        model = drafts.created(size, name)
+        if size != tuple(image_size):
+            model.input_size = size  # type: ignore[assignment]
+        return model
+    model, kept = drafts.pretrained(size, name, expects.rows(class_names))
+    model.expects = dataclasses.replace(  # type: ignore[assignment]
+        expects, size=size, sha256=digest or verified_sha256(name), head="kept" if kept else "new"
+    )
     return model
+
+
+def _weights_name(architecture: str, pretrained: bool | str, tag: str) -> str:
+    """Return timm's name for an architecture's weights."""
+    if isinstance(pretrained, str):
+        if tag not in ("", pretrained):
+            raise zoo.UsageError(f"pretrained={pretrained!r} and tag={tag!r} name two weights; leave one out")
+        tag = pretrained
+    return f"{architecture}.{tag}" if tag else architecture
 
 
 def _grey_as_colour(_: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     """Give a model's only input, (N, 1, H, W), three equal channels."""
     return (inputs[0].expand(-1, 3, -1, -1),)
+
+
+def _keep_rows(model: Any, rows: Sequence[int]) -> bool:
+    """Give a model, in place of its head, those of its rows; return whether its head is one layer that has rows."""
+    old = model.get_classifier()
+    if not isinstance(old, nn.Linear | nn.Conv2d):
+        return False
+    model.reset_classifier(len(rows))
+    new = model.get_classifier()
+    state = {name: values[list(rows)] for name, values in old.state_dict().items()}
+    new.load_state_dict(state)
+    return True
 
 
 class _Drafts:
@@ -109,27 +147,32 @@ class _Drafts:
         """Return the model without weights for a size; the same again where the size makes no difference to it."""
         if self._any_size is None:
             try:
-                model = self._created(size)
+                model = self.created(size)
             except TypeError as error:
                 if not self._sized or "img_size" not in str(error):
                     raise zoo.UsageError(f"timm's {self._architecture}: {' '.join(str(error).split())}") from error
                 self._sized = False
-                model = self._created(size)
+                model = self.created(size)
             if self._sized:
                 return model
             self._any_size = model
         return self._any_size
 
-    def finished(self, size: Size, name: str, *, pretrained: bool) -> nn.Module:
-        """Return the model with its weights.
+    def pretrained(self, size: Size, name: str, rows: Sequence[int] | None) -> tuple[nn.Module, bool]:
+        """Return the model with timm's weights, and whether it has their head, of which *rows* are taken.
 
         Raises:
-            zoo.ZooError: If pretrained weights cannot be loaded.
+            zoo.ZooError: If the weights cannot be loaded.
         """
         try:
-            return self._created(size, name, pretrained=pretrained)
+            if rows is not None:
+                own = models.get_pretrained_cfg(name).num_classes
+                model = self.created(size, name, pretrained=True, num_classes=own)
+                if _keep_rows(model, rows):
+                    return model, True
+            return self.created(size, name, pretrained=True), False
         except Exception as error:
-            if not pretrained or isinstance(error, torch.OutOfMemoryError):
+            if isinstance(error, torch.OutOfMemoryError):
                 raise
             reason = " ".join(str(error).split())[:160] or type(error).__name__
             raise zoo.ZooError(
@@ -137,9 +180,10 @@ class _Drafts:
                 "look whether there is a network, or leave pretrained out"
             ) from error
 
-    def _created(self, size: Size, name: str | None = None, *, pretrained: bool = False) -> nn.Module:
+    def created(self, size: Size, name: str | None = None, **more: Any) -> nn.Module:
+        """Return the model for a size."""
         keywords = {**self._keywords, "img_size": size} if self._sized else self._keywords
-        model: nn.Module = timm.create_model(name or self._architecture, pretrained=pretrained, **keywords)
+        model: nn.Module = timm.create_model(name or self._architecture, **{**keywords, **more})
         if self._as_colour:
             model.register_forward_pre_hook(_grey_as_colour)
         return model

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -11,7 +12,7 @@ from torch import nn
 import zoo
 from zoo_torchvision.library import torchvision
 from zoo_torchvision.stem import replace_stem
-from zoo_torchvision.weights import load_pretrained
+from zoo_torchvision.weights import expected_of, find_weights, load_pretrained
 
 Size = tuple[int, int]
 
@@ -26,7 +27,8 @@ def build(
     num_classes: int,
     in_channels: int,
     image_size: Size,
-    pretrained: bool = False,
+    class_names: Sequence[str] = (),
+    pretrained: bool | str = False,
     input_size: int | Sequence[int] | None = None,
     extra: Mapping[str, Any] | None = None,
 ) -> nn.Module:
@@ -34,18 +36,22 @@ def build(
 
     Args:
         architecture: torchvision's name for it; bound by the entry.
-        num_classes: K. With pretrained weights and another K than 1,000, the last layer is new.
-        in_channels: C. With another than 3 the first convolution is new; with pretrained weights its filters are those
-            of the three colours, summed up for grey, else repeated in turn.
+        num_classes: K. Pretrained weights keep the rows of their last layer where they know each of *class_names*; else
+            it is begun anew.
+        in_channels: C. With another than 3 the first convolution is new. With pretrained weights grey images are
+            repeated in three channels; for other numbers the filters of the three colours are taken in turn.
         image_size: (H, W), in pixels.
-        pretrained: Whether to begin with torchvision's best weights, downloaded to torch's hub folder.
-        input_size: Side, or (H, W), to which images are resized, in pixels. Left out, it is the smallest size, at or
-            above the images', at which the model runs and looks at every pixel.
+        class_names: The data's K names.
+        pretrained: Whether to begin with torchvision's best weights, downloaded to torch's hub folder; or which of
+            them, such as ``"IMAGENET1K_V1"``.
+        input_size: Side, or (H, W), to which images are resized, in pixels. Left out, it is the size for which
+            pretrained weights are published; without such the smallest, at or above the images', at which the model
+            runs and looks at every pixel.
         extra: Further keywords of torchvision's own builder for this model, such as ``{"dropout": 0.3}``.
 
     Returns:
         A module from (N, C, H, W), floating, to logits (N, K). Where it needs inputs of another size than *image_size*,
-        its ``input_size`` is (H, W).
+        its ``input_size`` is (H, W). With pretrained weights its ``expects`` says what they do.
 
     Raises:
         zoo.UsageError: If an option is not one of this model's, or no size fits.
@@ -54,13 +60,22 @@ def build(
 
     Source: torchvision.models.
     """
+    weights = find_weights(architecture, pretrained) if pretrained else None
+    expects = expected_of(weights, in_channels) if weights else None
+    if expects is not None:
+        image_size, in_channels = expects.size or image_size, expects.channels
     drafts = _Drafts(architecture, num_classes, in_channels, extra or {})
     size = drafts.chosen_size(image_size, input_size)
     model = drafts.created(size)
-    if pretrained:
-        load_pretrained(model, architecture, drafts.stem_name)
-    if size != tuple(image_size):
-        model.input_size = size  # type: ignore[assignment]
+    if expects is None:
+        if size != tuple(image_size):
+            model.input_size = size  # type: ignore[assignment]
+        return model
+    rows = expects.rows(class_names)
+    digest = load_pretrained(model, architecture, drafts.stem_name, weights, rows)
+    model.expects = dataclasses.replace(  # type: ignore[assignment]
+        expects, size=size, sha256=digest, head="new" if rows is None else "kept"
+    )
     return model
 
 

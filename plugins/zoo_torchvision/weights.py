@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,35 +23,83 @@ _DIGEST = re.compile(r"-([0-9a-f]{8,64})\.pth$")
 _OLD_NAME = re.compile(r"^(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\..*)$")
 
 
-def load_pretrained(model: nn.Module, architecture: str, stem_name: str) -> None:
-    """Load torchvision's best weights into a model, whatever its number of classes, channels and pixels.
+def find_weights(architecture: str, pretrained: bool | str) -> Any:
+    """Return torchvision's record of an architecture's best weights, or of those that are named.
+
+    Raises:
+        zoo.UsageError: If it has none of this name.
+    """
+    known = torchvision.models.get_model_weights(architecture)
+    name = "DEFAULT" if pretrained is True else str(pretrained)
+    try:
+        return known[name]
+    except KeyError:
+        there = ", ".join(weights.name for weights in known)
+        raise zoo.UsageError(f"torchvision has no weights {name!r} for {architecture}; there are: {there}") from None
+
+
+def expected_of(weights: Any, in_channels: int) -> zoo.Expects:
+    """Return what torchvision records of weights: size, statistics, filter, crop, classes, licence.
+
+    Args:
+        weights: torchvision's record.
+        in_channels: The data's C. A model of colour serves grey images, and for other numbers the statistics of the
+            colours are taken in turn, as `adapted_filters` does with the filters.
+    """
+    preset = weights.transforms()
+    channels = 3 if in_channels in (1, 3) else in_channels
+    turns = [channel % 3 for channel in range(channels)]
+    side = preset.crop_size[0]
+    return zoo.Expects(
+        mean=[preset.mean[turn] for turn in turns],
+        std=[preset.std[turn] for turn in turns],
+        size=(side, side),
+        interpolation=preset.interpolation.value,
+        crop=side / preset.resize_size[0],
+        classes=weights.meta["categories"],
+        source=f"torchvision/{weights}",
+        license=weights.meta.get("license", ""),
+    )
+
+
+def load_pretrained(
+    model: nn.Module, architecture: str, stem_name: str, weights: Any, rows: Sequence[int] | None
+) -> str:
+    """Load torchvision's weights into a model, whatever its number of classes, channels and pixels.
 
     Args:
         model: Built for K classes, C channels and a size.
         architecture: torchvision's name for it.
         stem_name: The name of its first convolution.
+        weights: torchvision's record of the weights.
+        rows: Which K rows of their head serve the model's classes; None for a new head.
+
+    Returns:
+        The SHA-256 of their file.
 
     Raises:
         zoo.DamagedError: If the file is not what torchvision published.
         zoo.ZooError: If it cannot be downloaded, or does not fit the model.
     """
-    state = read_weights(torchvision.models.get_model_weights(architecture).DEFAULT.url)
+    state, digest = read_weights(weights.url)
     try:
-        load_fitted(model, state, stem_name)
+        load_fitted(model, state, stem_name, rows)
     except (KeyError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise zoo.ZooError(
             f"torchvision's weights for {architecture} do not fit the model: {reason}; look at model.extra"
         ) from error
+    return digest
 
 
-def load_fitted(model: nn.Module, state: dict[str, Tensor], stem_name: str) -> None:
+def load_fitted(model: nn.Module, state: dict[str, Tensor], stem_name: str, rows: Sequence[int] | None = None) -> None:
     """Load a state dict of a model for 1,000 classes and three channels.
 
     Args:
-        model: What it is loaded into. A last layer for another number of classes stays as it is.
+        model: What it is loaded into.
         state: Changed in place.
         stem_name: The name of the first convolution, whose filters are adapted to the model's channels.
+        rows: Which rows of the last layer the model's classes have; None where its own, new one stays.
 
     Raises:
         KeyError, RuntimeError: If it does not fit.
@@ -64,13 +112,12 @@ def load_fitted(model: nn.Module, state: dict[str, Tensor], stem_name: str) -> N
     state[stem] = adapted_filters(state[stem], own[stem].shape[1])
     _fit_positions(model, state)
     for name in _head_names(model):
-        if state[name].shape != own[name].shape:
-            state[name] = own[name]
+        state[name] = own[name] if rows is None else state[name][list(rows)]
     model.load_state_dict(state)
 
 
-def read_weights(url: str) -> dict[str, Tensor]:
-    """Return the state dict at *url*, from torch's hub folder if it is there, its hash checked either way.
+def read_weights(url: str) -> tuple[dict[str, Tensor], str]:
+    """Return the state dict at *url* and its file's SHA-256, checked, from torch's hub folder if it is there.
 
     Raises:
         zoo.DamagedError: If the file has another hash, or holds something else than tensors.
@@ -93,7 +140,7 @@ def read_weights(url: str) -> dict[str, Tensor]:
     except Exception as error:
         reason = " ".join(str(error).split())[:120]
         raise zoo.DamagedError(f"{str(path)!r} holds something else than tensors: {reason}; delete it") from error
-    return state
+    return state, found
 
 
 def _download(url: str, path: Path, digest: str) -> None:

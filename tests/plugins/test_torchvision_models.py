@@ -8,6 +8,7 @@ import sys
 import textwrap
 from collections import OrderedDict
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -181,7 +182,9 @@ def test_present_weights_are_read(hub: Path):
     """A file with the right hash needs no network."""
     from zoo_torchvision.weights import read_weights
 
-    assert torch.equal(read_weights(place(hub, {"a": torch.arange(3)}))["a"], torch.arange(3))
+    state, digest = read_weights(place(hub, {"a": torch.arange(3)}))
+    assert torch.equal(state["a"], torch.arange(3))
+    assert digest == hashlib.sha256(next(hub.iterdir()).read_bytes()).hexdigest()
 
 
 def test_a_damaged_file_is_not_read(hub: Path):
@@ -206,6 +209,38 @@ def test_no_network_is_one_line(hub: Path):
 
     with pytest.raises(zoo.ZooError, match=r"cannot download http://localhost:1/net-01234567.pth: .*by hand"):
         read_weights("http://localhost:1/net-01234567.pth")
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize(("names", "head"), [(("espresso", "tabby"), "kept"), (("espresso", "my cat"), "new")])
+def test_pretrained_weights_say_what_they_expect(
+    channels: int, names: tuple[str, ...], head: str, hub: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """All of it from torchvision's record; the head's rows are kept where they know every class."""
+    import torchvision
+    from zoo_torchvision import models
+
+    source = create("mobilenet_v3_small", num_classes=1000, in_channels=3)
+    real = torchvision.models.get_model_weights("mobilenet_v3_small").DEFAULT
+    record = SimpleNamespace(url=place(hub, source.state_dict()), transforms=real.transforms, meta=real.meta)
+    monkeypatch.setattr(models, "find_weights", lambda *_: record)
+    model = create("mobilenet_v3_small", num_classes=2, in_channels=channels, class_names=names, pretrained=True)
+    expects = model.expects
+    assert (expects.mean, expects.std) == ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    assert (expects.size, expects.crop, expects.interpolation) == ((224, 224), 224 / 256, "bilinear")
+    assert (expects.sha256, expects.head) == (hashlib.sha256(next(hub.iterdir()).read_bytes()).hexdigest(), head)
+    assert torch.equal(model.features[0][0].weight, source.features[0][0].weight)
+    if head == "kept":
+        assert torch.equal(model.classifier[3].bias, source.classifier[3].bias[[967, 281]])
+
+
+def test_weights_are_named_as_torchvision_does():
+    """A name that it does not have is one line, with those that there are."""
+    from zoo_torchvision.weights import find_weights
+
+    assert find_weights("resnet50", "IMAGENET1K_V1").name == "IMAGENET1K_V1"
+    with pytest.raises(zoo.UsageError, match="no weights 'V9' for resnet50; there are: IMAGENET1K_V1, IMAGENET1K_V2"):
+        create("resnet50", pretrained="V9")
 
 
 def test_a_wrong_keyword_is_one_line():

@@ -44,6 +44,25 @@ def test_a_builder_with_any_keyword_gets_all_facts():
     assert built(lambda **given: given.keys, **FACTS)() == FACTS.keys()
 
 
+class Given(nn.Module):
+    """A model that remembers what it was given."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__()
+        self.given = given
+
+
+def test_a_fact_that_came_later_is_given_to_whoever_names_it():
+    """A builder that passes all keywords on to another package goes on getting those that it was written for."""
+    later = {"num_classes": 5, "class_names": ("auk",)}
+    assert built(Given, kind="models", **later).given == {"num_classes": 5}
+
+    def named(class_names: tuple[str, ...], **given: Any) -> nn.Module:
+        return Given(first=class_names[0], **given)
+
+    assert built(named, kind="models", **later).given == {"first": "auk", "num_classes": 5}
+
+
 def test_options_override_arguments_and_arguments_override_facts():
     """The nearer to the user, the stronger."""
     entry = entry_of(lambda **given: given.items, num_classes=6, a=1, b=2)

@@ -131,6 +131,45 @@ class SeedsItself(Net):
         super().__init__(*args)
 
 
+def weighted(
+    num_classes: int,
+    in_channels: int,
+    image_size: tuple[int, int],
+    pretrained: bool = True,
+    *,
+    grey: bool = False,
+    source: str = "here",
+    other: bool = False,
+) -> nn.Module:
+    """Build a sound net whose weights expect colour at 12 x 12, or one of three faulty ones."""
+    if not pretrained:
+        return (Unused if other else Net)(num_classes, in_channels, image_size)
+    model = Net(num_classes, 1 if grey else 3, (12, 12))
+    model.expects = zoo.Expects(mean=[0.5] * 3, std=[0.5] * 3, size=(12, 12), source=source)
+    return model
+
+
+def test_a_model_with_weights_is_built_again_without_them():
+    """From what it expects alone, for grey and coloured images."""
+    assert contract.check_expects(entry_of("models", weighted)) == "of here"
+    contract.check_logits(entry_of("models", weighted))
+    assert contract.check_expects(entry(Net)) is None
+
+
+@pytest.mark.parametrize(
+    ("fault", "seen"),
+    [
+        ({"source": ""}, "source=''"),
+        ({"other": True}, "only the model has 'spare.bias'"),
+        ({"grey": True}, "fails on inputs"),
+    ],
+)
+def test_a_model_that_misstates_its_weights_is_found(fault: dict[str, Any], seen: str):
+    """No source, other layers without the weights, other channels than it says."""
+    with pytest.raises((ContractError, zoo.PluginError), match=seen):
+        contract.check_expects(entry_of("models", weighted, **fault))
+
+
 def entry(kind: type[nn.Module]) -> Any:
     """Return an entry that builds a net of this class."""
 

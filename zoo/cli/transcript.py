@@ -62,6 +62,8 @@ class Transcript(Silence):
         if "augment" in config:
             chosen.insert(2, " + ".join(map(_short, config["augment"]["names"])))
         _say(f"{run['device']}, {threads}, {run['precision']}{layout}{dropout}; {', '.join(chosen)}")
+        if run["weights"]:
+            _say(_weights(run))
         if run["input_size"]:
             _say(
                 f"images resized from {_times(run['image_size'])} to {_times(run['input_size'])}, which the model needs"
@@ -126,6 +128,17 @@ def _say(text: str) -> None:
     except BrokenPipeError:
         with open(os.devnull, "w") as nowhere:  # noqa: PTH123 - a device
             os.dup2(nowhere.fileno(), sys.stdout.fileno())
+
+
+def _weights(run: Mapping[str, Any]) -> str:
+    """Return what the model begins with and how images are prepared for it, in a line."""
+    weights = run["weights"]
+    origin = [text for text in (weights["license"], weights["sha256"][:12]) if text]
+    told = f" ({', '.join(origin)})" if origin else ""
+    size = f"{_times(weights['size'])}, " if weights["size"] else ""
+    mean, std = (" ".join(f"{value:.4g}" for value in weights[name]) for name in ("mean", "std"))
+    head = "its head kept" if weights["head"] == "kept" else "a new head"
+    return f"weights of {weights['source'] or run['model']}{told}, {head}; {size}mean {mean}, std {std}"
 
 
 def _short(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from zoo.data.batches import Batch, EvaluationBatches, TrainingBatches
 from zoo.data.dataset import Dataset, ImageFacts, Split, TensorImages
+from zoo.data.expects import Expects
 from zoo.data.order import batch_spans, sample_order, share_of
 from zoo.data.preparation import Preparation, on_device, resident
 from zoo.data.splits import Subset, capped, hold_out, validation_count
@@ -10,6 +11,7 @@ __all__ = [
     "Batch",
     "Dataset",
     "EvaluationBatches",
+    "Expects",
     "ImageFacts",
     "Preparation",
     "Split",

@@ -15,9 +15,10 @@ class Preparation:
     """Convert, normalise and, where the model needs another size, resize a batch.
 
     Args:
-        mean: C numbers, where white is 1.
-        std: C numbers, above 0.
+        mean: C' numbers, one for each channel of the inputs, where white is 1. Grey images are repeated for several.
+        std: C' numbers, above 0.
         size: (H, W) to resize to, or None to leave images as they are.
+        interpolation: How: ``"nearest"``, ``"bilinear"`` or ``"bicubic"``.
         device: Where the inputs are wanted.
         memory_format: Layout of the inputs.
     """
@@ -28,25 +29,39 @@ class Preparation:
         std: Sequence[float],
         *,
         size: tuple[int, int] | None = None,
+        interpolation: str = "bilinear",
         device: torch.device | str = "cpu",
         memory_format: torch.memory_format = torch.contiguous_format,
     ) -> None:
         self.device = torch.device(device)
         self.memory_format = memory_format
         self.size = size
+        self.channels = len(mean)
+        self._interpolation = interpolation
         white = 255.0
         self._shift = torch.tensor(mean, dtype=torch.float32, device=device).mul(white).view(-1, 1, 1)
         self._scale = torch.tensor(std, dtype=torch.float32, device=device).mul(white).reciprocal().view(-1, 1, 1)
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Map images, uint8 (N, C, H, W), on any device, to inputs, float32 (N, C, H', W'), on the device."""
+        """Map images, uint8 (N, C, H, W), on any device, to inputs, float32 (N, C', H', W'), on the device."""
         inputs = on_device(images, self.device).to(torch.float32, memory_format=self.memory_format)
+        if inputs.shape[1] != self.channels:  # grey for a model of colour
+            inputs = inputs.expand(-1, self.channels, -1, -1).contiguous(memory_format=self.memory_format)
         inputs = inputs.sub_(self._shift).mul_(self._scale)
         if self.size is None or inputs.shape[-2:] == self.size:
             return inputs
-        shrinks = self.size[0] < inputs.shape[-2] or self.size[1] < inputs.shape[-1]
-        resized = functional.interpolate(inputs, self.size, mode="bilinear", align_corners=False, antialias=shrinks)
-        return resized.contiguous(memory_format=self.memory_format)
+        return self._resized(inputs, self.size).contiguous(memory_format=self.memory_format)
+
+    def _resized(self, inputs: Tensor, size: tuple[int, int]) -> Tensor:
+        """Resize normalised inputs, (N, C', H, W), with antialiasing where they shrink."""
+        if self._interpolation == "nearest":
+            return functional.interpolate(inputs, size, mode="nearest-exact")
+        shrinks = size[0] < inputs.shape[-2] or size[1] < inputs.shape[-1]
+        resized = functional.interpolate(inputs, size, mode=self._interpolation, align_corners=False, antialias=shrinks)
+        if self._interpolation == "bilinear":
+            return resized
+        # Bicubic weights overshoot at edges: blacker than black and whiter than white, which no picture is.
+        return resized.clamp_(-self._shift * self._scale, (255 - self._shift) * self._scale)
 
 
 def on_device(tensor: Tensor, device: torch.device) -> Tensor:

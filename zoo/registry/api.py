@@ -48,6 +48,6 @@ def create(kind: str, name: str, /, **facts_and_options: Any) -> Any:
             f"a recipe is a file of settings, and nothing is built from it; zoo.train(recipe={name!r}) does"
         )
     entry = registry().find(kind, name)
-    facts = {key: value for key, value in facts_and_options.items() if key in kind_named(kind).facts}
+    facts = {key: value for key, value in facts_and_options.items() if key in kind_named(kind).all_facts}
     options = {key: value for key, value in facts_and_options.items() if key not in facts}
     return build(entry, facts=facts, options=options)

@@ -17,7 +17,8 @@ def build(entry: Entry, *, facts: Mapping[str, Any], options: Mapping[str, Any])
 
     Args:
         entry: What to build.
-        facts: What zoo knows; the builder gets those that its signature names, or all where it takes any keyword.
+        facts: What zoo knows; the builder gets those that its signature names, or where it takes any keyword all that
+            its kind has had from the first.
         options: What the user set; they override the entry's own arguments.
 
     Returns:
@@ -29,7 +30,8 @@ def build(entry: Entry, *, facts: Mapping[str, Any], options: Mapping[str, Any])
     """
     target, signature = entry.load(), signature_of(entry)
     chosen = checked_options(entry, signature, options)
-    given = {name: fact for name, fact in facts.items() if signature.open or name in signature.facts}
+    withheld = kind_named(entry.kind).later_facts if signature.open else facts.keys()
+    given = {name: fact for name, fact in facts.items() if name in signature.facts or name not in withheld}
     keywords = {**given, **entry.arguments, **chosen}
     _check_complete(entry, signature, keywords)
     result = _call(entry, target, keywords, chosen)

@@ -16,6 +16,8 @@ class Kind:
         plural: As in ``zoo list models``.
         section: The table of the configuration file that holds an entry's options, as in ``--set model.p=0.1``.
         facts: Keywords that zoo knows and passes to a builder whose signature names them. They are not options.
+        later_facts: Those that came after the first plugins: a builder that takes any keyword, and may pass all of them
+            on, is not surprised by these; it must name them.
         result: What its builders return, as ``"module:type"``; empty where anything goes.
         many: Whether a run takes several of them, each with a table of options of its own.
     """
@@ -26,6 +28,12 @@ class Kind:
     facts: tuple[str, ...] = ()
     result: str = ""
     many: bool = False
+    later_facts: tuple[str, ...] = ()
+
+    @property
+    def all_facts(self) -> tuple[str, ...]:
+        """Every fact that a builder may name."""
+        return (*self.facts, *self.later_facts)
 
     def option_key(self, name: str, option: str) -> str:
         """Return what one writes after ``--set`` for an option: ``model.p``, but ``augment.shift.pixels``."""
@@ -33,7 +41,14 @@ class Kind:
 
 
 KINDS: tuple[Kind, ...] = (
-    Kind("model", "models", "model", ("num_classes", "in_channels", "image_size"), "torch.nn:Module"),
+    Kind(
+        "model",
+        "models",
+        "model",
+        ("num_classes", "in_channels", "image_size"),
+        "torch.nn:Module",
+        later_facts=("class_names",),
+    ),
     Kind("optimizer", "optimizers", "optimizer", ("params",), "torch.optim:Optimizer"),
     Kind("criterion", "criteria", "criterion", (), "collections.abc:Callable"),
     Kind(

@@ -70,7 +70,7 @@ def signature_of(entry: Entry) -> Signature:
     parameters = _parameters(entry.load())
     if parameters is None:
         return Signature({}, {}, open=True)
-    known = kind_named(entry.kind).facts
+    known = kind_named(entry.kind).all_facts
     named = {
         name: Option(name, entry.arguments.get(name, parameter.default), _annotation(parameter))
         for name, parameter in parameters.items()
@@ -101,7 +101,7 @@ def checked_options(entry: Entry, signature: Signature, options: Mapping[str, An
         UnknownNameError: If the builder does not take an option.
         UsageError: If an option is zoo's to give, or its value has another type than the signature states.
     """
-    facts = kind_named(entry.kind).facts
+    facts = kind_named(entry.kind).all_facts
     for name in options:
         if name in facts:
             raise UsageError(f"{entry}: {name!r} is no option; zoo gives it from what is trained. Leave it out.")

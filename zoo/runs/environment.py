@@ -15,7 +15,9 @@ import torch
 import zoo
 
 
-def environment(device: torch.device, threads: int, providers: Mapping[str, Any]) -> dict[str, Any]:
+def environment(
+    device: torch.device, threads: int, providers: Mapping[str, Any], weights: Mapping[str, Any] | None
+) -> dict[str, Any]:
     """Return what a run computes with, as environment.json holds it."""
     return {
         "schema": 1,
@@ -25,6 +27,7 @@ def environment(device: torch.device, threads: int, providers: Mapping[str, Any]
         "torchvision": version("torchvision"),
         "timm": version("timm"),
         "entries": dict(providers),
+        "weights": weights,
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         "threads": threads,
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),

@@ -17,7 +17,7 @@ from zoo.records.epochs import EpochResult, results_from
 from zoo.runs.components import find_components
 from zoo.runs.machine import Machine, usable_here
 from zoo.runs.network import Network, build_network
-from zoo.runs.state import facts_from_json, load_weights
+from zoo.runs.state import expects_from_json, facts_from_json, load_weights
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,7 @@ def load_run(
     images = facts_from_json(checkpoint.state.get("images"))
     settings = dataclasses.replace(usable_here(config.train), compile=False)
     machine = Machine.prepare(settings)
-    network = build_network(component, images, machine, settings)
+    recorded = expects_from_json(checkpoint.state.get("expects"))
+    network = build_network(component, images, machine, settings, recorded=recorded)
     load_weights(network.model, checkpoint.tensors("average" if "average" in checkpoint.names else "model"))
     return LoadedRun(directory, config, images, machine, network, results_from(checkpoint.state), checkpoint)

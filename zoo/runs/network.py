@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -11,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from zoo.config import TrainSettings
-from zoo.data import ImageFacts, Preparation
-from zoo.errors import PluginError
+from zoo.data import Expects, ImageFacts, Preparation
+from zoo.errors import PluginError, UsageError
 from zoo.registry.entry import in_one_line
 from zoo.runs.components import Component
 from zoo.runs.machine import Machine
@@ -28,6 +29,8 @@ class Network:
         model: The module that the plugin built; its state dict is what checkpoints hold.
         forward: What runs it: the model, compiled or in bf16 where that was chosen.
         prepare: Turns stored images into its inputs.
+        expects: What the model's weights expect of images, as it is used; None where they expect nothing, and images
+            are normalised by the data's own statistics.
         memory_format: Layout of its convolution weights and inputs.
         precision: ``"fp32"`` or ``"bf16"``.
         device: Where it is.
@@ -36,6 +39,7 @@ class Network:
     model: nn.Module
     forward: nn.Module
     prepare: Preparation
+    expects: Expects | None
     memory_format: torch.memory_format
     precision: str
     device: torch.device
@@ -45,15 +49,34 @@ class Network:
         return in_precision(model, self.precision, self.device)
 
 
-def build_network(component: Component, images: ImageFacts, machine: Machine, settings: TrainSettings) -> Network:
+def build_network(
+    component: Component,
+    images: ImageFacts,
+    machine: Machine,
+    settings: TrainSettings,
+    *,
+    recorded: Expects | None = None,
+) -> Network:
     """Build the model and see that it maps images to one logit a class.
 
+    Args:
+        component: What builds it.
+        images: The images that the data stores.
+        machine: What computes.
+        settings: How the run trains.
+        recorded: What the weights expect that will be loaded from a checkpoint; they need not be fetched again.
+
     Raises:
-        UsageError: If its options are wrong.
+        UsageError: If its options are wrong, or its weights expect other images than these.
         PluginError: If it is no module, or gives another shape.
     """
+    if recorded is not None:
+        component = component.without_pretrained()
     model: nn.Module = component.build(
-        num_classes=images.num_classes, in_channels=images.in_channels, image_size=images.image_size
+        num_classes=images.num_classes,
+        in_channels=images.in_channels if recorded is None else recorded.channels,
+        image_size=images.image_size if recorded is None or recorded.size is None else recorded.size,
+        class_names=images.classes,
     )
     if lazy := [name for name, parameter in model.named_parameters() if is_lazy(parameter)]:
         raise PluginError(
@@ -63,12 +86,19 @@ def build_network(component: Component, images: ImageFacts, machine: Machine, se
         raise PluginError(f"{component.label} has no trainable parameter")
     memory_format = choose_memory_format(settings.memory_format, model, machine.device)
     model = model.to(device=machine.device, memory_format=memory_format)  # type: ignore[call-overload]
-    size = _input_size(model, images, component)
-    prepare = Preparation(images.mean, images.std, size=size, device=machine.device, memory_format=memory_format)
+    expects = recorded or _expectations(model, images, component)
+    prepare = Preparation(
+        expects.mean if expects else images.mean,
+        expects.std if expects else images.std,
+        size=_resized(expects.size if expects else _input_size(model, component), images),
+        interpolation=expects.interpolation if expects else "bilinear",
+        device=machine.device,
+        memory_format=memory_format,
+    )
     forward = in_precision(model, machine.precision, machine.device)
     if settings.compile:
         forward = torch.compile(forward)  # type: ignore[assignment]
-    network = Network(model, forward, prepare, memory_format, machine.precision, machine.device)
+    network = Network(model, forward, prepare, expects, memory_format, machine.precision, machine.device)
     check_logits(network, images, component.label)
     return network
 
@@ -96,7 +126,27 @@ def parameter_count(model: nn.Module) -> int:
     return sum(math.prod(parameter.shape) for parameter in model.parameters() if parameter.requires_grad)
 
 
-def _input_size(model: nn.Module, images: ImageFacts, component: Component) -> tuple[int, int] | None:
+def _expectations(model: nn.Module, images: ImageFacts, component: Component) -> Expects | None:
+    """Return what the model's weights expect, with the size at which they will be used; None where that is nothing.
+
+    Raises:
+        UsageError: If the images have another number of channels.
+        PluginError: If the builder set something else.
+    """
+    expects: Any = getattr(model, "expects", None)
+    if expects is None or isinstance(expects, nn.Module):
+        return None
+    if not isinstance(expects, Expects):
+        raise PluginError(f"{component.label} set expects to {expects!r:.60}; it must be a zoo.Expects")
+    if images.in_channels not in (1, expects.channels):
+        raise UsageError(
+            f"the weights of {component.label} take images of {expects.channels} "
+            f"channel{'s' if expects.channels != 1 else ''}, and the data has {images.in_channels}"
+        )
+    return dataclasses.replace(expects, size=_input_size(model, component) or expects.size)
+
+
+def _input_size(model: nn.Module, component: Component) -> tuple[int, int] | None:
     """Return the size that the model asks for, None where it takes the images as they are."""
     size: Any = getattr(model, "input_size", None)
     if size is None or isinstance(size, nn.Module):
@@ -105,4 +155,9 @@ def _input_size(model: nn.Module, images: ImageFacts, component: Component) -> t
         height, width = (int(length) for length in size)
     except (TypeError, ValueError):
         raise PluginError(f"{component.label} set input_size to {size!r}; it must be (H, W)") from None
-    return None if (height, width) == images.image_size else (height, width)
+    return height, width
+
+
+def _resized(size: tuple[int, int] | None, images: ImageFacts) -> tuple[int, int] | None:
+    """Return the size to which images are resized, None where they have it."""
+    return None if size == images.image_size else size

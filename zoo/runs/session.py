@@ -23,7 +23,7 @@ from zoo.runs.network import Network
 from zoo.runs.observers import Observers
 from zoo.runs.reporting import Reporter
 from zoo.runs.signals import StopRequests
-from zoo.runs.state import capture, facts_to_json, load_weights
+from zoo.runs.state import capture, expects_to_json, facts_to_json, load_weights
 from zoo.runs.summary import description, summary_of
 from zoo.runs.task import evaluation_batches
 from zoo.training.evaluation import Metrics, evaluate
@@ -184,6 +184,7 @@ class Session:
     def _save(self) -> None:
         tensors, state = capture(self.task, self.progress, self.network)
         state["images"] = facts_to_json(self.parts.images)
+        state["expects"] = expects_to_json(self.network.expects)
         state["config"] = self.config.to_dict()
         state["entries"] = self.parts.components.providers
         path = self.directory.checkpoints.save(self.progress.step, tensors=tensors, state=state)

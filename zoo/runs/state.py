@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from zoo.data import ImageFacts
+from zoo.data import Expects, ImageFacts
 from zoo.errors import DamagedError, UsageError
 from zoo.records import tree
 from zoo.records.epochs import results_from
@@ -117,6 +117,23 @@ def facts_from_json(data: Any) -> ImageFacts:
         )
     except (KeyError, TypeError, ValueError) as error:
         raise DamagedError(f"the checkpoint's state.json lacks or misstates the images: {error}") from error
+
+
+def expects_to_json(expects: Expects | None) -> dict[str, Any] | None:
+    """Return what a model's weights expect as plain data."""
+    return None if expects is None else dataclasses.asdict(expects)
+
+
+def expects_from_json(data: Any) -> Expects | None:
+    """Return what `expects_to_json` wrote; None for the runs from before there was such a thing, too.
+
+    Raises:
+        DamagedError: If *data* has another form.
+    """
+    try:
+        return None if data is None else Expects(**data)
+    except (KeyError, TypeError, ValueError) as error:
+        raise DamagedError(f"the checkpoint's state.json misstates what the weights expect: {error}") from error
 
 
 def packed_scheduler(task: Task) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import statistics
 from collections.abc import Mapping
@@ -10,7 +11,7 @@ from typing import Any
 from torch import nn
 
 from zoo.config import SINGLE, Config
-from zoo.data import ImageFacts
+from zoo.data import Expects, ImageFacts
 from zoo.records.directory import RunDirectory
 from zoo.records.epochs import result_of
 from zoo.runs.components import Components
@@ -54,7 +55,13 @@ def description(
         "fused": bool(task.updates.optimizer.defaults.get("fused")),
         "image_size": images.image_size,
         "input_size": network.prepare.size,
+        "weights": weights_of(network.expects),
     }
+
+
+def weights_of(expects: Expects | None) -> dict[str, Any] | None:
+    """Return what is told of pretrained weights; None where there are none. Of the classes only their number."""
+    return None if expects is None else {**dataclasses.asdict(expects), "classes": len(expects.classes)}
 
 
 def _drops(model: nn.Module) -> bool:

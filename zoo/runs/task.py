@@ -134,7 +134,8 @@ def build_augmenter(
         return None
     size = network.prepare.size or images.image_size
     augmentations = [
-        part.build(num_classes=images.num_classes, in_channels=images.in_channels, image_size=size) for part in parts
+        part.build(num_classes=images.num_classes, in_channels=network.prepare.channels, image_size=size)
+        for part in parts
     ]
 
     def fetch(indices: Tensor) -> tuple[Tensor, Tensor]:

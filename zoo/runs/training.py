@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from zoo.config import Config
+from zoo.data import Expects
 from zoo.errors import DamagedError, UsageError, ZooError
-from zoo.records.checkpoints import estimate_bytes
+from zoo.records.checkpoints import Checkpoint, estimate_bytes
 from zoo.records.directory import RunDirectory, new_path
 from zoo.records.lock import RunLock
 from zoo.runs.components import Components, find_components
@@ -24,7 +25,8 @@ from zoo.runs.observers import Observers
 from zoo.runs.reporting import Reporter
 from zoo.runs.session import Parts, Run, Session
 from zoo.runs.signals import StopRequests
-from zoo.runs.state import packed_scheduler, restore
+from zoo.runs.state import expects_from_json, packed_scheduler, restore
+from zoo.runs.summary import weights_of
 from zoo.runs.task import build_task
 from zoo.training.arithmetic import choose_device, own_arithmetic
 from zoo.training.dropout import dropout_masks
@@ -161,7 +163,9 @@ def _proceed(
             raise AlreadyFinished(directory, summary)
         if not new:
             config = dataclasses.replace(config, train=usable_here(config.train))
-        parts = _build(config, components, reporter)
+        checkpoint = None if new else directory.checkpoints.newest()
+        recorded = expects_from_json(checkpoint.state.get("expects")) if checkpoint else None
+        parts = _build(config, components, reporter, recorded)
         held.enter_context(dropout_masks(parts.machine.dropout_masks))
         if not named:
             directory = directory.claimed()
@@ -173,17 +177,17 @@ def _proceed(
             if directory.holds_run and not new.restart:
                 raise ZooError(f"another process made a run in {directory} meanwhile; to go on with it, try again")
             directory.clear()
-        return _run(directory, parts, reporter, requests)
+        return _run(directory, parts, reporter, requests, checkpoint)
 
 
-def _build(config: Config, components: Components, reporter: Reporter) -> Parts:
-    """Build everything, before anything is written."""
+def _build(config: Config, components: Components, reporter: Reporter, recorded: Expects | None) -> Parts:
+    """Build everything, before anything is written; weights that a checkpoint holds are not fetched again."""
     machine = Machine.prepare(config.train)
     observers = Observers(components.several["observe"], reporter.notice)
     dataset = load_dataset(components["data"], machine.device)
     images, splits = dataset.facts, split_dataset(dataset, config)
     seed_everything(config.train.seed)
-    network = build_network(components["model"], images, machine, config.train)
+    network = build_network(components["model"], images, machine, config.train, recorded=recorded)
     task = build_task(components, config, images, splits, network, World())
     packed_scheduler(task)  # one that cannot be saved is refused now, not when the first epoch is over
     optimizer_bytes = check_packable(task.updates.optimizer, dict(network.model.named_parameters()))
@@ -195,13 +199,14 @@ def _build(config: Config, components: Components, reporter: Reporter) -> Parts:
     return Parts(resolved, components, machine, network, images, splits, task, size, observers)
 
 
-def _run(directory: RunDirectory, parts: Parts, reporter: Reporter, requests: StopRequests) -> Run:
+def _run(
+    directory: RunDirectory, parts: Parts, reporter: Reporter, requests: StopRequests, checkpoint: Checkpoint | None
+) -> Run:
     """Begin, or go on from the newest checkpoint that is whole."""
-    environs = environment(parts.machine.device, parts.machine.threads, parts.components.providers)
-    checkpoint = None
+    weights = weights_of(parts.network.expects)
+    environs = environment(parts.machine.device, parts.machine.threads, parts.components.providers, weights)
     if directory.holds_run:
         _note_changes(_readable(directory.read_environment, reporter), environs, reporter)
-        checkpoint = directory.checkpoints.newest()
         for damage in directory.checkpoints.damages:
             reporter.notice(f"{damage}; the checkpoint before it is used")
     else:

@@ -14,7 +14,7 @@ from torch.optim import SGD, Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from zoo.config import Choice, TrainSettings
-from zoo.data import Dataset, ImageFacts
+from zoo.data import Dataset, Expects, ImageFacts
 from zoo.errors import UsageError
 from zoo.registry import Entry, build, options_of, signature_of
 from zoo.registry.signatures import checked_options
@@ -48,7 +48,12 @@ class Case:
     @property
     def facts(self) -> dict[str, Any]:
         """What a builder may ask for."""
-        return dataclasses.asdict(self)
+        return {**dataclasses.asdict(self), "class_names": self.class_names}
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """K names."""
+        return tuple(map(str, range(self.num_classes)))
 
     def __str__(self) -> str:
         height, width = self.image_size
@@ -92,15 +97,15 @@ def seeded(seed: int = 0) -> Iterator[None]:
         yield
 
 
-def network(entry: Entry, case: Case, seed: int = 0) -> Network:
-    """Build a model on the CPU as a run does, from a seed.
+def network(entry: Entry, case: Case, seed: int = 0, recorded: Expects | None = None) -> Network:
+    """Build a model on the CPU as a run does, from a seed, or as a run that *recorded* what its weights expect.
 
     Raises:
         UsageError: If its builder refuses the size.
         PluginError: If it is no model, or gives other than (N, K) logits in evaluation.
     """
     images = ImageFacts(
-        tuple(map(str, range(case.num_classes))),
+        case.class_names,
         (0.5,) * case.in_channels,
         (0.25,) * case.in_channels,
         case.in_channels,
@@ -108,13 +113,13 @@ def network(entry: Entry, case: Case, seed: int = 0) -> Network:
     )
     machine = Machine(torch.device("cpu"), "fp32", torch.get_num_threads())
     with seeded(seed):
-        return build_network(_component(entry), images, machine, _SETTINGS)
+        return build_network(_component(entry), images, machine, _SETTINGS, recorded=recorded)
 
 
 def inputs_of(built: Network, case: Case, count: int = 8, seed: int = 1) -> Tensor:
-    """Return normal noise, float32 (count, C, H, W), of the size that the model asks for."""
+    """Return normal noise, float32 (count, C', H, W), of the channels and the size that the model asks for."""
     generator = torch.Generator().manual_seed(seed)
-    return torch.randn(count, case.in_channels, *(built.prepare.size or case.image_size), generator=generator)
+    return torch.randn(count, built.prepare.channels, *(built.prepare.size or case.image_size), generator=generator)
 
 
 @lru_cache(maxsize=64)

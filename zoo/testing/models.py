@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from zoo.errors import UsageError
 from zoo.records.tensors import read_tensors, write_tensors
 from zoo.registry import Entry, build
 from zoo.runs.network import Network
@@ -191,6 +192,42 @@ def check_determinism(entry: Entry) -> None:
     _require_own_seed(entry, case)
 
 
+def check_expects(entry: Entry) -> str | None:
+    """Say what pretrained weights expect, so that the model can be built again for them without fetching them."""
+    case = _case(entry)
+    built = network(entry, case)
+    if built.expects is None:
+        return None
+    if not built.expects.source:
+        raise ContractError(
+            entry,
+            expected="model.expects that names where the weights are from",
+            seen="source=''",
+            mend="Give source, sha256 and license: a run records them.",
+        )
+    again = network(entry, case, seed=7, recorded=built.expects)
+    try:
+        load_weights(again.model, built.model.state_dict())
+    except UsageError as error:
+        raise ContractError(
+            entry,
+            expected="with pretrained=False, and image_size and in_channels as expects has them, the same layers",
+            seen=str(error),
+            mend="Build the model for size and channels of expects, then load the weights into it.",
+        ) from error
+    inputs = inputs_of(built, case)
+    with torch.no_grad():
+        expected, found = (_logits(entry, each, case, inputs, training=False) for each in (built, again))
+    if not torch.equal(expected, found):
+        raise ContractError(
+            entry,
+            expected="equal logits from the model that is built again, with its weights",
+            seen=f"logits that differ by up to {_distance(expected, found):.3g}",
+            mend="Let nothing but the state dict depend on pretrained.",
+        )
+    return f"of {built.expects.source}"
+
+
 def _require_own_seed(entry: Entry, case: Case) -> None:
     left = []
     for seed in (0, 1):
@@ -311,4 +348,5 @@ CHECKS = {
     "trains with dropout and batch statistics": check_training,
     "comes back from a safetensors file": check_state,
     "repeats under the same seed": check_determinism,
+    "says what its weights expect": check_expects,
 }
