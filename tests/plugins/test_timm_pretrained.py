@@ -144,6 +144,20 @@ def test_a_run_goes_on_without_the_weights(cache: Path):
     assert [epoch.loss for epoch in resumed.metrics] == [epoch.loss for epoch in whole.metrics]
 
 
+def test_a_run_from_before_weights_expected_anything_goes_on_as_it_was(cache: Path):
+    """Its checkpoint says nothing of them: the data's own statistics, the images' own size and channels."""
+    settings = {"data": small_net_data, "batch_size": 8, "threads": 1, "epochs": 2, "precision": "fp32"}
+    options = {"model.input_size": 32}
+    whole = zoo.train("timm/test_resnet", options=options, out="whole", **settings)
+    with pytest.raises(Stop):
+        zoo.train("timm/test_resnet", options=options, out="cut", reporter=Stopping(), **settings)
+    path = Path("cut/config.toml")
+    path.write_text(path.read_text().replace("pretrained = false", "pretrained = true"))
+    options = {"model.input_size": 32, "model.pretrained": True}
+    resumed = zoo.train("timm/test_resnet", options=options, out="cut", **settings)
+    assert [epoch.loss for epoch in resumed.metrics] == [epoch.loss for epoch in whole.metrics]
+
+
 class Stop(Exception):
     """Ends a run in the middle."""
 

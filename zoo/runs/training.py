@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from zoo.config import Config
-from zoo.data import Expects
 from zoo.errors import DamagedError, UsageError, ZooError
 from zoo.records.checkpoints import Checkpoint, estimate_bytes
 from zoo.records.directory import RunDirectory, new_path
@@ -164,8 +163,7 @@ def _proceed(
         if not new:
             config = dataclasses.replace(config, train=usable_here(config.train))
         checkpoint = None if new else directory.checkpoints.newest()
-        recorded = expects_from_json(checkpoint.state.get("expects")) if checkpoint else None
-        parts = _build(config, components, reporter, recorded)
+        parts = _build(config, components, reporter, checkpoint)
         held.enter_context(dropout_masks(parts.machine.dropout_masks))
         if not named:
             directory = directory.claimed()
@@ -180,14 +178,17 @@ def _proceed(
         return _run(directory, parts, reporter, requests, checkpoint)
 
 
-def _build(config: Config, components: Components, reporter: Reporter, recorded: Expects | None) -> Parts:
+def _build(config: Config, components: Components, reporter: Reporter, checkpoint: Checkpoint | None) -> Parts:
     """Build everything, before anything is written; weights that a checkpoint holds are not fetched again."""
+    model, recorded = components["model"], None
+    if checkpoint is not None:
+        model, recorded = model.without_pretrained(), expects_from_json(checkpoint.state.get("expects"))
     machine = Machine.prepare(config.train)
     observers = Observers(components.several["observe"], reporter.notice)
     dataset = load_dataset(components["data"], machine.device)
     images, splits = dataset.facts, split_dataset(dataset, config)
     seed_everything(config.train.seed)
-    network = build_network(components["model"], images, machine, config.train, recorded=recorded)
+    network = build_network(model, images, machine, config.train, recorded=recorded)
     task = build_task(components, config, images, splits, network, World())
     packed_scheduler(task)  # one that cannot be saved is refused now, not when the first epoch is over
     optimizer_bytes = check_packable(task.updates.optimizer, dict(network.model.named_parameters()))
