@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import json
 import re
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 from small_checkpoints import checked, save
-from small_images import small_dataset
+from small_images import named_dataset
 from torch import nn
 
 import zoo
@@ -30,7 +31,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         return nn.Sequential(nn.Flatten(), nn.Linear(in_channels * image_size[0] * image_size[1], num_classes))
 
     path = tmp_path_factory.mktemp("page") / "run"
-    zoo.train(model=net, data=small_dataset(), epochs=1, batch_size=16, threads=1, ema=0.5, out=path)
+    zoo.train(model=net, data=named_dataset(), epochs=1, batch_size=16, threads=1, ema=0.5, out=path)
     return path
 
 
@@ -54,7 +55,7 @@ def section(title: str) -> str:
 def keys_of(title: str) -> list[str]:
     """Return what the first column of a section's table names."""
     rows = re.findall(r"^\| (`.*?) \|", section(title), re.MULTILINE)
-    return [key for row in rows for key in re.findall(r"`([A-Za-z_.]+)`", row)]
+    return [key for row in rows for key in re.findall(r"`([A-Za-z0-9_.]+)`", row)]
 
 
 def test_the_page_s_program_reads_the_newest_checkpoint(run: Path, code: dict[str, Any]) -> None:
@@ -97,6 +98,15 @@ def test_every_key_of_a_file_stands_on_the_page_and_no_other(run: Path, title: s
         (path,) = [path for path in (run / title, newest.path / title) if path.exists()]
         keys = list(json.loads(path.read_bytes()))
     assert sorted(keys_of(title)) == sorted(keys)
+
+
+def test_every_key_of_what_the_images_are_known_by_stands_on_the_page(run: Path) -> None:
+    """Those of the whole, of a split, and of the files' listing."""
+    data = json.loads((run / "data.json").read_bytes())
+    assert sorted(keys_of("data.json")) == sorted([*data, *data["splits"]["train"]])
+    assert set(data["splits"]) == {"train", "test"}
+    listed = json.loads(gzip.decompress((run / "files.json.gz").read_bytes()))
+    assert all(f"`{key}`" in section("files.json.gz") for key in listed["train"])
 
 
 def test_every_tag_and_every_top_level_file_stands_on_the_page(run: Path) -> None:

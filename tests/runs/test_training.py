@@ -60,6 +60,7 @@ def test_a_run_s_directory_holds_all_that_is_promised():
     assert sorted(path.name for path in run.directory.iterdir()) == [
         "checkpoints",
         "config.toml",
+        "data.json",
         "environment.json",
         "metrics.csv",
         "summary.json",
@@ -132,6 +133,11 @@ class Watched:
 def test_the_test_set_is_read_once_at_the_end():
     """No epoch reads the test images; the validation images come out of the training set."""
     log: list[str] = []
+
+    class Started(Reporter):
+        def started(self, run, progress):
+            log.clear()  # a split that is not in memory was looked at, to know it again
+
     dataset = small_dataset()
     watched = Dataset(
         Watched(dataset.train, log, "train"),
@@ -140,7 +146,7 @@ def test_the_test_set_is_read_once_at_the_end():
         dataset.mean,
         dataset.std,
     )
-    run = train(data=watched)
+    run = train(data=watched, reporter=Started())
     assert log.count("test") == 1
     assert log[-1] == "test"
     assert (run.summary["train"], run.summary["validation"], run.summary["test"]) == (54, 6, 20)

@@ -19,6 +19,7 @@ from zoo.errors import DamagedError, UsageError
 from zoo.records.checkpoints import Checkpoint, CheckpointStore
 from zoo.records.disk import DISK, parse_json, read_bytes, write_atomic
 from zoo.records.epochs import EpochResult, result_of, results_from
+from zoo.records.images import DATA, FILES
 
 CONFIG = "config.toml"
 ENVIRONMENT = "environment.json"
@@ -67,12 +68,14 @@ class RunDirectory:
 
     @property
     def is_free(self) -> bool:
-        """Whether a new run may be made here: nothing is there but what a lock leaves behind."""
+        """Whether a new run may be made here: nothing is there but what a lock, or a run's first moments, leave."""
         try:
-            return all(item.name.startswith(".") for item in self.path.iterdir())
+            left = {item.name for item in self.path.iterdir() if not item.name.startswith(".")}
+            # A run is one when its configuration is written; what is before it may be a stranger's by its name alone.
+            return not left or (left <= {ENVIRONMENT, DATA, FILES} and "zoo" in self.read_environment())
         except FileNotFoundError:
             return True
-        except NotADirectoryError:
+        except (NotADirectoryError, DamagedError):
             return False
 
     def make(self) -> None:
@@ -119,7 +122,7 @@ class RunDirectory:
             UsageError: If something cannot be removed: checkpoints that stayed would pass for the next run's.
         """
         try:
-            for name in (SUMMARY, CHECKPOINTS, METRICS, ENVIRONMENT, CONFIG):
+            for name in (SUMMARY, CHECKPOINTS, METRICS, FILES, DATA, ENVIRONMENT, CONFIG):
                 DISK.remove(self.path / name)
         except OSError as error:
             raise UsageError(

@@ -9,6 +9,7 @@ import torch
 
 from zoo.config import Config
 from zoo.data import Dataset, Split, Subset, capped, hold_out, resident, validation_count
+from zoo.data.identity import Identification
 from zoo.runs.components import Component
 
 
@@ -21,15 +22,17 @@ class Splits:
     test: Split
 
 
-def load_dataset(component: Component, device: torch.device) -> Dataset:
-    """Build the dataset, its in-memory splits on *device*.
+def load_dataset(component: Component, device: torch.device) -> tuple[Dataset, Identification]:
+    """Build the dataset, its in-memory splits on *device*, and begin to find out what its images are known by.
 
     Raises:
         UsageError: If its options are wrong.
         DamagedError: If its files are damaged.
     """
     dataset: Dataset = component.build()
-    return dataclasses.replace(dataset, train=resident(dataset.train, device), test=resident(dataset.test, device))
+    images = Identification(dataset)
+    moved = dataclasses.replace(dataset, train=resident(dataset.train, device), test=resident(dataset.test, device))
+    return moved, images
 
 
 def split_dataset(dataset: Dataset, config: Config) -> Splits:

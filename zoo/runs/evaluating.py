@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import logging
 from pathlib import Path
 from typing import Any
 
+from zoo.data.identity import Identification
 from zoo.errors import UsageError
 from zoo.runs.components import find_components
 from zoo.runs.datasets import load_dataset, split_dataset
-from zoo.runs.loading import load_run
+from zoo.runs.images import changed_images
+from zoo.runs.loading import LoadedRun, load_run
 from zoo.runs.task import build_criterion, evaluation_batches
 from zoo.training.arithmetic import own_arithmetic
 from zoo.training.evaluation import evaluate as measure
@@ -45,12 +47,8 @@ def evaluate(run: str | Path | Any, *, split: str = "test", checkpoint: str = "b
 def _measured(run: str | Path | Any, split: str, checkpoint: str) -> dict[str, Any]:
     loaded = load_run(getattr(run, "directory", run), checkpoint)
     components = find_components(loaded.config, only=("data", "criterion"))
-    dataset = load_dataset(components["data"], loaded.machine.device)
-    if dataset.facts != loaded.images:
-        raise UsageError(
-            f"the dataset {loaded.config.data.name} is not what {loaded.directory} was trained on: "
-            f"{_difference(dataset.facts, loaded.images)}"
-        )
+    dataset, images = load_dataset(components["data"], loaded.machine.device)
+    _refuse_other_images(loaded, images, split)
     chosen = getattr(split_dataset(dataset, loaded.config), split)
     if chosen is None:
         raise UsageError(f"{loaded.directory} held out no validation images; use --split test")
@@ -69,12 +67,16 @@ def _measured(run: str | Path | Any, split: str, checkpoint: str) -> dict[str, A
     }
 
 
-def _difference(now: Any, then: Any) -> str:
-    before: Mapping[str, Any] = dataclasses.asdict(then)
-    changed = {name: value for name, value in dataclasses.asdict(now).items() if before[name] != value}
-    return "; ".join(f"{name} was {_brief(before[name])} and is {_brief(value)}" for name, value in changed.items())
+def _refuse_other_images(loaded: LoadedRun, images: Identification, split: str) -> None:
+    """Measure on the images that the run had, or not at all; of a split that is not measured the others do not matter.
 
-
-def _brief(value: Any) -> str:
-    text = ", ".join(f"{each:.4g}" if isinstance(each, float) else str(each) for each in value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
+    Raises:
+        UsageError: If they are others.
+    """
+    splits = ("test",) if split == "test" else ("train",)
+    notice = logging.getLogger("zoo").warning
+    changed = changed_images(loaded.directory, loaded.images, images, notice, splits)
+    if changed:
+        raise UsageError(
+            f"the dataset {loaded.config.data.name} is not what {loaded.directory} was trained on: {'; '.join(changed)}"
+        )

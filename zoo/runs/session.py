@@ -12,6 +12,7 @@ from torch import nn
 
 from zoo.config import Config, Interval
 from zoo.data import ImageFacts
+from zoo.data.identity import Identification
 from zoo.errors import DamagedError, Interrupted, UsageError, ZooError
 from zoo.records.directory import RunDirectory
 from zoo.records.epochs import EpochResult, result_of
@@ -64,6 +65,7 @@ class Parts:
         machine: What computes.
         network: The model and what surrounds it.
         images: The facts of the dataset.
+        identity: What the dataset is known by.
         splits: The parts of the dataset.
         task: What `fit` works with.
         checkpoint_bytes: What a checkpoint takes on the disk, estimated.
@@ -75,6 +77,7 @@ class Parts:
     machine: Machine
     network: Network
     images: ImageFacts
+    identity: Identification
     splits: Splits
     task: Task
     checkpoint_bytes: int

@@ -100,8 +100,8 @@ def facts_to_json(images: ImageFacts) -> dict[str, Any]:
     return dataclasses.asdict(images)
 
 
-def facts_from_json(data: Any) -> ImageFacts:
-    """Return the facts that `facts_to_json` wrote.
+def facts_from_json(data: Any, where: str = "the checkpoint's state.json") -> ImageFacts:
+    """Return the facts that `facts_to_json` wrote, *where* naming the file for the message.
 
     Raises:
         DamagedError: If *data* has another form.
@@ -116,7 +116,7 @@ def facts_from_json(data: Any) -> ImageFacts:
             image_size=(int(height), int(width)),
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise DamagedError(f"the checkpoint's state.json lacks or misstates the images: {error}") from error
+        raise DamagedError(f"{where} lacks or misstates the images: {error}") from error
 
 
 def expects_to_json(expects: Expects | None) -> dict[str, Any] | None:

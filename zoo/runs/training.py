@@ -18,6 +18,7 @@ from zoo.records.lock import RunLock
 from zoo.runs.components import Components, find_components
 from zoo.runs.datasets import load_dataset, split_dataset
 from zoo.runs.environment import environment
+from zoo.runs.images import check_images, keep_identity
 from zoo.runs.machine import Machine, usable_here
 from zoo.runs.network import build_network
 from zoo.runs.observers import Observers
@@ -163,7 +164,7 @@ def _proceed(
         if not new:
             config = dataclasses.replace(config, train=usable_here(config.train))
         checkpoint = None if new else directory.checkpoints.newest()
-        parts = _build(config, components, reporter, checkpoint)
+        parts = _build(config, components, reporter, checkpoint, None if new else directory)
         held.enter_context(dropout_masks(parts.machine.dropout_masks))
         if not named:
             directory = directory.claimed()
@@ -178,14 +179,26 @@ def _proceed(
         return _run(directory, parts, reporter, requests, checkpoint)
 
 
-def _build(config: Config, components: Components, reporter: Reporter, checkpoint: Checkpoint | None) -> Parts:
-    """Build everything, before anything is written; weights that a checkpoint holds are not fetched again."""
+def _build(
+    config: Config,
+    components: Components,
+    reporter: Reporter,
+    checkpoint: Checkpoint | None,
+    begun: RunDirectory | None,
+) -> Parts:
+    """Build everything, before anything is written.
+
+    A run that was *begun* goes on with the images that it began with. Weights that a checkpoint holds are not fetched
+    again.
+    """
     model, recorded = components["model"], None
     if checkpoint is not None:
         model, recorded = model.without_pretrained(), expects_from_json(checkpoint.state.get("expects"))
     machine = Machine.prepare(config.train)
     observers = Observers(components.several["observe"], reporter.notice)
-    dataset = load_dataset(components["data"], machine.device)
+    dataset, identity = load_dataset(components["data"], machine.device)
+    if begun is not None:
+        check_images(begun, checkpoint, identity, reporter.notice)
     images, splits = dataset.facts, split_dataset(dataset, config)
     seed_everything(config.train.seed)
     network = build_network(model, images, machine, config.train, recorded=recorded)
@@ -197,7 +210,7 @@ def _build(config: Config, components: Components, reporter: Reporter, checkpoin
     )
     resolved = dataclasses.replace(config, train=settings)
     size = estimate_bytes({"model": network.model.state_dict()}) * (2 if task.updates.average else 1) + optimizer_bytes
-    return Parts(resolved, components, machine, network, images, splits, task, size, observers)
+    return Parts(resolved, components, machine, network, images, identity, splits, task, size, observers)
 
 
 def _run(
@@ -212,7 +225,8 @@ def _run(
             reporter.notice(f"{damage}; the checkpoint before it is used")
     else:
         directory.write_environment(environs)
-        directory.write_config(parts.config)
+        keep_identity(directory, parts.identity)
+        directory.write_config(parts.config)  # the last, as a directory holds a run from here on
     progress = Progress()
     if checkpoint is not None:
         tensors = {part: checkpoint.tensors(part) for part in checkpoint.names}

@@ -1,0 +1,299 @@
+"""A run goes on, and is measured, with the images that it began with: others are refused, and told apart."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import shutil
+import signal
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from small_images import named_dataset, small_dataset, small_split
+from storm import outcome
+from zoo_mnist.dataset import mnist
+
+import zoo
+from zoo.errors import Interrupted
+from zoo.runs.reporting import Reporter
+
+
+class Stopping(Reporter):
+    """Asks the run to stop after a few steps, and keeps what it tells."""
+
+    def __init__(self, step: int | None = 2) -> None:
+        self.at_step, self.notices = step, list[str]()
+
+    def step(self, progress: Any) -> None:
+        if progress.step == self.at_step:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def notice(self, text: str) -> None:
+        self.notices.append(text)
+
+
+def begin(out: Path, data: Any, **options: Any) -> Path:
+    """Begin a run that is stopped after two steps."""
+    with pytest.raises(Interrupted, match="and saved"):
+        zoo.train("linear", data=data, out=out, reporter=Stopping(), **_settings(options))
+    return out
+
+
+def repeated(out: Path, data: Any, **options: Any) -> zoo.Run:
+    """Give the same command again."""
+    return zoo.train("linear", data=data, out=out, **_settings(options))
+
+
+def _settings(options: dict[str, Any]) -> dict[str, Any]:
+    return {"epochs": 2, "batch_size": 8, "threads": 1, "options": {f"data.{key}": options[key] for key in options}}
+
+
+@pytest.fixture
+def farm(tmp_path: Path) -> Path:
+    """Two classes in two splits, each image with a file size of its own."""
+    for split, count in (("train", 12), ("test", 4)):
+        for name in ("ant", "cow"):
+            for index in range(count):
+                picture(tmp_path / "farm" / split / name / f"{index:03}.bmp", 8 + index, name == "cow")
+    return tmp_path / "farm"
+
+
+def picture(path: Path, height: int, white: bool) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("L", (8, height), 255 * white).save(path)
+
+
+CHANGES: dict[str, tuple[Callable[[Path], object], str]] = {
+    "added": (
+        lambda farm: picture(farm / "train/ant/new.bmp", 99, white=True),
+        r"training images: 1 added \('train/ant/new.bmp'\)",
+    ),
+    "removed": (
+        lambda farm: (farm / "test/cow/003.bmp").unlink(),
+        r"test images: 1 removed \('test/cow/003.bmp'\)",
+    ),
+    "renamed": (
+        lambda farm: (farm / "train/ant/001.bmp").rename(farm / "train/ant/zzz.bmp"),
+        r"1 added \('train/ant/zzz.bmp'\), 1 removed \('train/ant/001.bmp'\)",
+    ),
+    "changed": (
+        lambda farm: picture(farm / "train/cow/004.bmp", 40, white=False),
+        r"training images: 1 changed \('train/cow/004.bmp' from \d+ to \d+ bytes\)",
+    ),
+    "of another class": (
+        lambda farm: (farm / "train/ant/000.bmp").rename(farm / "train/cow/900.bmp"),
+        r"1 added \('train/cow/900.bmp'\), 1 removed \('train/ant/000.bmp'\)",
+    ),
+    "a class renamed": (
+        lambda farm: [(farm / split / "ant").rename(farm / split / "zebu") for split in ("train", "test")],
+        "classes was ant, cow and is cow, zebu",
+    ),
+    "moved to the test set": (
+        lambda farm: (farm / "train/ant/000.bmp").rename(farm / "test/ant/900.bmp"),
+        r"training images: 1 removed .*; test images: 1 added \('test/ant/900.bmp'\)",
+    ),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_folder_that_changed_is_refused_by_its_files_names(farm: Path, tmp_path: Path, change: str):
+    """By --resume and by the same command alike; put back as it was, the run goes on."""
+    out = begin(tmp_path / "run", "folder", root=str(farm), size=8)
+    shutil.copytree(farm, tmp_path / "kept")
+    mutate, told = CHANGES[change]
+    mutate(farm)
+    before = {path: path.read_bytes() for path in out.rglob("*.*") if path.is_file()}
+    with pytest.raises(zoo.UsageError, match=told) as refused:
+        zoo.train(resume=out)
+    assert str(refused.value).startswith(f"the images are not those that {out} began with: ")
+    with pytest.raises(zoo.UsageError, match=told):
+        repeated(out, "folder", root=str(farm), size=8)
+    assert before == {path: path.read_bytes() for path in out.rglob("*.*") if path.is_file()}
+    shutil.rmtree(farm)
+    (tmp_path / "kept").rename(farm)
+    assert zoo.train(resume=out).summary["status"] == "finished"
+
+
+def test_images_that_were_touched_alone_are_the_same(farm: Path, tmp_path: Path):
+    """Times, and the order in which a file system lists its files, play no part; the bits are an untouched run's."""
+    whole = repeated(tmp_path / "whole", "folder", root=str(farm), size=8)
+    out = begin(tmp_path / "run", "folder", root=str(farm), size=8)
+    for path in sorted(farm.rglob("*.bmp"), reverse=True):
+        data = path.read_bytes()
+        path.unlink()
+        path.write_bytes(data)
+    assert outcome(zoo.train(resume=out).directory) == outcome(whole.directory)
+
+
+def test_mnist_from_another_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """One pixel of 60,000 images is enough."""
+    out = begin(tmp_path / "run", "mnist", limit=64)
+
+    def other() -> zoo.Dataset:
+        data = mnist()
+        data.train.images[59_999, 0, 0, 0] ^= 1
+        return data
+
+    monkeypatch.setattr("zoo_mnist.dataset.mnist", other)
+    with pytest.raises(zoo.UsageError, match="began with: training images: other pixels"):
+        zoo.train(resume=out)
+    assert zoo.evaluate(out, checkpoint="last")["samples"] == 64  # whose test images are the same
+    with pytest.raises(zoo.UsageError, match="was trained on: training images: other pixels"):
+        zoo.evaluate(out, checkpoint="last", split="validation")
+
+
+TENSORS: dict[str, tuple[Callable[[zoo.Dataset], zoo.Dataset], str]] = {
+    "an image fewer": (
+        lambda data: replace(data, train=small_split(59)),
+        r"were 60 and are 59 \('class 2' from 20 to 19",
+    ),
+    "other pixels": (lambda data: replace(data, test=small_split(20, seed=5)), "test images: other pixels"),
+    "other labels": (
+        lambda data: replace(data, train=zoo.TensorImages(data.train.images, data.train.labels.flip(0))),
+        "training images: other labels",
+    ),
+    "another class": (lambda data: replace(data, classes=["class 0", "class 1", "emu"]), "is class 0, class 1, emu"),
+    "another mean": (lambda data: replace(data, mean=[0.50001]), r"mean was 0\.5 and is 0\.50001"),
+}
+
+
+@pytest.mark.parametrize("change", TENSORS)
+def test_other_tensors_from_python_are_refused(tmp_path: Path, change: str):
+    """The same call with other data is not the same run."""
+    out = begin(tmp_path / "run", small_dataset())
+    mutate, told = TENSORS[change]
+    with pytest.raises(zoo.UsageError, match=told):
+        repeated(out, mutate(small_dataset()))
+    assert repeated(out, small_dataset()).summary["status"] == "finished"
+
+
+def test_named_tensors_are_told_by_their_names(tmp_path: Path):
+    """As files are."""
+    out = begin(tmp_path / "run", named_dataset())
+    with pytest.raises(zoo.UsageError, match=r"training images: 1 added \('train/060.png'\)"):
+        repeated(out, replace(named_dataset(), train=named_dataset(61).train))
+
+
+def test_a_test_set_that_changed_is_not_measured(farm: Path, tmp_path: Path):
+    """The line names the file; where only training images changed the test images are what they were."""
+    run = repeated(tmp_path / "run", "folder", root=str(farm), size=8)
+    picture(farm / "train/ant/new.bmp", 99, white=True)
+    assert zoo.evaluate(run)["accuracy"] == run.test_accuracy
+    with pytest.raises(zoo.UsageError, match=r"training images: 1 added \('train/ant/new.bmp'\)"):
+        zoo.evaluate(run, split="train")
+    picture(farm / "test/ant/new.bmp", 99, white=True)
+    with pytest.raises(zoo.UsageError, match=r"was trained on: test images: 1 added \('test/ant/new.bmp'\)"):
+        zoo.evaluate(run)
+
+
+def old(out: Path) -> Path:
+    """Make a run one that was begun before there was a record of its images."""
+    for name in ("data.json", "files.json.gz"):
+        (out / name).unlink(missing_ok=True)
+    return out
+
+
+def test_a_run_without_the_record_goes_on_with_a_line(farm: Path, tmp_path: Path):
+    """Its checkpoint knows the classes, the size and the statistics, and those are compared."""
+    out = old(begin(tmp_path / "run", "folder", root=str(farm), size=8))
+    (farm / "train/ant").rename(farm / "train/zebu")
+    (farm / "test/ant").rename(farm / "test/zebu")
+    with pytest.raises(zoo.UsageError, match="classes was ant, cow and is cow, zebu"):
+        zoo.train(resume=out)
+    (farm / "train/zebu").rename(farm / "train/ant")
+    (farm / "test/zebu").rename(farm / "test/ant")
+    listening = Stopping(None)
+    zoo.train(resume=out, reporter=listening)
+    assert [text for text in listening.notices if "has no record of its images" in text]
+    picture(farm / "train/ant/new.bmp", 99, white=True)
+    with pytest.raises(zoo.UsageError, match=r"mean was 0\.\d+ and is 0\.\d+") as refused:
+        zoo.evaluate(out)
+    before, after = str(refused.value).partition("mean was ")[2].partition(";")[0].split(" and is ")
+    assert before != after
+
+
+def test_a_run_that_never_saved_has_nothing_to_compare(farm: Path, tmp_path: Path):
+    """It begins again, in silence."""
+    out = old(begin(tmp_path / "run", "folder", root=str(farm), size=8))
+    shutil.rmtree(out / "checkpoints")
+    listening = Stopping(None)
+    zoo.train(resume=out, reporter=listening)
+    assert listening.notices == []
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("data.json", b"{"),
+        ("data.json", b'{"schema": 2}'),
+        ("data.json", b'{"schema": 1, "images": {}}'),
+        ("data.json", b"[]"),
+    ],
+)
+def test_a_damaged_record_costs_a_line(farm: Path, tmp_path: Path, name: str, content: bytes):
+    """The checkpoint's facts stand in for it."""
+    out = begin(tmp_path / "run", "folder", root=str(farm), size=8)
+    (out / name).write_bytes(content)
+    listening = Stopping(None)
+    zoo.train(resume=out, reporter=listening)
+    assert any("data.json" in text and "going on without it" in text for text in listening.notices)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"no gzip",
+        gzip.compress(b"[]"),
+        gzip.compress(b"{")[:-9],
+        gzip.compress(json.dumps({"train": {"names": ["a"], "labels": [7], "sizes": [1]}}).encode()),
+        gzip.compress(json.dumps({"train": {"names": ["a"], "labels": [], "sizes": [1]}}).encode()),
+        gzip.compress(b" " * (33 * 2**20)),
+    ],
+    ids=["no gzip", "a list", "cut short", "a label too high", "a label too few", "a bomb"],
+)
+def test_a_damaged_listing_costs_the_names(farm: Path, tmp_path: Path, content: bytes):
+    """That the files are others is known without it."""
+    out = begin(tmp_path / "run", "folder", root=str(farm), size=8)
+    (out / "files.json.gz").write_bytes(content)
+    picture(farm / "test/cow/003.bmp", 77, white=True)
+    listening = Stopping(None)
+    with pytest.raises(zoo.UsageError, match="test images: other names and sizes"):
+        zoo.train(resume=out, reporter=listening)
+    assert any("files.json.gz" in text for text in listening.notices)
+
+
+def test_names_beyond_measure_are_not_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Other files are refused all the same."""
+    monkeypatch.setattr("zoo.records.images._MAX_FILES", 100)
+    out = begin(tmp_path / "run", named_dataset())
+    assert not (out / "files.json.gz").exists()
+    with pytest.raises(zoo.UsageError, match=r"were 60 and are 61"):
+        repeated(out, replace(named_dataset(), train=named_dataset(61).train))
+
+
+def test_a_run_that_was_killed_before_its_configuration_was_written_begins_anew(tmp_path: Path):
+    """What it left is no obstacle to the same command; a stranger's file of that name is."""
+    out = begin(tmp_path / "run", named_dataset())
+    for path in out.iterdir():
+        if path.name not in ("environment.json", "data.json", "files.json.gz"):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    assert repeated(out, named_dataset()).summary["status"] == "finished"
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "data.json").write_text("{}")
+    with pytest.raises(zoo.UsageError, match="holds something else than a run"):
+        repeated(tmp_path / "other", named_dataset())
+
+
+def test_restart_forgets_what_the_images_were(tmp_path: Path):
+    """The new run keeps its own."""
+    out = begin(tmp_path / "run", named_dataset())
+    with pytest.raises(Interrupted):
+        zoo.train("linear", data=small_dataset(), out=out, restart=True, reporter=Stopping(), **_settings({}))
+    assert not (out / "files.json.gz").exists()
+    assert json.loads((out / "data.json").read_text())["splits"]["train"]["known_by"] == "pixels"
+    assert repeated(out, small_dataset()).summary["status"] == "finished"

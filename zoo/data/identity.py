@@ -1,0 +1,153 @@
+"""What the data of a run are known by, so that others are not taken for them.
+
+A split whose samples have names and sizes is known by those: the files are not read for it. Any other is known by the
+SHA-256 of its pixels, of all where they are in memory and else of some, and each by its labels besides. The order of
+named samples plays no part, as no name depends on it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from zoo.data.dataset import Dataset, ImageFacts, Split, TensorImages
+
+SPLITS = ("train", "test")
+"""The splits of a dataset, before anything is held out."""
+
+_SAMPLE = 32  # images of a split that has neither names nor pixels in memory
+_AT_ONCE = 4096  # images that are hashed at a time, which bounds the copy that a layout may ask for
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The named samples of a split, sorted by name.
+
+    Attributes:
+        names: N texts.
+        labels: N numbers, each in [0, K).
+        sizes: N numbers, the bytes of each sample's file; None where there are no files.
+    """
+
+    names: Sequence[str]
+    labels: Sequence[int]
+    sizes: Sequence[int] | None
+
+
+@dataclass(frozen=True)
+class SplitIdentity:
+    """What one split is known by.
+
+    Attributes:
+        counts: K numbers, the images of each class.
+        known_by: What the digests are over: ``"names and sizes"``, ``"names and pixels"``, ``"pixels"`` and so on.
+        labels_sha256: Over the labels, with the names where there are such.
+        images_sha256: Over the names and sizes, or the pixels.
+    """
+
+    counts: tuple[int, ...]
+    known_by: str
+    labels_sha256: str
+    images_sha256: str
+
+
+@dataclass(frozen=True)
+class DataIdentity:
+    """What a dataset is known by.
+
+    Attributes:
+        facts: The classes, the shape of the images and their statistics.
+        splits: Each split's own, by its name.
+    """
+
+    facts: ImageFacts
+    splits: Mapping[str, SplitIdentity]
+
+
+class Identification:
+    """Finds out what a dataset is known by, in threads, while others go on: hashing leaves the interpreter to them.
+
+    Args:
+        dataset: Its in-memory splits still on the CPU, where they are hashed.
+    """
+
+    def __init__(self, dataset: Dataset) -> None:
+        self.facts = dataset.facts
+        splits = {name: getattr(dataset, name) for name in SPLITS}
+        self.listings: Mapping[str, Listing | None] = {name: _listing(split) for name, split in splits.items()}
+        pool = ThreadPoolExecutor(1, thread_name_prefix="zoo-identity")
+        self._found: dict[str, Future[SplitIdentity]] = {
+            name: pool.submit(_identity, split, self.listings[name], _samples(split), self.facts.num_classes)
+            for name, split in splits.items()
+        }
+        pool.shutdown(wait=False)
+
+    def of(self, *names: str) -> DataIdentity:
+        """Return what the splits with these *names* are known by, waiting for it where need be."""
+        return DataIdentity(self.facts, {name: self._found[name].result() for name in names})
+
+
+def _listing(split: Split) -> Listing | None:
+    names: Sequence[str] | None = getattr(split, "names", None)
+    if names is None:
+        return None
+    sizes: Sequence[int] | None = getattr(split, "sizes", None)
+    order, labels = _by_name(names), split.labels.tolist()
+    return Listing(
+        names=[names[index] for index in order],
+        labels=[labels[index] for index in order],
+        sizes=None if sizes is None else [int(sizes[index]) for index in order],
+    )
+
+
+def _samples(split: Split) -> Tensor | None:
+    """Return the images to hash, uint8 (N, C, H, W), in the order of their names; None where sizes stand for them.
+
+    Of a split that is not in memory some are read, and not in a thread, where it may not like to be read.
+    """
+    names: Sequence[str] | None = getattr(split, "names", None)
+    if names is not None and getattr(split, "sizes", None) is not None:
+        return None
+    order = torch.arange(len(split)) if names is None else torch.tensor(_by_name(names))
+    if isinstance(split, TensorImages):
+        return split.images if names is None else split.images[order.to(split.images.device)]
+    some = order[torch.arange(_SAMPLE) * len(order) // _SAMPLE] if len(order) > _SAMPLE else order
+    return split.batch(some.to(split.labels.device))[0]
+
+
+def _by_name(names: Sequence[str]) -> list[int]:
+    return sorted(range(len(names)), key=names.__getitem__)
+
+
+def _identity(split: Split, listing: Listing | None, samples: Tensor | None, num_classes: int) -> SplitIdentity:
+    labels = split.labels.cpu()
+    pixels = "pixels" if isinstance(split, TensorImages) else f"pixels of {_SAMPLE}"
+    images = "sizes" if samples is None else pixels
+    return SplitIdentity(
+        counts=tuple(torch.bincount(labels, minlength=num_classes).tolist()),
+        known_by=f"names and {images}" if listing else images,
+        labels_sha256=_sha256_of_json([listing.names, listing.labels]) if listing else _sha256_of_tensor(labels),
+        images_sha256=_sha256_of_json(listing and [listing.names, listing.sizes])
+        if samples is None
+        else _sha256_of_tensor(samples),
+    )
+
+
+def _sha256_of_json(value: Any) -> str:
+    # ASCII, as JSON writes what is beyond it with escapes: also a name that is no proper text has its bytes.
+    return hashlib.sha256(json.dumps(value).encode("ascii")).hexdigest()
+
+
+def _sha256_of_tensor(values: Tensor) -> str:
+    """Return the SHA-256 of a tensor's type, its shape but for its length, and its elements in row-major order."""
+    found = hashlib.sha256(f"{values.dtype} {list(values.shape[1:])}\n".encode())
+    for part in torch.split(values, _AT_ONCE):
+        found.update(part.cpu().contiguous().numpy().data)
+    return found.hexdigest()

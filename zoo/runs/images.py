@@ -1,0 +1,123 @@
+"""Whether a run's images are still those that it began with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from zoo.data import ImageFacts
+from zoo.data.changes import changes
+from zoo.data.identity import SPLITS, DataIdentity, Identification, Listing, SplitIdentity
+from zoo.errors import DamagedError, UsageError
+from zoo.records.checkpoints import Checkpoint
+from zoo.records.directory import RunDirectory
+from zoo.records.images import DATA, FILES, read_data, read_files, write_images
+from zoo.runs.state import facts_from_json, facts_to_json
+
+SCHEMA = 1
+
+Notice = Callable[[str], None]
+
+
+def keep_identity(directory: RunDirectory, images: Identification) -> None:
+    """Write what the images of a run are known by, as it begins."""
+    found = images.of(*SPLITS)
+    data = {
+        "schema": SCHEMA,
+        "images": facts_to_json(found.facts),
+        "splits": {name: dict(vars(split)) for name, split in found.splits.items()},
+    }
+    files = {name: dict(vars(listing)) for name, listing in images.listings.items() if listing is not None}
+    write_images(directory.path, data, files)
+
+
+def check_images(
+    directory: RunDirectory, checkpoint: Checkpoint | None, images: Identification, notice: Notice
+) -> None:
+    """See that *images* are those that a run began with, before it goes on from its newest *checkpoint*.
+
+    Raises:
+        UsageError: If they are others.
+    """
+    facts = None if checkpoint is None else facts_from_json(checkpoint.state.get("images"))
+    if changed := changed_images(directory, facts, images, notice):
+        raise UsageError(
+            f"the images are not those that {directory} began with: {'; '.join(changed)}.\n"
+            "Put them back as they were, or train on these with another --out."
+        )
+
+
+def changed_images(
+    directory: RunDirectory,
+    facts: ImageFacts | None,
+    images: Identification,
+    notice: Notice,
+    splits: tuple[str, ...] = SPLITS,
+) -> list[str]:
+    """Return how *images* differ from those that a run began with, a text each; nothing where they do not.
+
+    Args:
+        directory: The run's.
+        facts: What the run's checkpoint knows of its images, None where there is no checkpoint. They stand in for the
+            record in a run that was begun before there was one.
+        images: Those that are there now.
+        notice: Told where something could not be compared.
+        splits: Those that matter.
+    """
+    try:
+        then = _recorded_identity(directory)
+    except DamagedError as error:
+        notice(f"{error}; going on without it")
+        then = None
+    if then is None:
+        if facts is None:
+            return []
+        notice(
+            f"{directory} has no record of its images in {DATA}: only the classes, size and statistics were compared"
+        )
+        then = DataIdentity(facts, {})
+    classes = then.facts.num_classes
+    return changes(then, images.of(*splits), lambda: _recorded_listings(directory, classes, notice), images.listings)
+
+
+def _recorded_identity(directory: RunDirectory) -> DataIdentity | None:
+    data, where = read_data(directory.path), f"{directory.path / DATA}"
+    if not data:
+        return None
+    if data.get("schema") != SCHEMA:
+        raise DamagedError(f"{where} has schema {data.get('schema')!r}, and this torch-zoo reads {SCHEMA}")
+    facts = facts_from_json(data.get("images"), where)
+    try:
+        splits = {name: _split_from_json(data["splits"][name], facts.num_classes) for name in SPLITS}
+    except (KeyError, TypeError, ValueError) as error:
+        raise DamagedError(f"{where} lacks or misstates something: {error}") from error
+    return DataIdentity(facts, splits)
+
+
+def _split_from_json(split: Mapping[str, Any], num_classes: int) -> SplitIdentity:
+    counts = tuple(map(int, split["counts"]))
+    if len(counts) != num_classes:
+        raise ValueError(f"{len(counts)} counts for {num_classes} classes")
+    texts = {key: str(split[key]) for key in ("known_by", "labels_sha256", "images_sha256")}
+    return SplitIdentity(counts, **texts)
+
+
+def _recorded_listings(directory: RunDirectory, num_classes: int, notice: Notice) -> dict[str, Listing | None]:
+    """Return the names of the run's files by split; without them the message names no file, and is as right."""
+    try:
+        return {name: _listing_from_json(listed, num_classes) for name, listed in read_files(directory.path).items()}
+    except (KeyError, TypeError, ValueError) as error:
+        notice(f"{directory.path / FILES} lacks or misstates something: {error}; going on without it")
+    except DamagedError as error:
+        notice(f"{error}; going on without it")
+    return {}
+
+
+def _listing_from_json(listed: Mapping[str, Any], num_classes: int) -> Listing:
+    names, labels = list(map(str, listed["names"])), list(map(int, listed["labels"]))
+    sizes = None if listed["sizes"] is None else list(map(int, listed["sizes"]))
+    if not len(names) == len(labels) == len(names if sizes is None else sizes):
+        raise ValueError(f"{len(names)} names, {len(labels)} labels")
+    if wrong := [label for label in labels if not 0 <= label < num_classes]:
+        raise ValueError(f"label {wrong[0]} of {num_classes} classes")
+    return Listing(names, labels, sizes)
