@@ -18,6 +18,7 @@ GROUPS = {
     "For datasets": (
         "Dataset",
         "TensorImages",
+        "split_by_name",
         "read_image",
         "probe_image",
         "read_idx",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from zoo.data import Dataset as Dataset
     from zoo.data import Expects as Expects
     from zoo.data import TensorImages as TensorImages
+    from zoo.data import split_by_name as split_by_name
     from zoo.data.augmentation import Draws as Draws
     from zoo.errors import DamagedError as DamagedError
     from zoo.errors import DamagedFilesError as DamagedFilesError
@@ -58,6 +59,7 @@ _HOMES = {
     "probe_image": "zoo.files.images",
     "read_idx": "zoo.files.idx",
     "read_image": "zoo.files.images",
+    "split_by_name": "zoo.data",
     "unpack": "zoo.files.archives",
     "Add": "zoo.registry",
     "create": "zoo.registry",

@@ -27,6 +27,7 @@ def folder(
     color: bool | None = None,
     test_fraction: float = 0.2,
     seed: int = 0,
+    split_by: str = "auto",
 ) -> zoo.Dataset:
     """Read a folder of images, decoded once into memory as uint8 tensors.
 
@@ -42,6 +43,8 @@ def folder(
         color: True for three channels, False for one. If left out: three if any training image is in colour.
         test_fraction: The share that is kept for testing, in (0, 1), where there is no test folder.
         seed: Which images those are.
+        split_by: The run's setting: ``"order"`` chooses them by their order, as the first runs did, and any other by a
+            hash of each one's own name.
 
     Returns:
         The dataset, with the mean and standard deviation of the training images' pixels.
@@ -56,7 +59,7 @@ def folder(
     if not 0 < test_fraction < 1:
         raise zoo.UsageError(f"test_fraction must be above 0 and below 1, not {test_fraction!r}")
     wanted = None if size is None else _checked_size(size)
-    layout = find_images(Path(root).expanduser(), test_fraction, seed)
+    layout = find_images(Path(root).expanduser(), test_fraction, seed, by_name=split_by != "order")
     try:
         train, test = _splits(layout, wanted, color)
     except zoo.DamagedFilesError as error:

@@ -26,6 +26,10 @@ _ROLES = {
 _LITTER = {"__MACOSX", "Thumbs.db", "desktop.ini", "lost+found"}
 
 
+Files = dict[str, Sequence[Path]]
+"""The files of each class."""
+
+
 class Sample(NamedTuple):
     """An image file, its label, the index of its class, and its own name: its path below the root, alike everywhere."""
 
@@ -42,7 +46,7 @@ class Layout(NamedTuple):
     test: Sequence[Sample]
 
 
-def find_images(root: Path, test_fraction: float, seed: int) -> Layout:
+def find_images(root: Path, test_fraction: float, seed: int, *, by_name: bool = True) -> Layout:
     """Look through *root* without opening a single image.
 
     Args:
@@ -51,6 +55,7 @@ def find_images(root: Path, test_fraction: float, seed: int) -> Layout:
             there is no other, and is otherwise counted among the training images.
         test_fraction: The share of each class's images, in (0, 1), that is kept for testing where no test set is.
         seed: Which images those are.
+        by_name: Whether each image's own name decides, or their order, as in the first runs.
 
     Raises:
         UsageError: If the folder is missing, or laid out otherwise.
@@ -58,12 +63,12 @@ def find_images(root: Path, test_fraction: float, seed: int) -> Layout:
     folders = _folders_in(root)
     roles = {role: folder for name, folder in folders.items() if (role := _ROLES.get(name.casefold()))}
     if not roles:
-        return _split(root, _classes_in(root), test_fraction, seed)
+        return _split(root, _classes_in(root), test_fraction, seed, by_name=by_name)
     if "train" not in roles:
         raise zoo.UsageError(f"{str(root)!r} has {_names(roles)} but no 'train'. {EXPECTED}.")
     train = _classes_in(roles["train"])
     if "test" not in roles and "validation" not in roles:
-        return _split(root, train, test_fraction, seed)
+        return _split(root, train, test_fraction, seed, by_name=by_name)
     if "test" in roles and "validation" in roles:
         for name, paths in _known(_classes_in(roles["validation"]), train, roles["validation"]).items():
             train[name] = [*train[name], *paths]
@@ -129,20 +134,32 @@ def _known(
     return tested
 
 
-def _split(root: Path, classes: Mapping[str, Sequence[Path]], fraction: float, seed: int) -> Layout:
+def _split(root: Path, classes: Mapping[str, Sequence[Path]], fraction: float, seed: int, *, by_name: bool) -> Layout:
     """Set *fraction* of each class aside, at least one image and never all."""
-    train: dict[str, Sequence[Path]] = {}
-    test: dict[str, Sequence[Path]] = {}
-    generator = torch.Generator().manual_seed(seed)
     for name, paths in classes.items():
         if len(paths) < 2:
             raise zoo.UsageError(
                 f"the class {name!r} has one image alone; a split into training and test images needs two or more"
             )
+    if not by_name:
+        return _layout(root, *_shuffled(classes, fraction, seed))
+    whole = _layout(root, classes, {})
+    labels = torch.tensor([sample.label for sample in whole.train])
+    parts = zoo.split_by_name([sample.name for sample in whole.train], labels, fraction, seed)
+    train, test = ([whole.train[index] for index in indices.tolist()] for indices in parts)
+    return Layout(whole.classes, train, test)
+
+
+def _shuffled(classes: Mapping[str, Sequence[Path]], fraction: float, seed: int) -> tuple[Files, Files]:
+    """Return the training and the test images of the first runs, whose order decided."""
+    train: Files = {}
+    test: Files = {}
+    generator = torch.Generator().manual_seed(seed)
+    for name, paths in classes.items():
         shuffled = [paths[index] for index in torch.randperm(len(paths), generator=generator).tolist()]
         count = min(max(1, round(len(paths) * fraction)), len(paths) - 1)
         test[name], train[name] = sorted(shuffled[:count]), sorted(shuffled[count:])
-    return _layout(root, train, test)
+    return train, test
 
 
 def _layout(root: Path, train: Mapping[str, Sequence[Path]], test: Mapping[str, Sequence[Path]]) -> Layout:

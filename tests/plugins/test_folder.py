@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 from zoo_folder import decoding, memory
 from zoo_folder.dataset import folder
@@ -87,21 +86,40 @@ def test_a_validation_folder_beside_a_test_folder_is_trained_on(tmp_path):
 
 
 @pytest.mark.parametrize("prefix", ["", "train/"])
-def test_classes_alone_are_split_in_proportion(tmp_path, prefix):
-    """A fifth of each class, at least one and never all, goes to the test set; every image is in one split."""
+def test_classes_alone_are_split_by_each_image_s_name(tmp_path, prefix):
+    """Every image is in one split; each class has at least one on both sides; what is removed moves no other."""
     pictures(tmp_path, {f"{prefix}a": 20, f"{prefix}b": 10, f"{prefix}c": 2})
     data = folder(root=str(tmp_path))
-    assert torch.bincount(data.test.labels).tolist() == [4, 2, 1]
-    assert torch.bincount(data.train.labels).tolist() == [16, 8, 1]
     assert sorted(levels(data.train) + levels(data.test)) == list(range(32))
+    assert set(data.train.labels.tolist()) == set(data.test.labels.tolist()) == {0, 1, 2}
+    gone = next(name for name in data.train.names if name.startswith(f"{prefix}a"))
+    (tmp_path / gone).unlink()
+    again = folder(root=str(tmp_path))
+    assert again.test.names == data.test.names
+    assert again.train.names == [name for name in data.train.names if name != gone]
 
 
 def test_the_split_is_a_function_of_the_seed(tmp_path):
     """The same seed gives the same images, another seed others; the fraction is obeyed."""
-    pictures(tmp_path, {"a": 20, "b": 20})
+    pictures(tmp_path, {"a": 100, "b": 100})
     first, again, other = (levels(folder(root=str(tmp_path), seed=seed).test) for seed in (1, 1, 2))
     assert first == again != other
-    assert len(folder(root=str(tmp_path), test_fraction=0.5).test) == 20
+    assert 20 <= len(first) <= 60
+    assert 70 <= len(folder(root=str(tmp_path), test_fraction=0.5).test) <= 130
+
+
+def test_the_split_of_the_first_runs_is_what_it_was(tmp_path):
+    """A run that recorded no rule is split by the order of its files, each class in proportion."""
+    pictures(tmp_path, {"a": 20, "b": 10, "c": 2})
+    assert folder(root=str(tmp_path), split_by="order").test.names == [
+        "a/004.png",
+        "a/005.png",
+        "a/013.png",
+        "a/019.png",
+        "b/003.png",
+        "b/009.png",
+        "c/001.png",
+    ]
 
 
 def test_hidden_files_and_litter_are_ignored(root):

@@ -322,7 +322,7 @@ def test_mixed_classes_need_a_criterion_that_takes_them():
 
 def test_tiny_sets_train():
     """Three images, one of them held out, are enough for a run."""
-    data = Dataset(small_split(3), small_split(3), ["a", "b", "c"], [0.5], [0.25])
+    data = Dataset(small_split(3, classes=2), small_split(3, classes=2), ["a", "b"], [0.5], [0.25])
     assert train(data=data).summary["train"] == 2
 
 

@@ -94,6 +94,13 @@ class TrainSettings:
         check=lambda value: 0 <= value < (math.inf if isinstance(value, int) else 1),
         rule="a whole number, or a fraction from 0 to below 1",
     )
+    split_by: str = _setting(
+        "auto",
+        "How images are chosen to be held out. name: by a hash of each one's name, so that others may come and go; "
+        "class: each class in proportion, never its last image; order: the same, but perhaps its last, as the first "
+        "runs did; auto: name where images have names, else class.",
+        **_one_of("auto", "name", "class", "order"),
+    )
     seed: int = _setting(
         0,
         "Seed of weights, sample order, dropout and augmentation.",

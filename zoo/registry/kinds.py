@@ -58,7 +58,7 @@ KINDS: tuple[Kind, ...] = (
         ("optimizer", "total_steps", "steps_per_epoch"),
         "torch.optim.lr_scheduler:LRScheduler",
     ),
-    Kind("dataset", "datasets", "data", (), "zoo:Dataset"),
+    Kind("dataset", "datasets", "data", ("split_by",), "zoo:Dataset"),
     Kind(
         "augmentation",
         "augmentations",

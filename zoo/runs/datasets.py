@@ -3,33 +3,42 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from dataclasses import dataclass
 
 import torch
 
 from zoo.config import Config
-from zoo.data import Dataset, Split, Subset, capped, hold_out, resident, validation_count
+from zoo.data import Dataset, Split, Subset, capped, choose_rule, hold_out, resident
 from zoo.data.identity import Identification
 from zoo.runs.components import Component
+
+_log = logging.getLogger("zoo")
 
 
 @dataclass(frozen=True)
 class Splits:
-    """The three parts of a dataset that a run uses; *validation* is None where nothing is held out."""
+    """The three parts of a dataset that a run uses; *validation* is None where nothing is held out.
+
+    *rule* is how the held-out images were chosen, as `zoo.data.hold_out` knows it.
+    """
 
     train: Split
     validation: Split | None
     test: Split
+    rule: str
 
 
-def load_dataset(component: Component, device: torch.device) -> tuple[Dataset, Identification]:
+def load_dataset(component: Component, device: torch.device, split_by: str) -> tuple[Dataset, Identification]:
     """Build the dataset, its in-memory splits on *device*, and begin to find out what its images are known by.
+
+    *split_by* is the setting, for a dataset that splits its images itself.
 
     Raises:
         UsageError: If its options are wrong.
         DamagedError: If its files are damaged.
     """
-    dataset: Dataset = component.build()
+    dataset: Dataset = component.build(split_by=split_by)
     images = Identification(dataset)
     moved = dataclasses.replace(dataset, train=resident(dataset.train, device), test=resident(dataset.test, device))
     return moved, images
@@ -37,12 +46,15 @@ def load_dataset(component: Component, device: torch.device) -> tuple[Dataset, I
 
 def split_dataset(dataset: Dataset, config: Config) -> Splits:
     """Hold the validation images out and cap what is left, all as a pure function of the settings and the seed."""
-    labels, seed = dataset.train.labels, config.train.seed
-    count = validation_count(len(dataset.train), config.train.validation)
-    kept, held = (indices.to(labels.device) for indices in hold_out(labels, count, seed))
-    validation = capped(Subset(dataset.train, held), config.limit, seed) if count else None
+    settings, device = config.train, dataset.train.labels.device
+    rule = choose_rule(settings.split_by, dataset.train)
+    chosen = hold_out(dataset.train, settings.validation, settings.seed, rule)
+    train, validation = (Subset(dataset.train, indices.to(device)) for indices in chosen)
+    if not len(validation) and settings.validation != 0:
+        _log.warning("no validation images are held out, as no class has two images: the last epoch counts")
     return Splits(
-        train=capped(Subset(dataset.train, kept), config.limit, seed),
-        validation=validation,
-        test=capped(dataset.test, config.limit, seed),
+        train=capped(train, config.limit, settings.seed, rule),
+        validation=capped(validation, config.limit, settings.seed, rule) if len(validation) else None,
+        test=capped(dataset.test, config.limit, settings.seed, rule),
+        rule=rule,
     )

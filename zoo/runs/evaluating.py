@@ -47,7 +47,7 @@ def evaluate(run: str | Path | Any, *, split: str = "test", checkpoint: str = "b
 def _measured(run: str | Path | Any, split: str, checkpoint: str) -> dict[str, Any]:
     loaded = load_run(getattr(run, "directory", run), checkpoint)
     components = find_components(loaded.config, only=("data", "criterion"))
-    dataset, images = load_dataset(components["data"], loaded.machine.device)
+    dataset, images = load_dataset(components["data"], loaded.machine.device, loaded.config.train.split_by)
     _refuse_other_images(loaded, images, split)
     chosen = getattr(split_dataset(dataset, loaded.config), split)
     if chosen is None:

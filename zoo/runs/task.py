@@ -59,7 +59,7 @@ def build_task(
         augment=augmenter,
     )
     _check_criterion(components["criterion"], criterion, images.num_classes, augmenter, network.device)
-    if settings.patience is not None and splits.validation is None:
+    if settings.patience is not None and settings.validation == 0:
         raise UsageError("--patience waits for a better validation, but --validation 0 holds no images out")
     steps = settings.steps or settings.epochs * training.steps
     optimizer = build_optimizer(components["optimizer"], network.model)

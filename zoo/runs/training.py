@@ -196,7 +196,7 @@ def _build(
         model, recorded = model.without_pretrained(), expects_from_json(checkpoint.state.get("expects"))
     machine = Machine.prepare(config.train)
     observers = Observers(components.several["observe"], reporter.notice)
-    dataset, identity = load_dataset(components["data"], machine.device)
+    dataset, identity = load_dataset(components["data"], machine.device, config.train.split_by)
     if begun is not None:
         check_images(begun, checkpoint, identity, reporter.notice)
     images, splits = dataset.facts, split_dataset(dataset, config)
@@ -206,7 +206,7 @@ def _build(
     packed_scheduler(task)  # one that cannot be saved is refused now, not when the first epoch is over
     optimizer_bytes = check_packable(task.updates.optimizer, dict(network.model.named_parameters()))
     settings = dataclasses.replace(
-        machine.resolved(config.train, network.memory_format), slices=config.train.slices or 1
+        machine.resolved(config.train, network.memory_format), slices=config.train.slices or 1, split_by=splits.rule
     )
     resolved = dataclasses.replace(config, train=settings)
     size = estimate_bytes({"model": network.model.state_dict()}) * (2 if task.updates.average else 1) + optimizer_bytes
