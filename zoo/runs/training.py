@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.config import Config
+from zoo.data.one_colour import one_colour
 from zoo.errors import DamagedError, UsageError, ZooError
 from zoo.records.checkpoints import Checkpoint, estimate_bytes
 from zoo.records.directory import RunDirectory, new_path
@@ -224,6 +225,8 @@ def _run(
         for damage in directory.checkpoints.damages:
             reporter.notice(f"{damage}; the checkpoint before it is used")
     else:
+        if note := one_colour(parts.splits.train):
+            reporter.notice(note)
         directory.write_environment(environs)
         keep_identity(directory, parts.identity)
         directory.write_config(parts.config)  # the last, as a directory holds a run from here on
