@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import tomllib
 from pathlib import Path
 
@@ -37,14 +39,15 @@ def test_the_transcript_reads_as_promised(capsys):
     out, err = capsys.readouterr()
     lines = out.splitlines()
     assert lines[0] == "mlp/linear (torch-zoo 0.1.0), 7,850 parameters, on mnist: 64 train, 64 validation, 64 test"
-    assert lines[1].startswith("cpu, 1 thread, ")
-    assert lines[1].endswith("; fused adamw lr 0.003, one_cycle, batch 16, seed 0")
-    assert lines[2].startswith("epoch 1/2  loss ")
-    assert " images/s" in lines[3]
-    assert lines[4].startswith("Finished training in 0:0")
-    assert lines[5].startswith("runs/")
-    assert lines[5].endswith("next: zoo evaluate RUN, zoo predict RUN IMAGE")
-    assert len(lines) == 6
+    assert re.fullmatch(r"10 classes: 0 \(\d+\), 1 \(\d+\), 2 \(\d+\), 3 \(\d+\), 4 \(\d+\) and 5 more", lines[1])
+    assert lines[2].startswith("cpu, 1 thread, ")
+    assert lines[2].endswith("; fused adamw lr 0.003, one_cycle, batch 16, seed 0")
+    assert lines[3].startswith("epoch 1/2  loss ")
+    assert " images/s" in lines[4]
+    assert lines[5].startswith("Finished training in 0:0")
+    assert lines[6].startswith("runs/")
+    assert lines[6].endswith("next: zoo evaluate RUN, zoo predict RUN IMAGE")
+    assert len(lines) == 7
     assert err == ""
 
 
@@ -232,3 +235,37 @@ def test_runs_lists_what_was_trained(finished, capsys):
     (run,) = json.loads(capsys.readouterr().out)["runs"]
     assert (run["status"], run["model"], run["damages"]) == ("finished", "mlp/linear", [])
     assert main(["runs", "nowhere"]) == 2
+
+
+@pytest.mark.parametrize("name", ["photos", "./photos", "deep/my photos"])
+def test_a_folder_in_place_of_a_dataset_s_name_is_told_how_folders_are_named(tmp_path, monkeypatch, name, capsys):
+    """As one copies it; where there is no such folder, the name is a misspelt one."""
+    monkeypatch.chdir(tmp_path)
+    Path(name).mkdir(parents=True)
+    assert main(["train", "--model", "linear", "--data", name]) == 2
+    err = capsys.readouterr().err
+    assert err == f"zoo: no dataset named {name!r}, but a folder; its images are {_folder_words(name)}\n"
+    Path(name).rmdir()
+    assert main(["train", "--model", "linear", "--data", name]) == 2
+    assert "folder;" not in capsys.readouterr().err
+
+
+def _folder_words(name: str) -> str:
+    return f"--data folder --set data.root={shlex.quote(name)}"
+
+
+CLASSES = [
+    ({"cat": 1081, "dog": 7}, "2 classes: cat (1,081), dog (7)"),
+    ({str(k): k for k in range(1, 21)}, "20 classes: 1 (1), 2 (2), 3 (3), 4 (4), 5 (5) and 15 more"),
+    ({"cat": 3, "emu": 0}, "2 classes: cat (3), emu (0); no training image of emu"),
+    ({"a\tb": 1, "c\nd": 1, " ": 1, "ü\udcff": 1}, r"4 classes: 'a\tb' (1), 'c\nd' (1), ' ' (1), 'ü\udcff' (1)"),
+    ({"x" * 99: 1, "猫": 2}, f"2 classes: {'x' * 27}... (1), 猫 (2)"),
+]
+
+
+@pytest.mark.parametrize(("counts", "line"), CLASSES)
+def test_the_classes_are_named_on_one_line(counts, line):
+    """The first few of many, those that are not learnt, and no name that breaks the line."""
+    from zoo.cli.transcript import _classes
+
+    assert _classes(counts) == line

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,10 @@ from zoo.training.evaluation import standard_error
 if TYPE_CHECKING:
     from zoo.records.epochs import EpochResult
     from zoo.training.fit import Progress
+
+
+_CLASSES = 5  # that are named
+_NAME = 30  # characters of a class's name that are shown
 
 
 class Silence(Reporter):
@@ -49,6 +53,7 @@ class Transcript(Silence):
         _say(
             f"{run['model']} ({origin}), {run['parameters']:,} parameters, on {_short(run['data'])}: {', '.join(sizes)}"
         )
+        _say(_classes(run["classes"]))
         threads = f"{run['threads']} thread{'s' if run['threads'] != 1 else ''}"
         layout = ", channels_last" if run["memory_format"] == "channels_last" else ""
         dropout = ", numpy dropout" if run["dropout_masks"] == "numpy" else ""
@@ -139,6 +144,25 @@ def _weights(run: Mapping[str, Any]) -> str:
     mean, std = (" ".join(f"{value:.4g}" for value in weights[name]) for name in ("mean", "std"))
     head = "its head kept" if weights["head"] == "kept" else "a new head"
     return f"weights of {weights['source'] or run['model']}{told}, {head}; {size}mean {mean}, std {std}"
+
+
+def _classes(counts: Mapping[str, int]) -> str:
+    """Name the first few classes with their training images, and those without any, so that a wrong split is seen."""
+    named = [f"{_printable(name)} ({count:,})" for name, count in counts.items()]
+    missing = [_printable(name) for name, count in counts.items() if not count]
+    unlearnt = f"; no training image of {_first(missing)}" if missing else ""
+    return f"{len(counts):,} classes: {_first(named)}{unlearnt}"
+
+
+def _first(texts: Sequence[str]) -> str:
+    more = len(texts) - _CLASSES
+    return ", ".join(texts[:_CLASSES]) + (f" and {more:,} more" if more > 0 else "")
+
+
+def _printable(name: str) -> str:
+    """Return a class's name as it is, or with escapes where it would break the line or cannot be printed."""
+    shown = name if name.isprintable() and name.strip() else repr(name)
+    return shown if len(shown) <= _NAME else f"{shown[: _NAME - 3]}..."
 
 
 def _short(name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from pkgutil import resolve_name
 from typing import Any
 
 from zoo.config import SEVERAL, SINGLE, Choice, Config
-from zoo.errors import UsageError
+from zoo.errors import UnknownNameError, UsageError
 from zoo.registry import KINDS, Entry, Option, build, options_of, registry, signature_of
 from zoo.registry.signatures import checked_options
 
@@ -152,9 +153,21 @@ def _found(section: str, choice: Choice) -> Component:
             "name; register it in a plugin to use the run again from its files"
         )
     kind = _KIND_OF[section]
-    entry = registry().find(kind.plural, choice.name)
+    entry = _found_dataset(choice.name) if section == "data" else registry().find(kind.plural, choice.name)
     options = checked_options(entry, signature_of(entry), choice.options)
     return _with_defaults(entry, entry.full_name, _located(options) if section == "data" else options)
+
+
+def _found_dataset(name: str) -> Entry:
+    """Return the dataset of this name; one who gave a folder in its place is told how folders are named."""
+    try:
+        return registry().find("datasets", name)
+    except UnknownNameError as error:
+        if not Path(name).expanduser().is_dir():
+            raise
+        raise UsageError(
+            f"no dataset named {name!r}, but a folder; its images are --data folder --set data.root={shlex.quote(name)}"
+        ) from error
 
 
 def _located(options: Mapping[str, Any]) -> Mapping[str, Any]:

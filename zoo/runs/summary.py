@@ -8,10 +8,11 @@ import statistics
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from torch import nn
 
 from zoo.config import SINGLE, Config
-from zoo.data import Expects, ImageFacts
+from zoo.data import Expects, ImageFacts, Split
 from zoo.records.directory import RunDirectory
 from zoo.records.epochs import result_of
 from zoo.runs.components import Components
@@ -47,6 +48,7 @@ def description(
         "train": len(splits.train),
         "validation": len(splits.validation) if splits.validation is not None else 0,
         "test": len(splits.test),
+        "classes": _class_counts(splits.train, images),
         "epochs": task.epochs,
         "steps_per_epoch": task.training.steps,
         "steps": task.steps,
@@ -62,6 +64,11 @@ def description(
 def weights_of(expects: Expects | None) -> dict[str, Any] | None:
     """Return what is told of pretrained weights; None where there are none. Of the classes only their number."""
     return None if expects is None else {**dataclasses.asdict(expects), "classes": len(expects.classes)}
+
+
+def _class_counts(split: Split, images: ImageFacts) -> dict[str, int]:
+    counts = torch.bincount(split.labels, minlength=images.num_classes).tolist()
+    return dict(zip(images.classes, counts, strict=True))
 
 
 def _drops(model: nn.Module) -> bool:

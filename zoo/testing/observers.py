@@ -29,6 +29,7 @@ _RUN = {
     "train": 55_000,
     "validation": 5_000,
     "test": 10_000,
+    "classes": {"0": 5_430, "1": 6_180},
     "epochs": 2,
     "steps_per_epoch": 430,
     "steps": 860,
