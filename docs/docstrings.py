@@ -11,7 +11,7 @@ from typing import Any
 import zoo
 
 GROUPS = {
-    "Train and use": ("train", "Run", "Reporter", "evaluate", "predict"),
+    "Train and use": ("train", "Run", "Reporter", "evaluate", "calibrate", "predict"),
     "What is registered": ("entries", "create"),
     "Errors": ("ZooError", "UsageError", "PluginError", "DamagedError", "DamagedFilesError"),
     "For plugins": ("hookimpl", "Add", "Expects", "Draws", "decorated_functions", "smallest_input_size", "sides_from"),

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from zoo.registry import hookimpl as hookimpl
     from zoo.registry.sources import decorated_functions as decorated_functions
     from zoo.runs.api import train as train
+    from zoo.runs.calibrating import calibrate as calibrate
     from zoo.runs.evaluating import evaluate as evaluate
     from zoo.runs.predicting import predict as predict
     from zoo.runs.reporting import Reporter as Reporter
@@ -70,6 +71,7 @@ _HOMES = {
     "smallest_input_size": "zoo.inspection.input_size",
     "Reporter": "zoo.runs.reporting",
     "Run": "zoo.runs.session",
+    "calibrate": "zoo.runs.calibrating",
     "evaluate": "zoo.runs.evaluating",
     "predict": "zoo.runs.predicting",
     "train": "zoo.runs.api",

@@ -19,6 +19,7 @@ import zoo
 from zoo.records.checkpoints import CheckpointStore
 from zoo.records.manifest import FORMAT
 from zoo.records.tree import _DECODERS
+from zoo.reports.evaluations import read_evaluation
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "files.md").read_text(encoding="utf-8")
 
@@ -32,6 +33,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     path = tmp_path_factory.mktemp("page") / "run"
     zoo.train(model=net, data=named_dataset(), epochs=1, batch_size=16, threads=1, ema=0.5, out=path)
+    zoo.calibrate(path)
     return path
 
 
@@ -83,7 +85,16 @@ def test_the_page_s_program_passes_over_what_is_damaged(tmp_path: Path, code: di
 
 
 @pytest.mark.parametrize(
-    "title", ["environment.json", "summary.json", "metrics.csv", "MANIFEST.json", "state.json", "A checkpoint"]
+    "title",
+    [
+        "environment.json",
+        "summary.json",
+        "metrics.csv",
+        "calibration.json",
+        "MANIFEST.json",
+        "state.json",
+        "A checkpoint",
+    ],
 )
 def test_every_key_of_a_file_stands_on_the_page_and_no_other(run: Path, title: str) -> None:
     """Compared with a real run's files."""
@@ -107,6 +118,15 @@ def test_every_key_of_what_the_images_are_known_by_stands_on_the_page(run: Path)
     assert set(data["splits"]) == {"train", "test"}
     listed = json.loads(gzip.decompress((run / "files.json.gz").read_bytes()))
     assert all(f"`{key}`" in section("files.json.gz") for key in listed["train"])
+
+
+def test_every_key_and_tensor_of_an_evaluation_stands_on_the_page(run: Path) -> None:
+    """Those of other data, and what stands in place of too many logits, are told beside."""
+    document, _, tensors = section("An evaluation").partition("Its tensors")
+    kept = read_evaluation(run, "test-best")
+    keys, names = (set(re.findall(r"`([a-z0-9_]+)`", part)) for part in (document, tensors))
+    assert kept.document.keys() | kept.document["metrics"].keys() <= keys
+    assert kept.arrays.keys() <= names
 
 
 def test_every_tag_and_every_top_level_file_stands_on_the_page(run: Path) -> None:

@@ -248,3 +248,9 @@ def test_too_many_tensors_for_one_header_are_refused(tmp_path: Path) -> None:
     tensor = torch.ones(1)
     with pytest.raises(UsageError, match="too many for one file"):
         write_tensors(tmp_path / "t", {f"{'x' * 100}{i}": tensor for i in range(60_000)})
+
+
+def test_one_element_is_written_whatever_its_stride(tmp_path: Path):
+    """It counts as contiguous, and yet torch gives no view of its bytes."""
+    write_tensors(tmp_path / "one", {"one": torch.tensor([[7, 8]])[:, 0]})
+    assert read_tensors(tmp_path / "one")["one"].tolist() == [7]

@@ -1,44 +1,145 @@
-"""``zoo evaluate``: a run's numbers, measured again."""
+"""``zoo evaluate``: a run's numbers, measured again, or on other images."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
+from zoo.cli.completion import complete_names
 from zoo.cli.options import common_options
-from zoo.cli.output import write_json
+from zoo.cli.output import table, write_json
+from zoo.config import parse_assignment
+from zoo.errors import UsageError
+
+_WEAKEST = 5  # classes that are told of
 
 
 @click.command("evaluate")
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option(
     "--split",
-    type=click.Choice(["test", "validation", "train"]),
-    default="test",
-    show_default=True,
-    help="On which images.",
+    type=click.Choice(["test", "validation", "train", "all"]),
+    help="On which images. Default: test; with other data: all.",
 )
 @click.option(
     "--checkpoint", type=click.Choice(["best", "last"]), default="best", show_default=True, help="Which weights."
 )
+@click.option(
+    "--data",
+    metavar="NAME",
+    shell_complete=complete_names("datasets"),
+    help="Another dataset to measure on; its classes are matched by name.",
+)
+@click.option(
+    "--set",
+    "assignments",
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="An option of the other data: data.root=DIR.",
+)
+@click.option(
+    "--name",
+    metavar="NAME",
+    help="What the evaluation of other data is kept under. Default: the data's and its root's.",
+)
 @common_options
-def evaluate(run: Path, split: str, checkpoint: str, quiet: bool, as_json: bool) -> None:  # noqa: ARG001 - every command takes --quiet
+def evaluate(
+    run: Path,
+    split: str | None,
+    checkpoint: str,
+    data: str | None,
+    assignments: tuple[str, ...],
+    name: str | None,
+    quiet: bool,
+    as_json: bool,
+) -> None:
     """Measure a run's checkpoint again.
 
-    RUN is a run's directory. The recorded batch size, precision and threads are used, so that the logged numbers come
-    out again, to the bit.
-    """
-    from zoo.runs.evaluating import evaluate as measure
-    from zoo.training.evaluation import standard_error
+    \b
+      zoo evaluate RUN
+      zoo evaluate RUN --data folder --set data.root=NEW
 
-    found = measure(run, split=split, checkpoint=checkpoint)
+    RUN is a run's directory. The recorded batch size, precision and threads are used, so that the logged numbers come
+    out again, to the bit. What was said of each image is kept in RUN/evaluations.
+    """  # noqa: D301 - click wants the control character itself
+    from zoo.runs.evaluating import evaluate as measure
+
+    found = measure(run, split=split, checkpoint=checkpoint, data=data, options=_options(assignments), name=name)
     if as_json:
         write_json(found)
         return
+    click.echo(_headline(found))
+    if not quiet:
+        click.echo("\n".join(_details(found)))
+
+
+def _options(assignments: tuple[str, ...]) -> dict[str, Any]:
+    options: dict[str, Any] = {}
+    for text in assignments:
+        for section, values in parse_assignment(text).items():
+            if not isinstance(values, Mapping):
+                raise UsageError(f"--set {text}: give an option of the data, such as data.root=DIR")
+            options |= {f"{section}.{key}": value for key, value in values.items()}
+    return options
+
+
+def _headline(found: Mapping[str, Any]) -> str:
+    from zoo.training.evaluation import standard_error
+
     error = standard_error(found["accuracy"], found["samples"])
     five = "" if found["top5_accuracy"] is None else f", top-5 {100 * found['top5_accuracy']:.2f} %"
-    click.echo(
+    split = found["data"].rpartition("/")[2] if "left_out" in found else found["split"]
+    return (
         f"{split} accuracy {100 * found['accuracy']:.2f} % +- {100 * error:.2f}{five}, loss {found['loss']:.4f} "
-        f"on {found['samples']:,} images ({checkpoint} checkpoint, epoch {found['epoch']})"
+        f"on {found['samples']:,} images ({found['checkpoint']} checkpoint, epoch {found['epoch']})"
     )
+
+
+def _details(found: Mapping[str, Any]) -> list[str]:
+    """Return the further numbers, and the classes that are recognised worst."""
+    low, high = found["accuracy_interval"]
+    balanced, f1 = _percent(found["balanced_accuracy"]), _percent(found["macro_f1"])
+    error, chance = _percent(found["ece"]), _percent(found["ece_by_chance"])
+    lines = [f"95 % interval {100 * low:.2f} to {100 * high:.2f} %, balanced accuracy {balanced}, macro-F1 {f1}"]
+    lines.append(
+        f"log loss {found['nll']:.4f}, Brier {found['brier']:.4f}, calibration error {error} ({chance} by chance)"
+    )
+    lines += _unmatched(found)
+    known = sorted((row for row in found["classes"] if row["images"]), key=lambda row: row["recall"])
+    if weakest := [row for row in known if row["recall"] < 1][:_WEAKEST]:
+        header = ("WEAKEST CLASS", "IMAGES", "RECALL", "PRECISION", "TAKEN FOR")
+        lines += table([header, *map(_row, weakest)])
+    return lines
+
+
+def _unmatched(found: Mapping[str, Any]) -> list[str]:
+    lines = []
+    if unknown := found.get("unknown_classes"):
+        lines.append(
+            f"left out: {found['left_out']:,} images of classes that the model does not know: {_some(unknown)}"
+        )
+    if missing := found.get("missing_classes"):
+        lines.append(f"no images of {len(missing)} of the model's {len(found['classes'])} classes: {_some(missing)}")
+    return lines
+
+
+def _row(row: Mapping[str, Any]) -> tuple[str, ...]:
+    taken = row["taken_for"]
+    return (
+        row["class"],
+        f"{row['images']:,}",
+        _percent(row["recall"]),
+        _percent(row["precision"]),
+        f"{taken['class']} ({taken['images']:,})" if taken else "",
+    )
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:.2f} %"
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

@@ -208,6 +208,17 @@ class CheckpointStore:
             raise DamagedError(reasons[0])
         return None
 
+    def digest_at(self, step: int) -> str:
+        """Return the digest of the newest checkpoint of one step, whose files are not read for it.
+
+        Raises:
+            DamagedError: If there is none, or its manifest is damaged.
+        """
+        paths = self._directories(step)
+        if not paths:
+            raise DamagedError(f"there is no checkpoint of step {step} in {self.directory}")
+        return read_manifest(paths[0] / MANIFEST).digest
+
     def steps(self) -> list[int]:
         """Return the steps of which there are checkpoints, ascending, without those known to be damaged."""
         damaged = {damage.path for damage in self.damages}

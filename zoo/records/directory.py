@@ -26,6 +26,9 @@ ENVIRONMENT = "environment.json"
 METRICS = "metrics.csv"
 SUMMARY = "summary.json"
 CHECKPOINTS = "checkpoints"
+EVALUATIONS = "evaluations"
+CALIBRATION = "calibration.json"
+REPORTS = ("report.html", "report.json")
 WHICH = ("best", "last")
 """The checkpoints that one may ask for."""
 
@@ -122,7 +125,8 @@ class RunDirectory:
             UsageError: If something cannot be removed: checkpoints that stayed would pass for the next run's.
         """
         try:
-            for name in (SUMMARY, CHECKPOINTS, METRICS, FILES, DATA, ENVIRONMENT, CONFIG):
+            evaluated = (EVALUATIONS, CALIBRATION, *REPORTS)
+            for name in (SUMMARY, CHECKPOINTS, *evaluated, METRICS, FILES, DATA, ENVIRONMENT, CONFIG):
                 DISK.remove(self.path / name)
         except OSError as error:
             raise UsageError(

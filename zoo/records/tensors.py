@@ -126,7 +126,8 @@ def _header(ordered: list[tuple[str, Tensor]]) -> bytes:
 def _bytes_of(tensor: Tensor) -> memoryview:
     """Return a tensor's elements in row-major order; copied only if they are elsewhere or have other strides."""
     plain = tensor.detach().resolve_conj().resolve_neg().cpu().contiguous()
-    return memoryview(plain.reshape(-1).view(torch.uint8).numpy())  # type: ignore[arg-type]
+    row = plain.as_strided((plain.numel(),), (1,))  # of one element, contiguous() keeps any stride
+    return memoryview(row.view(torch.uint8).numpy())  # type: ignore[arg-type]
 
 
 def read_tensors(path: Path, *, max_bytes: int | None = None, sha256: str | None = None) -> dict[str, Tensor]:

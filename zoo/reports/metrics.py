@@ -6,6 +6,7 @@ N images, K classes. Probabilities are computed in float64 from float32 logits.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -54,6 +55,11 @@ class Outcomes:
     def __len__(self) -> int:
         """The number of images, N."""
         return len(self.labels)
+
+    def worst(self, count: int) -> Ints:
+        """Return the rows of at most *count* mistakes, those with the least probable labels first."""
+        wrong = np.flatnonzero(~self.right)
+        return wrong[np.argsort(self.label_log_probability[wrong], kind="stable")][:count]
 
 
 @dataclass(frozen=True)
@@ -139,7 +145,8 @@ def class_rows(matrix: Ints, names: Sequence[str]) -> list[dict[str, Any]]:
     """
     hits, actual, predicted = matrix.diagonal().tolist(), matrix.sum(1).tolist(), matrix.sum(0).tolist()
     rows = []
-    for name, hit, images, named in zip(names, hits, actual, predicted, strict=True):
+    for name, hit, images, named, mistakes in zip(names, hits, actual, predicted, _mistakes(matrix), strict=True):
+        other = int(mistakes.argmax())
         interval = wilson(hit, images) if images else None
         rows.append(
             {
@@ -151,9 +158,15 @@ def class_rows(matrix: Ints, names: Sequence[str]) -> list[dict[str, Any]]:
                 "recall_interval": [interval.low, interval.high] if interval else None,
                 "precision": _share(hit, named),
                 "f1": _share(2 * hit, images + named),
+                "taken_for": {"class": names[other], "images": int(mistakes[other])} if mistakes[other] else None,
             }
         )
     return rows
+
+
+def _mistakes(matrix: Ints) -> Ints:
+    """Return the matrix without what is right."""
+    return matrix - np.diag(matrix.diagonal())
 
 
 def _share(part: int, whole: int) -> float | None:
@@ -266,4 +279,4 @@ def metrics_of(outcomes: Outcomes, names: Sequence[str]) -> dict[str, Any]:
 
 def _mean(values: Sequence[float | None]) -> float:
     known = [value for value in values if value is not None]
-    return sum(known) / len(known)
+    return math.fsum(known) / len(known)

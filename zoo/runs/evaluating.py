@@ -4,67 +4,159 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from zoo.config import Config
+from zoo.data import Split
 from zoo.data.identity import Identification
-from zoo.errors import UsageError
+from zoo.errors import UsageError, ZooError
+from zoo.records.directory import EVALUATIONS, RunDirectory
+from zoo.records.lock import RunLock
+from zoo.registry.entry import in_one_line
 from zoo.runs.components import find_components
 from zoo.runs.datasets import load_dataset, split_dataset
+from zoo.runs.evaluations import Measured, about_evaluation, document, keep
 from zoo.runs.images import changed_images
 from zoo.runs.loading import LoadedRun, load_run
+from zoo.runs.other_data import ALL, OWN, OtherData, matched, name_of, other_config
 from zoo.runs.task import build_criterion, evaluation_batches
 from zoo.training.arithmetic import own_arithmetic
 from zoo.training.evaluation import evaluate as measure
+from zoo.training.predictions import LIMIT, PredictionRecord
 
-SPLITS = ("train", "validation", "test")
 
-
-def evaluate(run: str | Path | Any, *, split: str = "test", checkpoint: str = "best") -> dict[str, Any]:
+def evaluate(
+    run: str | Path | Any,
+    *,
+    split: str | None = None,
+    checkpoint: str = "best",
+    data: str | None = None,
+    options: Mapping[str, Any] | None = None,
+    name: str | None = None,
+) -> dict[str, Any]:
     """Measure a run's checkpoint on a split, with the recorded batch size, precision and threads.
+
+    What it said of each image is kept in the run's folder ``evaluations``, where the run can be written to.
 
     Args:
         run: The run's directory, or what `zoo.train` returned.
-        split: ``"test"``, ``"validation"`` or ``"train"``, as the run used them.
+        split: ``"test"``, ``"validation"`` or ``"train"``, as the run used them; of other data ``"all"``, ``"train"``
+            or ``"test"``. By default the test images, or all of the other data.
         checkpoint: ``"best"`` or ``"last"``.
+        data: Another registered dataset to measure on; its classes are matched with the model's by name.
+        options: Its options by key, such as ``{"data.root": "new"}``; with these alone, the run's own dataset is built
+            with them.
+        name: What the evaluation of other data is kept under; by default the dataset's name and its root's.
 
     Returns:
-        ``accuracy``, ``balanced_accuracy`` (the mean of the classes' own) and ``top5_accuracy`` in [0, 1], the latter
-        None with five classes or fewer, ``loss``, ``samples``, and what was measured: ``run``, ``model``, ``data``,
-        ``split``, ``checkpoint``, ``epoch`` and ``step``.
+        ``accuracy`` and ``top5_accuracy`` in [0, 1], the latter None with five classes or fewer, ``loss``,
+        ``samples``, what was measured: ``run``, ``model``, ``data``, ``split``, ``checkpoint``, ``epoch`` and
+        ``step``, and every other metric: ``balanced_accuracy``, ``macro_f1``, ``nll``, ``brier``, ``ece``, and
+        ``classes``, a dictionary each. ``kept`` is the file, or None. With other data, ``unknown_classes``,
+        ``left_out``, how many images those have, and ``missing_classes``.
 
     Raises:
-        UsageError: If there is no such run, split or checkpoint.
+        UsageError: If there is no such run, split, checkpoint or dataset.
         DamagedError: If the checkpoint or the data is damaged.
         PluginError: If a plugin that is needed is broken.
     """
-    if split not in SPLITS:
-        raise UsageError(f"there is no split {split!r}; choose from {', '.join(SPLITS)}")
+    other = data is not None or bool(options)
+    if name is not None and not other:
+        raise UsageError("--name is for an evaluation of other data; give --data or --set data.OPTION=VALUE, too")
+    splits = (ALL, "train", "test") if other else OWN
+    split = split or (ALL if other else "test")
+    if split not in splits:
+        raise UsageError(f"there is no split {split!r}; choose from {', '.join(splits)}")
     with own_arithmetic():
-        return _measured(run, split, checkpoint)
+        loaded = load_run(getattr(run, "directory", run), checkpoint)
+        if other:
+            return _on_other_data(loaded, split, checkpoint, other_config(loaded.config, data, options or {}), name)
+        return on_own_data(loaded, split, checkpoint)
 
 
-def _measured(run: str | Path | Any, split: str, checkpoint: str) -> dict[str, Any]:
-    loaded = load_run(getattr(run, "directory", run), checkpoint)
-    components = find_components(loaded.config, only=("data", "criterion"))
-    dataset, images = load_dataset(components["data"], loaded.machine.device, loaded.config.train.split_by)
+def on_own_data(loaded: LoadedRun, split: str, checkpoint: str, limit: int | None = LIMIT) -> dict[str, Any]:
+    """Measure a run on a split of its own data, keep that, and return what `evaluate` does.
+
+    Args:
+        loaded: The run.
+        split: ``"train"``, ``"validation"`` or ``"test"``.
+        checkpoint: Which one was loaded.
+        limit: Bytes of logits that are kept at most; None for all.
+
+    Raises:
+        UsageError: If the data are not what the run was trained on, or there is no such split.
+    """
+    component = find_components(loaded.config, only=("data",))["data"]
+    dataset, images = load_dataset(component, loaded.machine.device, loaded.config.train.split_by)
     _refuse_other_images(loaded, images, split)
     chosen = getattr(split_dataset(dataset, loaded.config), split)
     if chosen is None:
         raise UsageError(f"{loaded.directory} held out no validation images; use --split test")
-    criterion, denominator = build_criterion(components["criterion"], loaded.machine.device)
-    batches = evaluation_batches(chosen, loaded.config.train, loaded.network)
-    metrics = measure(loaded.network.forward, batches, criterion, denominator)
+    return _kept(loaded, loaded.config, _measured(loaded, chosen, limit), (split, split, checkpoint), {})
+
+
+def _on_other_data(loaded: LoadedRun, which: str, checkpoint: str, config: Config, name: str | None) -> dict[str, Any]:
+    chosen = name_of(config.data, name)
+    components = find_components(config, only=("data",))
+    dataset, _ = load_dataset(components["data"], loaded.machine.device, config.train.split_by)
+    found = matched(dataset, loaded.images, which, chosen)
+    resolved = dataclasses.replace(config, data=components.resolved(config).data)
+    return _kept(loaded, resolved, _measured(loaded, found.split), (chosen, which, checkpoint), _told(found, resolved))
+
+
+def _told(found: OtherData, config: Config) -> dict[str, Any]:
+    return {
+        "data_options": dict(config.data.options),
+        "unknown_classes": list(found.unknown),
+        "left_out": found.split.left_out,
+        "missing_classes": list(found.missing),
+    }
+
+
+def _measured(loaded: LoadedRun, split: Split, limit: int | None = LIMIT) -> Measured:
+    criterion, denominator = build_criterion(
+        find_components(loaded.config, only=("criterion",))["criterion"], loaded.machine.device
+    )
+    batches = evaluation_batches(split, loaded.config.train, loaded.network)
+    record = PredictionRecord(len(split), loaded.images.num_classes, limit)
+    metrics = measure(loaded.network.forward, batches, criterion, denominator, record)
+    return Measured(split, metrics.loss, record.taken())
+
+
+def _kept(
+    loaded: LoadedRun, config: Config, measured: Measured, named: tuple[str, str, str], more: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Keep an evaluation where that is possible, and return what is told of it."""
+    name, split, checkpoint = named
+    epoch = loaded.results[-1].epoch if loaded.results else 0
+    step, digest = loaded.checkpoint.step, loaded.checkpoint.manifest.digest
+    about = about_evaluation(config, loaded.network, split, checkpoint, epoch, step, digest)
+    found, tensors = document(measured, loaded.images, {**about, **more})
+    file = f"{name}-{checkpoint}"
+    kept = _keep(loaded.directory, file, found, tensors)
     return {
         "run": str(loaded.directory),
-        "model": loaded.config.model.name,
-        "data": loaded.config.data.name,
-        "split": split,
-        "checkpoint": checkpoint,
-        "epoch": loaded.results[-1].epoch if loaded.results else 0,
-        "step": loaded.checkpoint.step,
-        **dataclasses.asdict(metrics),
+        **about,
+        "samples": found["samples"],
+        **found["metrics"],
+        "loss": measured.loss,
+        **more,
+        "images": found["images"],
+        "kept": str(loaded.directory.path / EVALUATIONS / f"{file}.json") if kept else None,
     }
+
+
+def _keep(directory: RunDirectory, name: str, found: Mapping[str, Any], tensors: bytes) -> bool:
+    try:
+        with RunLock(directory.path):
+            keep(directory, name, found, tensors)
+    except (OSError, ZooError) as error:
+        why = in_one_line(error) if isinstance(error, OSError) else str(error)
+        logging.getLogger("zoo").warning("the predictions are not kept: %s", why)
+        return False
+    return True
 
 
 def _refuse_other_images(loaded: LoadedRun, images: Identification, split: str) -> None:

@@ -11,6 +11,7 @@ import torch
 
 from zoo.errors import UsageError
 from zoo.files.images import read_image
+from zoo.reports.calibration import read_temperature
 from zoo.runs.loading import load_run
 from zoo.training.arithmetic import own_arithmetic
 from zoo.training.evaluation import evaluating
@@ -25,7 +26,7 @@ class Prediction:
     Attributes:
         image: The file.
         labels: The likeliest classes, the likeliest first.
-        probabilities: The softmax of their logits, each in [0, 1].
+        probabilities: The softmax of their logits, by the run's temperature if it has one, each in [0, 1].
     """
 
     image: str
@@ -38,7 +39,8 @@ def predict(
 ) -> list[Prediction]:
     """Classify image files with a run's model.
 
-    Each image is made grey or coloured and resized as the run's dataset stores its images.
+    Each image is made grey or coloured and resized as the run's dataset stores its images. Where `zoo.calibrate` found
+    a temperature for the checkpoint, the probabilities are tempered by it.
 
     Args:
         run: The run's directory, or what `zoo.train` returned.
@@ -66,12 +68,15 @@ def _predicted(run: str | Path | Any, paths: Sequence[str], top_k: int, checkpoi
     facts, network = loaded.images, loaded.network
     if not 1 <= top_k <= facts.num_classes:
         raise UsageError(f"top_k must be from 1 to {facts.num_classes}, the number of classes, not {top_k}")
+    temperature = read_temperature(loaded.directory.path, loaded.checkpoint.manifest.digest)
     predictions = []
     with evaluating(network.model):
         for start in range(0, len(paths), _BATCH):
             chunk = paths[start : start + _BATCH]
             pixels = [read_image(path, channels=facts.in_channels, size=facts.image_size) for path in chunk]
             logits = network.forward(network.prepare(torch.stack(pixels)))
+            if temperature is not None:
+                logits = logits.float() / temperature
             probabilities, classes = logits.softmax(dim=1).topk(top_k, dim=1)
             for path, likely, index in zip(chunk, probabilities.tolist(), classes.tolist(), strict=True):
                 labels = tuple(facts.classes[k] for k in index)

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from zoo.config import Config, Interval
-from zoo.data import ImageFacts
+from zoo.data import ImageFacts, Split
 from zoo.data.identity import Identification
 from zoo.errors import DamagedError, Interrupted, UsageError, ZooError
 from zoo.records.directory import RunDirectory
@@ -19,6 +19,7 @@ from zoo.records.epochs import EpochResult, result_of
 from zoo.registry.entry import in_one_line
 from zoo.runs.components import Components
 from zoo.runs.datasets import Splits
+from zoo.runs.evaluations import Measured, about_evaluation, document, keep
 from zoo.runs.machine import Machine
 from zoo.runs.network import Network
 from zoo.runs.observers import Observers
@@ -29,6 +30,7 @@ from zoo.runs.summary import description, summary_of
 from zoo.runs.task import evaluation_batches
 from zoo.training.evaluation import Metrics, evaluate
 from zoo.training.fit import Progress, Task, announced, check_losses, check_metrics, fit
+from zoo.training.predictions import PredictionRecord
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,7 @@ class Session:
         self._saved = (progress.step, progress.epoch) if progress.step else None
         self._saved_at = time.monotonic()
         self._save_failed = False
+        self._best_predictions: tuple[int, Mapping[str, Tensor]] = (0, {})  # the epoch, and what was said then
         self._logged = len(task.losses) // config.train.log_every if config.train.log_every else 0
         self.run = description(directory, config, parts.components, parts.images, parts.splits, parts.network, task)
 
@@ -167,6 +170,7 @@ class Session:
             self.save()
         else:
             self._guarded(lambda: self.directory.write_metrics(self.progress.results))
+        self._keep_predictions(best)
         self.observers.tell("epoch_finished", run=self.run, epoch=vars(result))
         if self.requests.received is not None:
             self._stop(self.requests.received)
@@ -267,7 +271,7 @@ class Session:
         average = self.task.updates.average
         model = average.module if average is not None else self.network.model
         self._load_best(model, "average" if average is not None else "model")
-        metrics = self._evaluate_test(model)
+        metrics = self._evaluate_all(model)
         summary = summary_of(self.run, self.progress, "finished", metrics)
         self._guarded(lambda: self.directory.write_summary(summary), final=True)
         return summary, model.eval()
@@ -288,13 +292,47 @@ class Session:
             self._saved = None
             self.save(final=True)
 
-    def _evaluate_test(self, model: nn.Module) -> Metrics:
-        self.reporter.evaluating("test")
-        batches = evaluation_batches(self.parts.splits.test, self.config.train, self.network)
-        forward = self.network.around(model)
-        metrics = evaluate(forward, announced(batches, self), self.task.criterion, self.task.denominator)
-        check_metrics(metrics, "test", self.progress)
+    def _keep_predictions(self, best: bool) -> None:
+        """Keep what the model said of the validation images in the best epoch so far."""
+        if self.task.predictions is None:
+            return
+        taken = self.task.predictions.taken()
+        if best:
+            self._best_predictions = (self.progress.epoch, taken)
+
+    def _evaluate_all(self, model: nn.Module) -> Metrics:
+        """Evaluate the best epoch's weights on the test images; keep that, and the same of the validation images."""
+        metrics, test = self._evaluate(model, "test", self.parts.splits.test)
+        self._keep_evaluation("test", test)
+        result = self.progress.results[self.progress.best_epoch - 1]
+        if (held_out := self.parts.splits.validation) is not None:
+            epoch, predictions = self._best_predictions
+            if epoch == self.progress.best_epoch and result.val_loss is not None:
+                validation = Measured(held_out, result.val_loss, predictions)
+            else:  # the run was interrupted since, and what was said then is lost
+                _, validation = self._evaluate(model, "validation", held_out)
+            self._keep_evaluation("validation", validation)
         return metrics
+
+    def _evaluate(self, model: nn.Module, name: str, split: Split) -> tuple[Metrics, Measured]:
+        self.reporter.evaluating(name)
+        batches = evaluation_batches(split, self.config.train, self.network)
+        forward = self.network.around(model)
+        record = PredictionRecord(len(split), self.parts.images.num_classes)
+        metrics = evaluate(forward, announced(batches, self), self.task.criterion, self.task.denominator, record)
+        check_metrics(metrics, name, self.progress)
+        return metrics, Measured(split, metrics.loss, record.taken())
+
+    def _keep_evaluation(self, split: str, measured: Measured) -> None:
+        """Keep an evaluation, and go on where the disk refuses: it can be made again."""
+        result = self.progress.results[self.progress.best_epoch - 1]
+        try:
+            digest = self.directory.checkpoints.digest_at(result.step)
+            about = about_evaluation(self.config, self.network, split, "best", result.epoch, result.step, digest)
+            keep(self.directory, f"{split}-best", *document(measured, self.parts.images, about))
+        except (OSError, DamagedError) as error:
+            what = in_one_line(error) if isinstance(error, OSError) else str(error)
+            self.reporter.notice(f"the {split} predictions are not kept: {what}; 'zoo evaluate' makes them again")
 
     def _fail(self, error: BaseException) -> None:
         """Leave a summary that says what happened, where that is still possible."""

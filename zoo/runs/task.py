@@ -22,6 +22,7 @@ from zoo.training.averaging import Average
 from zoo.training.fit import Task
 from zoo.training.losses import LossRecord
 from zoo.training.parameters import parameter_groups
+from zoo.training.predictions import PredictionRecord
 from zoo.training.slices import Slices
 from zoo.training.updates import Updates
 from zoo.training.world import World
@@ -92,6 +93,7 @@ def build_task(
         patience=settings.patience,
         select=settings.select,
         slices=slices,
+        predictions=PredictionRecord(len(splits.validation), images.num_classes) if splits.validation else None,
     )
 
 

@@ -59,6 +59,7 @@ def evaluate(
     batches: Iterable[tuple[Tensor, Tensor]],
     criterion: Callable[[Tensor, Tensor], Tensor],
     denominator: Callable[[Tensor], Tensor | float] = len,
+    record: Callable[[Tensor, Tensor, Tensor], None] | None = None,
 ) -> Metrics:
     """Measure *model* on every sample of the batches: dropout bypassed, batch norm with its frozen estimates.
 
@@ -67,6 +68,7 @@ def evaluate(
         batches: Pairs of inputs and labels, int64 (N,), at least one.
         criterion: Maps logits and labels to the mean loss over the batch.
         denominator: What that mean was divided by: maps labels to a number.
+        record: Told of each batch's logits (B, K), labels and likeliest classes, int64 (B, min(5, K)).
     """
     losses, weights, hits, classes, sizes = [], [], [], [], []
     with evaluating(model):
@@ -74,9 +76,12 @@ def evaluate(
             logits = model(inputs)
             losses.append(criterion(logits, labels))
             weights.append(denominator(labels))
-            hits.append(_hits(logits, labels))
+            likeliest = logits.topk(min(5, logits.shape[1]), dim=1).indices
+            hits.append(_hits(likeliest, labels))
             classes.append(labels)
             sizes.append(len(labels))
+            if record is not None:
+                record(logits, labels, likeliest)
     samples, counted = sum(sizes), as_numbers(weights)  # only now does anything wait for the device
     total = math.fsum(counted)
     summed = math.fsum(map(float.__mul__, as_numbers(losses), counted))
@@ -91,9 +96,9 @@ def evaluate(
     )
 
 
-def _hits(logits: Tensor, labels: Tensor) -> Tensor:
+def _hits(likeliest: Tensor, labels: Tensor) -> Tensor:
     """Tell for each sample whether its label has the largest logit, and one of the five largest: bool (N, 2)."""
-    top = logits.topk(min(5, logits.shape[1]), dim=1).indices.eq(labels.unsqueeze(1))  # (N, 5)
+    top = likeliest.eq(labels.unsqueeze(1))  # (N, 5)
     return torch.stack([top[:, 0], top.any(1)], dim=1)
 
 

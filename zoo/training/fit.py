@@ -15,6 +15,7 @@ from zoo.records.epochs import EpochResult, result_of
 from zoo.training.evaluation import Metrics, evaluate
 from zoo.training.loop import train_epoch
 from zoo.training.losses import LossRecord, NonFiniteLossError
+from zoo.training.predictions import PredictionRecord
 from zoo.training.slices import Slices
 from zoo.training.updates import Updates
 
@@ -74,6 +75,7 @@ class Task:
         patience: Epochs without a better validation before the run stops; None for no such rule.
         select: What makes a validation better: ``"accuracy"``, ``"balanced"`` or ``"loss"``.
         slices: What cuts the steps into slices; None where they are not cut.
+        predictions: Keeps those of the newest validation; None to keep none.
     """
 
     forward: nn.Module
@@ -88,6 +90,7 @@ class Task:
     patience: int | None = None
     select: str = "accuracy"
     slices: Slices | None = None
+    predictions: PredictionRecord | None = None
 
     @property
     def epochs(self) -> int:
@@ -114,7 +117,7 @@ def fit(task: Task, progress: Progress, listener: Listener) -> None:
         metrics = None
         if task.validation is not None:
             batches = announced(task.validation, listener)
-            metrics = evaluate(task.judged, batches, task.criterion, task.denominator)
+            metrics = evaluate(task.judged, batches, task.criterion, task.denominator, task.predictions)
             check_metrics(metrics, "validation", progress)
         clock.stop()
         result = _close_epoch(task, progress, metrics)

@@ -1,0 +1,175 @@
+"""Evaluations that are kept: what a checkpoint said of each image of a split, beside the run.
+
+They are read without torch by `zoo.reports.evaluations`, which knows the same files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from zoo.config import Config
+from zoo.data import ImageFacts, Split, TensorImages
+from zoo.data.splits import looked_up
+from zoo.records.directory import EVALUATIONS, RunDirectory
+from zoo.records.disk import DISK, Disk, write_atomic
+from zoo.records.tensors import tensor_chunks
+from zoo.reports.evaluations import SCHEMA, outcomes_from
+from zoo.reports.metrics import metrics_of
+from zoo.runs.network import Network
+
+WORST = 64
+"""Mistakes whose pixels are kept."""
+
+_PIXEL_BYTES = 16 * 2**20  # that they take at most
+_AT_ONCE = 1024  # images that are hashed at a time
+_SAMPLE = 32  # images that are hashed where they are neither in memory nor have names
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What an evaluation found.
+
+    Attributes:
+        split: The images, in the order of the predictions.
+        loss: The criterion's mean.
+        predictions: What a `zoo.training.predictions.PredictionRecord` kept.
+    """
+
+    split: Split
+    loss: float
+    predictions: Mapping[str, Tensor]
+
+
+def about_evaluation(
+    config: Config, network: Network, split: str, checkpoint: str, epoch: int, step: int, digest: str
+) -> dict[str, Any]:
+    """Return what an evaluation's document tells of what was measured.
+
+    Args:
+        config: The run's.
+        network: What computed.
+        split: The name of the images.
+        checkpoint: ``"best"`` or ``"last"``.
+        epoch: Epochs before it.
+        step: Optimizer steps before it.
+        digest: The checkpoint's.
+    """
+    return {
+        "model": config.model.name,
+        "data": config.data.name,
+        "split": split,
+        "checkpoint": checkpoint,
+        "epoch": epoch,
+        "step": step,
+        "checkpoint_digest": digest,
+        "precision": network.precision,
+        "device": network.device.type,
+    }
+
+
+def document(measured: Measured, images: ImageFacts, about: Mapping[str, Any]) -> tuple[dict[str, Any], bytes]:
+    """Return an evaluation as it is kept: its JSON document, and the bytes of its tensors' file.
+
+    Args:
+        measured: What was found.
+        images: The classes.
+        about: What was measured: ``split``, ``checkpoint``, ``epoch``, ``step``, ``checkpoint_digest`` and so on.
+    """
+    tensors = {**measured.predictions, "places": _places(measured.split)}
+    arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
+    outcomes = outcomes_from(arrays)
+    worst = torch.from_numpy(outcomes.worst(_worst_count(images)))
+    names: Any = getattr(measured.split, "names", None)
+    if len(worst):
+        tensors["worst"] = worst
+        tensors["worst_pixels"] = measured.split.batch(worst.to(measured.split.labels.device))[0].cpu()
+    data = b"".join(tensor_chunks(tensors))
+    found = {
+        "schema": SCHEMA,
+        **about,
+        "classes": list(images.classes),
+        "samples": len(measured.split),
+        "images": digest_of(measured.split),
+        "worst_names": None if names is None else [names[row] for row in worst.tolist()],
+        "metrics": {
+            "loss": measured.loss if math.isfinite(measured.loss) else None,
+            **metrics_of(outcomes, images.classes),
+        },
+        "tensors": {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()},
+    }
+    return found, data
+
+
+def keep(directory: RunDirectory, name: str, found: Mapping[str, Any], data: bytes, disk: Disk = DISK) -> None:
+    """Write an evaluation; where a kill interrupts this, there is none of that name, or the old or the new one.
+
+    Args:
+        directory: The run's, locked by the caller.
+        name: Such as ``test-best``.
+        found: Its document.
+        data: Its tensors' file.
+        disk: Where to write.
+
+    Raises:
+        OSError: If the disk is full, or refuses otherwise.
+    """
+    folder = directory.path / EVALUATIONS
+    text = json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    target = folder / f"{name}.json"
+    if _is_there(folder, name, text, len(data)):
+        return
+    if not folder.is_dir():
+        disk.make_directory(folder)
+        disk.sync_directory(directory.path)
+    disk.remove(target)  # else the old document would for a moment tell of the new tensors
+    write_atomic(folder / f"{name}.safetensors", data, disk)
+    write_atomic(target, text, disk)
+
+
+def _is_there(folder: Path, name: str, text: str, size: int) -> bool:
+    try:
+        return (folder / f"{name}.json").read_text(encoding="utf-8") == text and (
+            folder / f"{name}.safetensors"
+        ).stat().st_size == size
+    except (OSError, ValueError):
+        return False
+
+
+def digest_of(split: Split) -> dict[str, str]:
+    """Return what the images of a split are known by: their names and sizes where they have such, else their pixels.
+
+    Equal images in equal order have equal digests.
+    """
+    names, sizes, labels = getattr(split, "names", None), getattr(split, "sizes", None), split.labels.cpu()
+    found = hashlib.sha256()
+    if names is not None and sizes is not None:
+        found.update(json.dumps([list(names), [int(size) for size in sizes], labels.tolist()]).encode("ascii"))
+        return {"known_by": "names and sizes", "sha256": found.hexdigest()}
+    source, places = looked_up(split, torch.arange(len(split), device=split.labels.device))
+    in_memory = isinstance(source, TensorImages)
+    if not in_memory and len(places) > _SAMPLE:  # which reads the images only for this
+        places = places[torch.arange(_SAMPLE, device=places.device) * len(places) // _SAMPLE]
+    for some in torch.split(places, _AT_ONCE):
+        found.update(source.batch(some)[0].cpu().contiguous().numpy())  # type: ignore[arg-type]
+    found.update(labels.contiguous().numpy())  # type: ignore[arg-type]
+    return {"known_by": "pixels" if in_memory else f"pixels of {_SAMPLE}", "sha256": found.hexdigest()}
+
+
+def _places(split: Split) -> Tensor:
+    """Return where each image is in the split of the dataset, int64 (N,)."""
+    everything = torch.arange(len(split), device=split.labels.device)
+    return looked_up(split, everything)[1].cpu()
+
+
+def _worst_count(images: ImageFacts) -> int:
+    each = images.in_channels * images.image_size[0] * images.image_size[1]
+    return min(WORST, _PIXEL_BYTES // each)
