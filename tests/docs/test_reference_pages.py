@@ -150,6 +150,7 @@ def test_the_keys_of_every_json_document_stand_on_the_page(
     lines = {
         "zoo train": ["train --model linear --steps 1 --set data.limit=32 --out runs/run"],
         "zoo evaluate": ["evaluate runs/run"],
+        "zoo calibrate": ["calibrate runs/run"],
         "zoo predict": ["predict runs/run digit.png"],
         "zoo runs": ["runs"],
         "zoo list KIND": ["list models mlp"],
