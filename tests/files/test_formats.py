@@ -49,7 +49,7 @@ def test_an_avif_is_known_by_its_brand_where_pillow_lacks_it():
     assert foreign(container(b"avif", b"mif1")) == "an AVIF picture"
     assert foreign(container(b"isom")) is None
     assert foreign(b"hello") is None
-    assert "or upgrade Pillow" in images._unread(Path("a.avif"), container(b"avif"))
+    assert "or upgrade Pillow" in images._unread("a.avif", container(b"avif"))
 
 
 @pytest.mark.skipif(not features.check("avif"), reason="this Pillow reads no AVIF")

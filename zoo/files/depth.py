@@ -25,11 +25,12 @@ class UnknownWhite(ValueError):  # noqa: N818 - it names what is not known
     """The samples have a depth that does not say which of them is white."""
 
 
-def raw_mode(image: ImageFile) -> str:
+def raw_mode(image: Image.Image) -> str:
     """Return how an image that was opened and not yet loaded stores its samples, as Pillow names it, such as "L;4"."""
-    if not image.tile:
+    tiles: Any = getattr(image, "tile", None)
+    if not tiles:
         return ""
-    arguments: Any = image.tile[0][3]
+    arguments = tiles[0][3]
     first = arguments[0] if isinstance(arguments, tuple) and arguments else arguments
     return first if isinstance(first, str) else ""
 
@@ -60,6 +61,19 @@ def flattened(image: ImageFile, reopened: Callable[[], ImageFile]) -> Image.Imag
     if raw == _DEEP_GREY_ALPHA:
         return _rounded(_deep_grey_and_alpha(image), image)
     image.load()
+    return flattened_in_memory(image, raw)
+
+
+def flattened_in_memory(image: Image.Image, raw: str = "") -> Image.Image:
+    """Return the pixels of an image that is loaded, or was never in a file, as `flattened` does.
+
+    Args:
+        image: Loaded: of 16-bit colour, Pillow has kept the upper bytes.
+        raw: How it was stored, as `raw_mode` tells before it is loaded.
+
+    Raises:
+        UnknownWhite: If the samples have floating point or more than 16 bits.
+    """
     if image.mode.startswith("I"):
         return _rounded(_deep_grey(image), image)
     if image.mode == "F":

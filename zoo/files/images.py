@@ -7,7 +7,7 @@ import logging
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 import torch
@@ -50,9 +50,22 @@ def probe_image(path: str | Path) -> ImageHeader:
         UsageError: If there is no such file.
         DamagedError: If it is no image that zoo reads, or has more pixels than `read_image` decodes at any size.
     """
-    path = Path(path)
-    with _opened(path) as (image, _):
-        _check_pixels(path, image)
+    with open_file(Path(path)) as file:
+        return probe_opened(file, str(path))
+
+
+def probe_opened(file: BinaryIO, name: str) -> ImageHeader:
+    """Read the header of an image in an open file, as `probe_image` does.
+
+    Args:
+        file: Open for reading, the image's first byte at its beginning.
+        name: What messages call it.
+
+    Raises:
+        DamagedError: As `probe_image`.
+    """
+    with decoding(name), _identified(file, name) as image:
+        _check_pixels(image, name)
         grey, (width, height) = is_grey(image), image.size
         if orientation(image) in SIDEWAYS:
             height, width = width, height
@@ -82,38 +95,60 @@ def read_image(path: str | Path, *, channels: int, size: tuple[int, int] | None 
 
     Source: Pillow's decoders, converters and its bilinear filter with antialiasing.
     """
-    _check_request(channels, size)
-    path = Path(path)
-    with _opened(path) as (image, file):
-        flat = _upright(image, file, path, channels, size)
-    return _as_tensor(flat, size)
+    check_wanted(channels, size)
+    with open_file(Path(path)) as file:
+        return read_opened(file, str(path), channels=channels, size=size)
 
 
-def _check_request(channels: int, size: tuple[int, int] | None) -> None:
+def check_wanted(channels: int, size: tuple[int, int] | None) -> None:
+    """Check that images can be read with so many channels and in that size.
+
+    Raises:
+        UsageError: If not.
+    """
     if channels not in (1, 3):
         raise UsageError(f"an image is read with 1 channel (grey) or 3 (colour), not {channels!r}")
     if size is not None and min(size) < 1:
         raise UsageError(f"an image cannot be resized to {size!r}: height and width must be at least 1")
 
 
-def _upright(image: ImageFile, file: IO[bytes], path: Path, channels: int, size: tuple[int, int] | None) -> Image.Image:
-    """Return an opened image in mode L or RGB and upright, at least of *size*, (H, W), where it was."""
-    _check_pixels(path, image, shrinking=size is not None)
-    _draft(image, size)
-    _check_pixels(path, image, shrinking=False)
-    try:
-        flat = flattened(image, lambda: _identified(file)).convert("L" if channels == 1 else "RGB")
-    except UnknownWhite as error:
-        raise DamagedError(f"{str(path)!r} holds {error}, whose white is unknown. Convert it to 8 bits.") from error
-    turn = orientation(image)
-    return flat.transpose(TURNS[turn]) if turn in TURNS else flat
+def read_opened(file: BinaryIO, name: str, *, channels: int, size: tuple[int, int] | None = None) -> Tensor:
+    """Read an image from an open file, as `read_image` does.
+
+    Args:
+        file: Open for reading, the image's first byte at its beginning.
+        name: What messages call it.
+        channels: As for `read_image`.
+        size: As for `read_image`.
+
+    Raises:
+        DamagedError: As `read_image`.
+    """
+    with decoding(name), _identified(file, name) as image:
+        _check_pixels(image, name, shrinking=size is not None)
+        _draft(image, size)
+        _check_pixels(image, name, shrinking=False)
+        flat = flattened(image, lambda: _identified(file, name))
+        turn = orientation(image)
+    return as_tensor(flat, turn, channels, size)
 
 
-def _as_tensor(flat: Image.Image, size: tuple[int, int] | None) -> Tensor:
-    if size is not None and flat.size != (size[1], size[0]):
-        flat = flat.resize((size[1], size[0]), Image.Resampling.BILINEAR, reducing_gap=3.0)
-    pixels = torch.from_numpy(np.array(flat))  # (H, W) or (H, W, C)
-    return pixels.unsqueeze(0) if pixels.ndim == 2 else pixels.permute(2, 0, 1).contiguous()
+def as_tensor(flat: Image.Image, turn: int, channels: int, size: tuple[int, int] | None) -> Tensor:
+    """Return an image of 8 bits without transparency as `read_image` does.
+
+    Args:
+        flat: In mode L or RGB, as it is stored.
+        turn: Its EXIF orientation, 1 to 8; anything else turns nothing.
+        channels: As for `read_image`.
+        size: As for `read_image`.
+    """
+    image = flat.convert("L" if channels == 1 else "RGB")
+    if turn in TURNS:
+        image = image.transpose(TURNS[turn])
+    if size is not None and image.size != (size[1], size[0]):
+        image = image.resize((size[1], size[0]), Image.Resampling.BILINEAR, reducing_gap=3.0)
+    pixels = torch.from_numpy(np.array(image))  # (H, W) or (H, W, C)
+    return pixels.unsqueeze(0) if channels == 1 else pixels.permute(2, 0, 1).contiguous()
 
 
 def _draft(image: ImageFile, size: tuple[int, int] | None) -> None:
@@ -144,39 +179,40 @@ def _pixels(size: tuple[int, int], scale: int = 1) -> int:
     return -(-size[0] // scale) * -(-size[1] // scale)
 
 
-def _check_pixels(path: Path, image: ImageFile, *, shrinking: bool = True) -> None:
+def _check_pixels(image: ImageFile, name: str, *, shrinking: bool = True) -> None:
     """Refuse an image of too many pixels, unless they are few enough where its decoder leaves out what it can."""
     if _pixels(image.size, _SMALLEST if shrinking and _can_shrink(image) else 1) > MAX_PIXELS:
-        raise DamagedError(_too_large(path, f"{image.width} x {image.height}"))
+        raise DamagedError(_too_large(name, f"{image.width} x {image.height}"))
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[tuple[ImageFile, IO[bytes]]]:
-    """Open an image, and its file, and turn whatever its decoder raises into zoo's errors."""
-    with open_file(path) as file, _PILLOW_SILENCED:
+def decoding(name: str) -> Iterator[None]:
+    """Turn whatever Pillow raises of an image called *name* into zoo's errors, and its warnings into nothing."""
+    with _PILLOW_SILENCED:
         try:
-            with _identified(file) as image:
-                yield image, file
+            yield
         except Image.DecompressionBombError as error:
-            raise DamagedError(_too_large(path, "far too many")) from error
-        except UnidentifiedImageError as error:
-            file.seek(0)
-            raise DamagedError(_unread(path, file.read(64))) from error
+            raise DamagedError(_too_large(name, "far too many")) from error
+        except UnknownWhite as error:
+            raise DamagedError(f"{name!r} holds {error}, whose white is unknown. Convert it to 8 bits.") from error
         except MemoryError as error:
-            raise ZooError(f"not enough memory to decode {str(path)!r}") from error
+            raise ZooError(f"not enough memory to decode {name!r}") from error
         except ZooError:
             raise
         except Exception as error:
             # Decoders of hostile files raise nearly anything: OSError, SyntaxError, struct.error, IndexError, ...
             reason = " ".join(str(error).split()) or type(error).__name__
-            raise DamagedError(f"{str(path)!r} is a damaged image: {reason}") from error
+            raise DamagedError(f"{name!r} is a damaged image: {reason}") from error
 
 
-def _identified(file: IO[bytes]) -> ImageFile:
+def _identified(file: BinaryIO, name: str) -> ImageFile:
     """Open an image; a JPEG of any size, as it may be decoded smaller, others up to twice `MAX_PIXELS`."""
     file.seek(0)
     try:
         return Image.open(file, formats=FORMATS)
+    except UnidentifiedImageError as error:
+        file.seek(0)
+        raise DamagedError(_unread(name, file.read(64))) from error
     except Image.DecompressionBombError:
         file.seek(0)
         if file.read(3) != b"\xff\xd8\xff":
@@ -185,11 +221,11 @@ def _identified(file: IO[bytes]) -> ImageFile:
         return jpeg_factory(file)
 
 
-def _unread(path: Path, start: bytes) -> str:
+def _unread(name: str, start: bytes) -> str:
     what = foreign(start)
     if what is None:
-        return f"{str(path)!r} is no image that zoo reads ({', '.join(FORMATS)})"
-    return f"{str(path)!r} is {what}, which zoo does not read. Convert it to JPEG or PNG first{_how(path, what)}."
+        return f"{name!r} is no image that zoo reads ({', '.join(FORMATS)})"
+    return f"{name!r} is {what}, which zoo does not read. Convert it to JPEG or PNG first{_how(Path(name), what)}."
 
 
 def _how(path: Path, what: str) -> str:
@@ -197,8 +233,8 @@ def _how(path: Path, what: str) -> str:
     return f", as with 'magick {path.name} {path.stem}.jpg'{newer}" if path.name.isprintable() else newer
 
 
-def _too_large(path: Path, pixels: str) -> str:
-    return f"{str(path)!r} has {pixels} pixels, more than the {MAX_PIXELS:,} that zoo decodes. Make it smaller first."
+def _too_large(name: str, pixels: str) -> str:
+    return f"{name!r} has {pixels} pixels, more than the {MAX_PIXELS:,} that zoo decodes. Make it smaller first."
 
 
 @contextlib.contextmanager

@@ -6,7 +6,7 @@ import struct
 from typing import IO
 
 from PIL import Image
-from PIL.ImageFile import ImageFile
+from PIL.PngImagePlugin import PngImageFile
 
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -28,14 +28,14 @@ _TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 _KEYWORDS = (b"Raw profile type exif\0", b"XML:com.adobe.xmp\0")  # the first is ImageMagick's
 
 
-def orientation(image: ImageFile) -> int:
+def orientation(image: Image.Image) -> int:
     """Return the orientation that EXIF or XMP says, 1 to 8 or an invalid number; 1 where nothing is said.
 
     A PNG may say it in an eXIf chunk or in text, before its pixels or behind them: those behind have it decoded.
     """
     if image.format == "TIFF":
         return 1  # Pillow turns a TIFF itself
-    if image.format == "PNG" and not any(note in image.info for note in _NOTES):
+    if isinstance(image, PngImageFile) and not any(note in image.info for note in _NOTES):
         if image.fp is None or not _says_it_behind(image.fp):
             return 1
         image.load()
