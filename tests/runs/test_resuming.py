@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from small_images import small_dataset
+from stopping import Stopping
 from storm import COMMAND, outcome, storm, uninterrupted, zoo
 from torch import nn
 
@@ -37,25 +38,6 @@ def test_a_storm_of_kills(tmp_path, reference, seed):
     """Five kills a run, at instants drawn anew for each seed; documented in explanation/reliability."""
     whole, seconds = reference
     assert storm(tmp_path, kills=5, seconds=seconds, seed=seed) == whole
-
-
-class Stopping(Reporter):
-    """Sends this process a signal when the run is where it was told."""
-
-    def __init__(self, number: int, *, step: int = 0, split: str = "", epoch: int = 0):
-        self.number, self.at_step, self.split, self.at_epoch = number, step, split, epoch
-
-    def step(self, progress):
-        if progress.step == self.at_step:
-            os.kill(os.getpid(), self.number)
-
-    def epoch(self, result, epochs):
-        if result.epoch == self.at_epoch:
-            os.kill(os.getpid(), self.number)
-
-    def evaluating(self, split):
-        if split == self.split:
-            os.kill(os.getpid(), self.number)
 
 
 class StopsWhileEvaluating(nn.Sequential):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from zoo.config.layers import Layer, merge
-from zoo.config.sections import DATA_LIMIT, SCHEMA, SEVERAL, SINGLE
+from zoo.config.sections import DATA_LIMIT, MEANING, SCHEMA, SEVERAL, SINGLE
 from zoo.config.settings import TrainSettings
 from zoo.errors import UsageError
 
@@ -43,8 +43,11 @@ class Config:
     def from_layers(cls, layers: Iterable[Layer]) -> Config:
         """Combine layers of settings, the weakest first."""
         merged: dict[str, Any] = {}
-        for layer in layers:
-            merge(merged, layer.checked())
+        checked = [(layer.checked(), layer.schema) for layer in layers]
+        for _, schema in checked:
+            merge(merged, MEANING.get(schema, {}))
+        for values, _ in checked:
+            merge(merged, values)
         limit = merged.get("data", {}).get(DATA_LIMIT)
         chosen: dict[str, Any] = {section: _single(section, merged.get(section, {})) for section in SINGLE}
         chosen |= {section: _several(section, merged.get(section, {})) for section in SEVERAL}

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from zoo.config.sections import DATA_LIMIT, KEYS, SCHEMA, SEVERAL, SINGLE
+from zoo.config.sections import DATA_LIMIT, KEYS, MEANING, SCHEMA, SEVERAL, SINGLE
 from zoo.config.settings import TrainSettings
 from zoo.config.values import checked_value, converted
 from zoo.errors import UnknownNameError, UsageError
@@ -26,6 +26,11 @@ class Layer:
     source: str
     values: Mapping[str, Any]
 
+    @property
+    def schema(self) -> Any:
+        """The schema that the source was written for: this zoo's own where it does not say."""
+        return self.values.get("schema", SCHEMA)
+
     def checked(self) -> Mapping[str, Any]:
         """Return the values, each of the right type and in range.
 
@@ -33,10 +38,11 @@ class Layer:
             UsageError: If a section, a key or a value is wrong; the message names the source.
         """
         values = dict(self.values)
-        schema = values.pop("schema", SCHEMA)
-        if schema != SCHEMA:
+        values.pop("schema", None)
+        if self.schema not in (SCHEMA, *MEANING):
             raise UsageError(
-                f"{self.source}: schema is {schema!r}, but this torch-zoo reads schema {SCHEMA}; update it"
+                f"{self.source}: schema is {self.schema!r}, but this torch-zoo reads schema {SCHEMA} and older ones; "
+                "update it"
             )
         for section, table in values.items():
             if section not in (*SINGLE, *SEVERAL, "train"):

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 from zoo.config.settings import TrainSettings
 
-SCHEMA = 1
+SCHEMA = 2
+"""2 since 0.1.0: pretrained weights are tuned as weights that were learnt, not trained on like random ones."""
+
+MEANING: dict[int, dict[str, Any]] = {1: {"train": {"tune": "off"}}}
+"""What a file of an older schema left unsaid and meant, by schema; it lies below everything that is said."""
 
 SINGLE = {
     "model": None,

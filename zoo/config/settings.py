@@ -151,6 +151,33 @@ class TrainSettings:
         "What makes an epoch the best, on the validation images; balanced: the mean of the classes' accuracies.",
         **_one_of("accuracy", "balanced", "loss"),
     )
+    tune: str = _setting(
+        "auto",
+        "How pretrained weights are tuned. full: everything, with the defaults for tuning; head: the head alone; "
+        "off: as without pretrained weights; auto: full with pretrained weights, else off.",
+        **_one_of("auto", "off", "full", "head"),
+    )
+    layer_decay: float | None = _setting(
+        None,
+        "By how much rates fall a layer group from the head down. Default: 0.75 where weights are tuned, else 1.",
+        metavar="X",
+        check=lambda value: 0 < value <= 1,
+        rule="a number above 0, at most 1",
+    )
+    head_lr: float | None = _setting(None, "How many times the rate the head learns. Default: 1.", **_ABOVE_ZERO)
+    freeze: int | str | None = _setting(
+        None,
+        "What stands still: the first N layer groups, or the parameters whose names match, such as 'blocks.*'.",
+        metavar="N|PATTERN,...",
+        check=lambda value: value >= 1 if isinstance(value, int) else bool(value),
+        rule="a whole number of at least 1, or patterns of names",
+    )
+    unfreeze_after: int | None = _setting(None, "Let what is frozen learn after N epochs.", **_at_least(1))
+    batch_norm: str = _setting(
+        "auto",
+        "Whether batch norms below the head learn and count on; auto: frozen where weights are tuned, else train.",
+        **_one_of("auto", "frozen", "train"),
+    )
     patience: int | None = _setting(None, "Stop after N epochs without a better validation (--select).", **_at_least(1))
     log_every: int | None = _setting(None, "Print the mean loss of every N batches.", **_at_least(1))
     checkpoint_every: str = _setting(

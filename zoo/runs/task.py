@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -18,6 +18,7 @@ from zoo.registry.entry import in_one_line
 from zoo.runs.components import Component, Components
 from zoo.runs.datasets import Splits
 from zoo.runs.network import Network
+from zoo.runs.tuning import build_freezing, rates_for
 from zoo.training.averaging import Average
 from zoo.training.fit import Task
 from zoo.training.losses import LossRecord
@@ -63,7 +64,8 @@ def build_task(
     if settings.patience is not None and settings.validation == 0:
         raise UsageError("--patience waits for a better validation, but --validation 0 holds no images out")
     steps = settings.steps or settings.epochs * training.steps
-    optimizer = build_optimizer(components["optimizer"], network.model)
+    rates = rates_for(components["optimizer"], network.model, settings)
+    optimizer = build_optimizer(components["optimizer"], network.model, rates)
     scheduler = components["scheduler"].build(optimizer=optimizer, total_steps=steps, steps_per_epoch=training.steps)
     if isinstance(scheduler, ReduceLROnPlateau):
         raise PluginError(
@@ -94,6 +96,7 @@ def build_task(
         select=settings.select,
         slices=slices,
         predictions=PredictionRecord(len(splits.validation), images.num_classes) if splits.validation else None,
+        freezing=build_freezing(network.model, settings, training.steps),
     )
 
 
@@ -147,17 +150,19 @@ def build_augmenter(
     return Augmenter(augmentations, seed=seed, num_samples=len(split), fetch=fetch)
 
 
-def build_optimizer(component: Component, model: nn.Module) -> Optimizer:
+def build_optimizer(component: Component, model: nn.Module, rates: Mapping[str, float] | None = None) -> Optimizer:
     """Build the optimizer over the model's trainable parameters; weight decay spares biases and norms.
+
+    Args:
+        component: What builds it.
+        model: Whose parameters.
+        rates: Each parameter's own rate by name, absolute, so that any scheduler moves it; None for one rate.
 
     Raises:
         UsageError: If its options are wrong.
         PluginError: If its builder fails.
     """
-    groups = parameter_groups(model)
-    # Two groups cost two kernel launches a step, so where nothing decays there is one.
-    if not component.may_decay:
-        groups = [{"params": [parameter for group in groups for parameter in group["params"]]}]
+    groups = parameter_groups(model, rates, decays=component.may_decay)
     optimizer: Optimizer = component.build(params=groups)
     return optimizer
 

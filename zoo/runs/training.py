@@ -29,6 +29,7 @@ from zoo.runs.signals import StopRequests
 from zoo.runs.state import expects_from_json, packed_scheduler, restore
 from zoo.runs.summary import weights_of
 from zoo.runs.task import build_task
+from zoo.runs.tuning import decided
 from zoo.training.arithmetic import choose_device, own_arithmetic
 from zoo.training.dropout import dropout_masks
 from zoo.training.fit import Progress
@@ -37,6 +38,8 @@ from zoo.training.randomness import seed_everything
 from zoo.training.world import World
 
 _SLICES = "train.slices"
+_CHOSEN = {_SLICES, "train.layer_decay", "train.head_lr"}
+"""Settings that have no word for being left to zoo: leaving them out is that word."""
 _KEPT = 3  # checkpoints: the last two and the best
 
 
@@ -117,7 +120,7 @@ def resume(path: str | Path, reporter: Reporter) -> Run:
 def differences(recorded: Config, requested: Config) -> list[str]:
     """Return where two configurations differ, one line a key; what was left to zoo to choose never does."""
     old, new = {_SLICES: 1, **_flat(recorded.to_dict())}, _flat(requested.to_dict())  # older runs tell of no slices
-    open_keys = {key for key, value in new.items() if value == "auto"} | {"train.threads"} | ({_SLICES} - new.keys())
+    open_keys = {key for key, value in new.items() if value == "auto"} | {"train.threads"} | (_CHOSEN - new.keys())
     return [
         f"{key} is {old.get(key, 'off')!r} there and {new.get(key, 'off')!r} here"
         for key in sorted((old.keys() | new.keys()) - open_keys)
@@ -195,6 +198,7 @@ def _build(
     model, recorded = components["model"], None
     if checkpoint is not None:
         model, recorded = model.without_pretrained(), expects_from_json(checkpoint.state.get("expects"))
+    config = dataclasses.replace(config, train=decided(config.train, components))
     machine = Machine.prepare(config.train)
     observers = Observers(components.several["observe"], reporter.notice)
     dataset, identity = load_dataset(components["data"], machine.device, config.train.split_by)

@@ -39,7 +39,7 @@ _RUN = {
     "image_size": (28, 28),
     "input_size": None,
     "entries": {"cnn/cnn_dropout": {"plugin": "cnn", "distribution": "torch-zoo", "version": "0.1.0"}},
-    "config": {"schema": 1, "model": {"name": "cnn/cnn_dropout", "p": 0.25}, "train": {"epochs": 2}},
+    "config": {"schema": 2, "model": {"name": "cnn/cnn_dropout", "p": 0.25}, "train": {"epochs": 2}},
 }
 _SUMMARY = {
     "schema": 1,

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from zoo.data import Batch, EvaluationBatches, TrainingBatches
 from zoo.records.epochs import EpochResult, result_of
 from zoo.training.evaluation import Metrics, evaluate
+from zoo.training.freezing import Freezing
 from zoo.training.loop import train_epoch
 from zoo.training.losses import LossRecord, NonFiniteLossError
 from zoo.training.predictions import PredictionRecord
@@ -76,6 +77,7 @@ class Task:
         select: What makes a validation better: ``"accuracy"``, ``"balanced"`` or ``"loss"``.
         slices: What cuts the steps into slices; None where they are not cut.
         predictions: Keeps those of the newest validation; None to keep none.
+        freezing: What stands still at which step; None where nothing does.
     """
 
     forward: nn.Module
@@ -91,6 +93,7 @@ class Task:
     select: str = "accuracy"
     slices: Slices | None = None
     predictions: PredictionRecord | None = None
+    freezing: Freezing | None = None
 
     @property
     def epochs(self) -> int:
@@ -109,6 +112,14 @@ def fit(task: Task, progress: Progress, listener: Listener) -> None:
         NonFiniteLossError: If a loss was not finite.
     """
     clock = _Clock(progress)
+    try:
+        _fit(task, progress, listener, clock)
+    finally:
+        if task.freezing is not None:
+            task.freezing.release()
+
+
+def _fit(task: Task, progress: Progress, listener: Listener, clock: _Clock) -> None:
     while progress.epoch < task.epochs and not _out_of_patience(task, progress):
         windows = _between_steps(task, progress, listener, clock)
         train_epoch(task.forward, windows, task.criterion, task.updates, task.slices or task.losses)
@@ -191,6 +202,8 @@ def _between_steps(task: Task, progress: Progress, listener: Listener, clock: _C
     left = task.windows_in(progress.epoch) - progress.position
     for _, window in zip(range(left), task.training.windows(progress.epoch, progress.position), strict=False):
         progress.lrs.append(task.updates.lr)
+        if task.freezing is not None:  # before each step, since each epoch begins by putting all into training mode
+            task.freezing.apply(progress.step)
         yield window if task.slices is None else _in_slices(window, task, task.slices, progress)
         progress.position += 1
         progress.step += 1

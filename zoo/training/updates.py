@@ -43,8 +43,8 @@ class Updates:
 
     @property
     def lr(self) -> float:
-        """The rate of the next step, of the first parameter group."""
-        return float(self.optimizer.param_groups[0]["lr"])
+        """The rate of the next step, the highest of any parameter group."""
+        return max(float(group["lr"]) for group in self.optimizer.param_groups)
 
     def zero_grad(self) -> None:
         """Forget the gradients of the step before."""

@@ -1,0 +1,81 @@
+"""How pretrained weights are tuned: what is left to zoo is decided here, once, and recorded."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from torch import nn
+
+from zoo.config import TrainSettings
+from zoo.errors import UsageError
+from zoo.runs.components import Component, Components
+from zoo.training.freezing import Freezing, batch_norms, frozen_names
+from zoo.training.layer_groups import head_of, layer_groups
+from zoo.training.parameters import layer_rates
+
+LAYER_DECAY = 0.75
+"""What rates fall by a layer group from the head down, where weights are tuned."""
+
+
+def decided(settings: TrainSettings, components: Components) -> TrainSettings:
+    """Return *settings* with what was left open decided: tuning where the model begins with pretrained weights.
+
+    Raises:
+        UsageError: If settings contradict one another.
+    """
+    tune = settings.tune
+    if tune == "auto":
+        tune = "full" if components["model"].option("pretrained") else "off"
+    tuned = tune != "off"
+    if settings.unfreeze_after is not None and settings.freeze is None and tune != "head":
+        raise UsageError("--unfreeze-after needs --freeze or --tune head: nothing is frozen otherwise")
+    rated = base_rate(components["optimizer"]) is not None
+    if not rated and (settings.layer_decay or settings.head_lr):
+        raise UsageError(
+            f"--layer-decay and --head-lr multiply a rate, but {components['optimizer'].label} has none of its own; "
+            "give --lr, or leave them out"
+        )
+    return dataclasses.replace(
+        settings,
+        tune=tune,
+        layer_decay=settings.layer_decay or (LAYER_DECAY if tuned and rated else 1.0),
+        head_lr=settings.head_lr or 1.0,
+        batch_norm=settings.batch_norm if settings.batch_norm != "auto" else "frozen" if tuned else "train",
+    )
+
+
+def base_rate(component: Component) -> float | None:
+    """Return the rate that an optimizer would begin with; None where that cannot be told."""
+    rate = component.option("lr")
+    return float(rate) if isinstance(rate, int | float) and not isinstance(rate, bool) and rate > 0 else None
+
+
+def rates_for(component: Component, model: nn.Module, settings: TrainSettings) -> dict[str, float] | None:
+    """Return the rate of each parameter by name; None where all have the optimizer's own."""
+    decay, head_lr, rate = settings.layer_decay or 1.0, settings.head_lr or 1.0, base_rate(component)
+    if rate is None or decay == head_lr == 1:
+        return None
+    return layer_rates(layer_groups(model), lr=rate, layer_decay=decay, head_lr=head_lr)
+
+
+def build_freezing(model: nn.Module, settings: TrainSettings, steps_per_epoch: int) -> Freezing | None:
+    """Return what freezes parameters and batch norms; None where nothing is frozen.
+
+    Raises:
+        UsageError: If ``--freeze`` means no parameter, or all of them.
+        PluginError: If the model's head cannot be found.
+    """
+    frozen: set[str] = set()
+    if settings.freeze is not None or settings.tune == "head":
+        frozen = _frozen(layer_groups(model), settings)
+    norms = batch_norms(model, head_of(model)[0]) if settings.batch_norm == "frozen" else set()
+    if not frozen and not norms:
+        return None
+    until = settings.unfreeze_after
+    return Freezing(model, frozen, until=until * steps_per_epoch if until else None, norms=norms)
+
+
+def _frozen(groups: Sequence[Sequence[str]], settings: TrainSettings) -> set[str]:
+    below_head = {name for group in groups[:-1] for name in group} if settings.tune == "head" else set()
+    return below_head | (frozen_names(groups, settings.freeze) if settings.freeze is not None else set())
