@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from zoo.config import Config, Layer, in_order
+from zoo.errors import UsageError
 
 
 def model_options(*tables: dict) -> dict:
@@ -51,3 +52,19 @@ def test_flags_lie_over_one_another_in_one_order_however_they_were_typed():
     """Names first, as they drop the options of another; steps last, as they count in place of epochs."""
     settings = {"steps": 3, "lr": 0.1, "optimizer": "sgd", "epochs": 1, "model": "mlp"}
     assert [name for name, _ in in_order(settings)] == ["optimizer", "model", "lr", "epochs", "steps"]
+
+
+def test_a_file_of_the_first_schema_means_what_it_meant():
+    """Pretrained weights were trained on like any other then; what is said since lies above that."""
+    old = Layer("old.toml", {"schema": 1, "model": {"name": "net", "pretrained": True}})
+    assert Config.from_layers([old]).train.tune == "off"
+    assert Config.from_layers([Layer("recipe", {"train": {"tune": "head"}}), old]).train.tune == "head"
+    assert Config.from_layers([old, Layer("--tune", {"train": {"tune": "full"}})]).train.tune == "full"
+    assert Config.from_layers([Layer("new.toml", {"schema": 2, "model": {"name": "net"}})]).train.tune == "auto"
+
+
+@pytest.mark.parametrize("schema", [0, 3, "2", [1], None])
+def test_another_schema_is_refused_in_a_line(schema):
+    """The source is named, and what this zoo reads."""
+    with pytest.raises(UsageError, match=r"^run.toml: schema is .* this torch-zoo reads schema 2 and older ones"):
+        Config.from_layers([Layer("run.toml", {"schema": schema, "model": {"name": "net"}})])

@@ -28,7 +28,10 @@ def old(tmp_path: Path) -> Path:
 
 def close(value: float) -> object:
     """Return what equals *value*: to the bit where the same kind of machine computes, else within rounding."""
-    then, now = json.loads((OLD / "run" / "environment.json").read_text()), environment(torch.device("cpu"), 1, {})
+    then, now = (
+        json.loads((OLD / "run" / "environment.json").read_text()),
+        environment(torch.device("cpu"), 1, {}, None),
+    )
     same = all(then[key] == now[key] for key in ("torch", "cpu_capability", "processor"))
     return pytest.approx(value, rel=0 if same else 1e-4, abs=0)
 

@@ -8,9 +8,10 @@ from typing import Any
 from zoo.config.settings import TrainSettings
 
 SCHEMA = 2
-"""2 since 0.1.0: pretrained weights are tuned as weights that were learnt, not trained on like random ones."""
+"""2 since 0.1.0: pretrained weights are tuned as weights that were learnt, not trained on like random ones,
+and images are held out by name."""
 
-MEANING: dict[int, dict[str, Any]] = {1: {"train": {"tune": "off"}}}
+MEANING: dict[int, dict[str, Any]] = {1: {"train": {"tune": "off", "split_by": "order"}}}
 """What a file of an older schema left unsaid and meant, by schema; it lies below everything that is said."""
 
 SINGLE = {

@@ -141,9 +141,8 @@ class RunDirectory:
         """
         from zoo.config import read_toml
 
-        before = Layer("a run of the first kind", {"train": {"split_by": "order"}})
         try:
-            return Config.from_layers([before, Layer(str(self.path / CONFIG), read_toml(self.path / CONFIG))])
+            return Config.from_layers([Layer(str(self.path / CONFIG), read_toml(self.path / CONFIG))])
         except UsageError as error:
             raise DamagedError(f"the run {str(self.path)!r} is damaged: {error}") from error
 
