@@ -82,7 +82,10 @@ def test_new_images_are_scored_with_their_classes_matched_by_name(capsys: pytest
 
 
 BAD = {
-    "an option of the run": (["--set", "train.epochs=3"], "'train.epochs' is a setting of the run, which stays"),
+    "an option of the run": (
+        ["--data", "folder", *["--set", "train.epochs=3"]],
+        "'train.epochs' is a setting of the run, which stays",
+    ),
     "a split of other data": (["--split", "all"], "there is no split 'all'; choose from train, validation, test"),
     "a name for its own data": (["--name", "x"], "--name is for an evaluation of other data"),
     "images of another size": (

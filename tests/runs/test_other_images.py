@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import signal
+import tomllib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from storm import outcome
 from zoo_mnist.dataset import mnist
 
 import zoo
+from zoo.cli import main
 from zoo.errors import Interrupted
 from zoo.runs.reporting import Reporter
 
@@ -297,3 +299,77 @@ def test_restart_forgets_what_the_images_were(tmp_path: Path):
     assert not (out / "files.json.gz").exists()
     assert json.loads((out / "data.json").read_text())["splits"]["train"]["known_by"] == "pixels"
     assert repeated(out, small_dataset()).summary["status"] == "finished"
+
+
+def test_a_run_goes_on_where_its_images_have_moved(farm: Path, tmp_path: Path):
+    """Once they are told to be the same; the record keeps the new place, and the bits are those of one that stayed."""
+    whole = repeated(tmp_path / "whole", "folder", root=str(farm), size=8)
+    out = begin(tmp_path / "run", "folder", root=str(farm), size=8)
+    moved = farm.rename(tmp_path / "2024")
+    with pytest.raises(zoo.UsageError, match=r"--set data\.root=DIR tells where they are now"):
+        zoo.train(resume=out)
+    with pytest.raises(Interrupted):
+        zoo.train(resume=out, options={"data.root": moved}, reporter=Stopping(4))
+    assert outcome(zoo.train(resume=out).directory) == outcome(whole.directory)
+    assert tomllib.loads((out / "config.toml").read_text())["data"]["root"] == str(moved)
+    (moved / "test/ant/000.bmp").unlink()
+    with pytest.raises(zoo.UsageError, match=r"1 removed \('test/ant/000.bmp'\)"):
+        zoo.evaluate(out)
+
+
+def test_other_images_in_the_new_place_are_refused_and_not_recorded(farm: Path, tmp_path: Path):
+    """The run stays as it was."""
+    out = begin(tmp_path / "run", "folder", root=str(farm), size=8)
+    shutil.copytree(farm, tmp_path / "other")
+    picture(tmp_path / "other/train/ant/new.bmp", 99, white=True)
+    before = (out / "config.toml").read_bytes()
+    with pytest.raises(zoo.UsageError, match="1 added"):
+        zoo.train(resume=out, options={"data.root": str(tmp_path / "other")})
+    assert (out / "config.toml").read_bytes() == before
+
+
+def test_a_run_is_measured_where_its_images_have_moved(farm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """For this call alone; a relative folder is one of the working directory."""
+    run = repeated(tmp_path / "run", "folder", root=str(farm), size=8)
+    farm.rename(tmp_path / "2024")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(zoo.UsageError, match=r"--set data\.root=DIR tells where they are now"):
+        zoo.evaluate(run)
+    assert zoo.evaluate(run, options={"data.root": "2024"})["accuracy"] == run.test_accuracy
+    assert main(["evaluate", "run", "--set", "data.root=2024"]) == 0
+    with pytest.raises(zoo.UsageError, match="tells where they are now"):
+        zoo.evaluate(run)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["train", "--resume", "run", "--set", "data.size=9"],
+        ["train", "--resume", "run", "--set", "model.p=0.4"],
+        ["evaluate", "run", "--set", "data.limit=3"],
+    ],
+)
+def test_nothing_else_of_a_run_may_be_another(
+    farm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], capsys: pytest.CaptureFixture[str]
+):
+    """Its settings are what it is."""
+    begin(tmp_path / "run", "folder", root=str(farm), size=8)
+    monkeypatch.chdir(tmp_path)
+    assert main(words) == 2
+    key = words[-1].partition("=")[0]
+    assert f"of its options data.root alone may be given, not {key!r}" in capsys.readouterr().err
+
+
+def test_a_dataset_without_a_root_cannot_move(tmp_path: Path):
+    """MNIST is in the package."""
+    out = begin(tmp_path / "run", "mnist", limit=64)
+    with pytest.raises(zoo.UsageError, match=r"no option of .* named 'root'"):
+        zoo.train(resume=out, options={"data.root": str(tmp_path)})
+
+
+def test_the_same_command_with_another_root_is_told_what_to_do(farm: Path, tmp_path: Path):
+    """It may mean other images, so it is not taken for granted that they are the run's."""
+    out = begin(tmp_path / "run", "folder", root=str(farm), size=8)
+    moved = farm.rename(tmp_path / "2024")
+    with pytest.raises(zoo.UsageError, match=rf"if its images have moved: --resume {out} --set data.root=DIR"):
+        repeated(out, "folder", root=str(moved), size=8)

@@ -11,8 +11,7 @@ import click
 from zoo.cli.completion import complete_names
 from zoo.cli.options import common_options
 from zoo.cli.output import table, write_json
-from zoo.config import parse_assignment
-from zoo.errors import UsageError
+from zoo.config import assigned
 
 _WEAKEST = 5  # classes that are told of
 
@@ -38,7 +37,7 @@ _WEAKEST = 5  # classes that are told of
     "assignments",
     metavar="KEY=VALUE",
     multiple=True,
-    help="An option of the other data: data.root=DIR.",
+    help="An option of the other data, such as data.root=DIR; that alone, where the run's own images have moved.",
 )
 @click.option(
     "--name",
@@ -67,23 +66,14 @@ def evaluate(
     """  # noqa: D301 - click wants the control character itself
     from zoo.runs.evaluating import evaluate as measure
 
-    found = measure(run, split=split, checkpoint=checkpoint, data=data, options=_options(assignments), name=name)
+    options = dict(map(assigned, assignments))
+    found = measure(run, split=split, checkpoint=checkpoint, data=data, options=options, name=name)
     if as_json:
         write_json(found)
         return
     click.echo(_headline(found))
     if not quiet:
         click.echo("\n".join(_details(found)))
-
-
-def _options(assignments: tuple[str, ...]) -> dict[str, Any]:
-    options: dict[str, Any] = {}
-    for text in assignments:
-        for section, values in parse_assignment(text).items():
-            if not isinstance(values, Mapping):
-                raise UsageError(f"--set {text}: give an option of the data, such as data.root=DIR")
-            options |= {f"{section}.{key}": value for key, value in values.items()}
-    return options
 
 
 def _headline(found: Mapping[str, Any]) -> str:

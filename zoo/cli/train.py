@@ -14,7 +14,7 @@ from click.core import ParameterSource
 from zoo.cli.completion import complete_names
 from zoo.cli.options import common_options
 from zoo.cli.output import write_json
-from zoo.config import KEYS, SINGLE, Layer, TrainSettings, in_order, layer_of, parse_assignment
+from zoo.config import KEYS, SINGLE, Layer, TrainSettings, assigned, in_order, layer_of, parse_assignment
 from zoo.errors import UnknownNameError, UsageError
 
 PREFIX = "ZOO_TRAIN_"
@@ -123,7 +123,10 @@ class TrainCommand(click.Command):
     help="The run's own directory. Default: runs/TIMESTAMP-MODEL-DATA. If it holds this very run, that goes on.",
 )
 @click.option(
-    "--resume", metavar="RUN", type=click.Path(path_type=Path), help="Go on with a run; all settings are the run's."
+    "--resume",
+    metavar="RUN",
+    type=click.Path(path_type=Path),
+    help="Go on with a run; all settings are the run's, but for --set data.root=DIR where its images have moved.",
 )
 @click.option("--restart", is_flag=True, help="Remove the run in --out and begin anew.")
 @common_options
@@ -165,7 +168,7 @@ def train(
     reporter = Silence() if quiet or as_json else Transcript()
     try:
         if resume is not None:
-            run = resume_run(resume, reporter)
+            run = resume_run(resume, reporter, dict(map(assigned, assignments)))
         else:
             run = start(Request(configured(layers, recipe=recipe, file=file), out=out, restart=restart), reporter)
     except AlreadyFinished as finished:
@@ -194,10 +197,10 @@ def _layers(ctx: click.Context, assignments: tuple[str, ...], settings: dict[str
 
 
 def _refuse_with_resume(ctx: click.Context) -> None:
-    """All settings of a resumed run are the run's own."""
-    for name in (*KEYS, "assignments", "recipe", "file", "out", "restart"):
+    """All settings of a resumed run are the run's own; where its images are now, --set may tell."""
+    for name in (*KEYS, "recipe", "file", "out", "restart"):
         if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
-            flag = {"assignments": "set", "file": "config"}.get(name, name).replace("_", "-")
+            flag = {"file": "config"}.get(name, name).replace("_", "-")
             raise UsageError(f"--resume takes all settings from the run; leave out --{flag}")
 
 

@@ -95,10 +95,19 @@ def parse_assignment(text: str) -> dict[str, Any]:
     Raises:
         UsageError: If *text* has no key, no section or no ``=``.
     """
+    return nested(*assigned(text))
+
+
+def assigned(text: str) -> tuple[str, Any]:
+    """Return the key and the value of ``model.p=0.5``.
+
+    Raises:
+        UsageError: If *text* has no ``=``.
+    """
     key, equals, value = text.partition("=")
     if not equals:
         raise UsageError(f"--set {text!r} is not of the form SECTION.OPTION=VALUE, such as model.p=0.5")
-    return nested(key.strip(), _toml_value(value.strip()))
+    return key.strip(), _toml_value(value.strip())
 
 
 def nested(key: str, value: Any) -> dict[str, Any]:

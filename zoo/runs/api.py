@@ -42,7 +42,8 @@ def train(
         config: A TOML file; overrides the recipe and is overridden by the arguments.
         out: The run's own directory; by default a new one under ``runs``. If it holds this very run, that goes on.
         restart: Remove the run in *out* and begin anew.
-        resume: The directory of a run to go on with; all settings are the run's, so no others are taken.
+        resume: The directory of a run to go on with; all settings are the run's, so no others are taken, but for
+            ``options={"data.root": DIR}`` where its images have moved.
         reporter: Told what happens; by default nothing is printed.
         **settings: As the command's options, with underscores: ``data``, ``optimizer``, ``lr``, ``criterion``,
             ``scheduler``, ``augment``, ``observe``, ``epochs``, ``batch_size``, ``seed`` and so on. ``data``,
@@ -64,9 +65,9 @@ def train(
     if not isinstance(options or {}, Mapping) or not all(isinstance(key, str) for key in options or {}):
         raise UsageError(f"options must be a mapping such as {{'model.p': 0.5}}, not {options!r}")
     if resume is not None:
-        if settings or options or recipe or config or out or restart or model is not None:
+        if settings or recipe or config or out or restart or model is not None:
             raise UsageError("resume takes all settings from the run; leave the others out")
-        return _resumed(resume, reporter)
+        return _resumed(resume, reporter, options)
     if restart and out is None:
         raise UsageError("restart needs out, the run to begin anew")
     layers, objects = _layers(settings if model is None else {"model": model, **settings})
@@ -119,9 +120,9 @@ def _layers(settings: Mapping[str, Any]) -> tuple[list[Layer], dict[str, Any]]:
     return layers, objects
 
 
-def _resumed(path: str | Path, reporter: Reporter) -> Run:
+def _resumed(path: str | Path, reporter: Reporter, options: Mapping[str, Any] | None) -> Run:
     try:
-        return resume_run(path, reporter)
+        return resume_run(path, reporter, options)
     except AlreadyFinished as finished:
         return _finished(finished, {})
 

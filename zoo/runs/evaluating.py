@@ -20,6 +20,7 @@ from zoo.runs.datasets import load_dataset, split_dataset
 from zoo.runs.evaluations import Measured, about_evaluation, document, keep
 from zoo.runs.images import changed_images
 from zoo.runs.loading import LoadedRun, load_run
+from zoo.runs.moved import load_again, relocated
 from zoo.runs.other_data import ALL, OWN, OtherData, matched, name_of, other_config
 from zoo.runs.task import build_criterion, evaluation_batches
 from zoo.training.arithmetic import own_arithmetic
@@ -46,8 +47,8 @@ def evaluate(
             or ``"test"``. By default the test images, or all of the other data.
         checkpoint: ``"best"`` or ``"last"``.
         data: Another registered dataset to measure on; its classes are matched with the model's by name.
-        options: Its options by key, such as ``{"data.root": "new"}``; with these alone, the run's own dataset is built
-            with them.
+        options: The other data's by key, such as ``{"data.root": "new"}``; without other data that alone, where the
+            run's own images have moved.
         name: What the evaluation of other data is kept under; by default the dataset's name and its root's.
 
     Returns:
@@ -62,9 +63,9 @@ def evaluate(
         DamagedError: If the checkpoint or the data is damaged.
         PluginError: If a plugin that is needed is broken.
     """
-    other = data is not None or bool(options)
+    other = data is not None
     if name is not None and not other:
-        raise UsageError("--name is for an evaluation of other data; give --data or --set data.OPTION=VALUE, too")
+        raise UsageError("--name is for an evaluation of other data; give --data NAME, too")
     splits = (ALL, "train", "test") if other else OWN
     split = split or (ALL if other else "test")
     if split not in splits:
@@ -73,10 +74,16 @@ def evaluate(
         loaded = load_run(getattr(run, "directory", run), checkpoint)
         if other:
             return _on_other_data(loaded, split, checkpoint, other_config(loaded.config, data, options or {}), name)
-        return on_own_data(loaded, split, checkpoint)
+        return on_own_data(loaded, split, checkpoint, options=options)
 
 
-def on_own_data(loaded: LoadedRun, split: str, checkpoint: str, limit: int | None = LIMIT) -> dict[str, Any]:
+def on_own_data(
+    loaded: LoadedRun,
+    split: str,
+    checkpoint: str,
+    limit: int | None = LIMIT,
+    options: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
     """Measure a run on a split of its own data, keep that, and return what `evaluate` does.
 
     Args:
@@ -84,12 +91,13 @@ def on_own_data(loaded: LoadedRun, split: str, checkpoint: str, limit: int | Non
         split: ``"train"``, ``"validation"`` or ``"test"``.
         checkpoint: Which one was loaded.
         limit: Bytes of logits that are kept at most; None for all.
+        options: ``{"data.root": DIR}`` where the data have moved.
 
     Raises:
         UsageError: If the data are not what the run was trained on, or there is no such split.
     """
-    component = find_components(loaded.config, only=("data",))["data"]
-    dataset, images = load_dataset(component, loaded.machine.device, loaded.config.train.split_by)
+    component = find_components(relocated(loaded.config, options), only=("data",))["data"]
+    dataset, images = load_again(component, loaded.machine.device, loaded.config.train.split_by)
     _refuse_other_images(loaded, images, split)
     chosen = getattr(split_dataset(dataset, loaded.config), split)
     if chosen is None:

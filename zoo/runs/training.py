@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +21,7 @@ from zoo.runs.datasets import load_dataset, split_dataset
 from zoo.runs.environment import environment
 from zoo.runs.images import check_images, keep_identity
 from zoo.runs.machine import Machine, usable_here
+from zoo.runs.moved import ROOT, load_again, relocated, settled
 from zoo.runs.network import build_network
 from zoo.runs.observers import Observers
 from zoo.runs.reporting import Reporter
@@ -94,7 +95,7 @@ def start(request: Request, reporter: Reporter) -> Run:
         if changed := differences(recorded, config):
             raise UsageError(
                 f"{directory} holds a run with other settings: {'; '.join(changed)}.\n"
-                "Give another --out, or --restart to remove that run and begin anew."
+                f"Give another --out, or --restart to remove that run and begin anew{_if_moved(directory, changed)}."
             )
         choose_device(config.train.device)  # a run may go on without its GPU, but not where one is asked for
         return _proceed(directory, recorded, components, reporter)
@@ -103,8 +104,13 @@ def start(request: Request, reporter: Reporter) -> Run:
     return _proceed(directory, config, components, reporter, request)
 
 
-def resume(path: str | Path, reporter: Reporter) -> Run:
+def resume(path: str | Path, reporter: Reporter, options: Mapping[str, Any] | None = None) -> Run:
     """Go on with a run where its newest checkpoint is.
+
+    Args:
+        path: The run's directory.
+        reporter: Told what happens.
+        options: ``{"data.root": DIR}`` where the run's images have moved; its record keeps that.
 
     Raises:
         AlreadyFinished: If the run is finished.
@@ -113,8 +119,11 @@ def resume(path: str | Path, reporter: Reporter) -> Run:
         ZooError: If the work fails.
     """
     directory = RunDirectory.open(path)
-    config = directory.read_config()
-    return _proceed(directory, config, find_components(config), reporter)
+    config = relocated(directory.read_config(), options)
+    components = find_components(config)
+    if options:
+        config = settled(config, components["data"])
+    return _proceed(directory, config, components, reporter)
 
 
 def differences(recorded: Config, requested: Config) -> list[str]:
@@ -126,6 +135,15 @@ def differences(recorded: Config, requested: Config) -> list[str]:
         for key in sorted((old.keys() | new.keys()) - open_keys)
         if old.get(key) != new.get(key)
     ]
+
+
+def _if_moved(directory: RunDirectory, changed: Sequence[str]) -> str:
+    """Return what else can be done where the images' place alone is another."""
+    return (
+        f"; if its images have moved: --resume {directory} --set {ROOT}=DIR"
+        if [line.split()[0] for line in changed] == [ROOT]
+        else ""
+    )
 
 
 def _refuse_to_remove_others(directory: RunDirectory) -> None:
@@ -201,7 +219,8 @@ def _build(
     config = dataclasses.replace(config, train=decided(config.train, components))
     machine = Machine.prepare(config.train)
     observers = Observers(components.several["observe"], reporter.notice)
-    dataset, identity = load_dataset(components["data"], machine.device, config.train.split_by)
+    load = load_dataset if begun is None else load_again
+    dataset, identity = load(components["data"], machine.device, config.train.split_by)
     if begun is not None:
         check_images(begun, checkpoint, identity, reporter.notice)
     images, splits = dataset.facts, split_dataset(dataset, config)
@@ -228,6 +247,8 @@ def _run(
         _note_changes(_readable(directory.read_environment, reporter), environs, reporter)
         for damage in directory.checkpoints.damages:
             reporter.notice(f"{damage}; the checkpoint before it is used")
+        if parts.config.data != (recorded := directory.read_config()).data:  # its images have moved, and are the same
+            directory.write_config(dataclasses.replace(recorded, data=parts.config.data))
     else:
         if note := one_colour(parts.splits.train):
             reporter.notice(note)
