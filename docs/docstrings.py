@@ -14,7 +14,16 @@ GROUPS = {
     "Train and use": ("train", "Run", "Reporter", "evaluate", "calibrate", "predict"),
     "What is registered": ("entries", "create"),
     "Errors": ("ZooError", "UsageError", "PluginError", "DamagedError", "DamagedFilesError"),
-    "For plugins": ("hookimpl", "Add", "Expects", "Draws", "decorated_functions", "smallest_input_size", "sides_from"),
+    "For plugins": (
+        "hookimpl",
+        "Add",
+        "Expects",
+        "read_weights",
+        "Draws",
+        "decorated_functions",
+        "smallest_input_size",
+        "sides_from",
+    ),
     "For datasets": (
         "Dataset",
         "TensorImages",

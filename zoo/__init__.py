@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from zoo.inspection.input_size import sides_from as sides_from
     from zoo.inspection.input_size import smallest_input_size as smallest_input_size
     from zoo.progress_bar import ProgressBar as ProgressBar
+    from zoo.records.weights import read_weights as read_weights
     from zoo.registry import Add as Add
     from zoo.registry import create as create
     from zoo.registry import entries as entries
@@ -62,6 +63,7 @@ _HOMES = {
     "read_image": "zoo.files.images",
     "split_by_name": "zoo.data",
     "unpack": "zoo.files.archives",
+    "read_weights": "zoo.records.weights",
     "Add": "zoo.registry",
     "create": "zoo.registry",
     "decorated_functions": "zoo.registry.sources",

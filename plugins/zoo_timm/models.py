@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 import torch
@@ -103,6 +105,12 @@ def _grey_as_colour(_: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, .
     return (inputs[0].expand(-1, 3, -1, -1),)
 
 
+def _adapted(model: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return a file's tensors under timm's own names, position embeddings resized, where timm knows how."""
+    adapt: Any = getattr(sys.modules[type(model).__module__], "checkpoint_filter_fn", None)
+    return state if adapt is None else dict(adapt(state, model))
+
+
 def _keep_rows(model: Any, rows: Sequence[int]) -> bool:
     """Give a model, in place of its head, those of its rows; return whether its head is one layer that has rows."""
     old = model.get_classifier()
@@ -186,6 +194,7 @@ class _Drafts:
         model: nn.Module = timm.create_model(name or self._architecture, **{**keywords, **more})
         if self._as_colour:
             model.register_forward_pre_hook(_grey_as_colour)
+        model.adapt_weights = partial(_adapted, model)  # type: ignore[assignment]
         return model
 
     def _sides(self, side: int) -> Iterator[int]:

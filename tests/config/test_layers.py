@@ -25,6 +25,13 @@ def test_naming_another_entry_drops_the_options_of_the_one_before():
     assert model_options({"name": "cnn/net", "p": 0.5}, {"name": "cnn/other"}) == {}
 
 
+def test_keys_of_one_table_may_come_one_by_one():
+    """As ``--set model.expects.mean=... --set model.expects.std=...`` do; what is no table is replaced."""
+    tables = ({"name": "net", "extra": {"a": 1, "b": 2}}, {"extra": {"b": 3}}, {"extra": {"c": 4}})
+    assert model_options(*tables) == {"extra": {"a": 1, "b": 3, "c": 4}}
+    assert model_options(*tables, {"extra": 5}) == {"extra": 5}
+
+
 def test_choosing_other_augmentations_drops_the_options_of_those_that_are_left_out():
     """As a flag over a recipe does; those of one that stays are kept, whichever of its names is given."""
     model = Layer("file", {"model": {"name": "net"}})

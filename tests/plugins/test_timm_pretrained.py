@@ -174,3 +174,22 @@ class Stopping(Reporter):
 def small_net_data() -> zoo.Dataset:
     """Return few images."""
     return small_dataset(24)
+
+
+def test_a_file_of_another_size_fits_a_transformer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Its positions are resized by timm, its head begins anew."""
+    import timm
+    from safetensors.torch import save_file
+
+    monkeypatch.chdir(tmp_path)
+    source = timm.create_model("test_vit", img_size=64)
+    save_file(source.state_dict(), "weights.safetensors")
+    options = {"model.pretrained": "weights.safetensors", "model.input_size": 32, "model.expects.mean": [0.5] * 3}
+    options["model.expects.std"] = [0.5] * 3
+    settings = {"batch_size": 8, "threads": 1, "steps": 1, "precision": "fp32", "lr": 1e-9}
+    run = zoo.train("timm/test_vit", data=small_dataset(24), options=options, out="run", **settings)
+    assert torch.allclose(run.model.patch_embed.proj.weight, source.patch_embed.proj.weight, atol=1e-5)
+    assert run.model.pos_embed.shape == (1, 5, 64)
+    wrong = {**options, "model.extra": {"depth": 2}}
+    with pytest.raises(zoo.UsageError, match=r"weights.safetensors' do not fit the model: the model has no 'blocks"):
+        zoo.train("timm/test_vit", data=small_dataset(24), options=wrong, out="other", **settings)

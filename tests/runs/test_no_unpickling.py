@@ -66,6 +66,7 @@ def test_nothing_is_unpickled_in_any_command(tmp_path):
         "Image.new('L', (28, 28)).save('black.png')\n"
         "small = ['--epochs', '1', '--threads', '1', '--set', 'data.limit=64', '--quiet', '--out', 'run']\n"
         "assert main(['train', '--model', 'cnn', *small]) == 0\n"
+        "assert main(['train', '--model', 'cnn', '--set', 'model.pretrained=run', *small[:-1], 'tuned']) == 0\n"
         "commands = ['train --resume run', 'evaluate run', 'predict run black.png', 'runs .']\n"
         "for command in map(str.split, commands):\n"
         "    assert main(command) == 0, command\n"

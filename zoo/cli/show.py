@@ -79,6 +79,8 @@ def _builder_lines(entry: Entry) -> Iterator[str]:
         yield from _option_lines(list(signature.options.values()), argument_texts(target))
     else:
         yield "no options" if not signature.open else "options: whatever the builder takes"
+    if entry.kind == "models":
+        yield "options of every model: pretrained=FILE or RUN, sha256=HASH, expects.mean=[...] and so on"
     if signature.open:
         yield "options unchecked: the builder takes any keyword"
     if signature.facts:

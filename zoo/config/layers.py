@@ -106,7 +106,7 @@ def in_order(settings: Mapping[str, Any]) -> list[tuple[str, Any]]:
 
 
 def merge(base: dict[str, Any], layer: Mapping[str, Any]) -> None:
-    """Lay *layer* over *base*. Naming another entry drops the options that were meant for the one before.
+    """Lay *layer* over *base*, and a table over a table. Naming another entry drops the options of the one before.
 
     So does giving another length for the run: ``epochs`` over ``steps``.
     """
@@ -124,7 +124,7 @@ def merge(base: dict[str, Any], layer: Mapping[str, Any]) -> None:
             kept = {key: below[key] for key in (DATA_LIMIT,) if section == "data" and key in below}
             base[section] = below = kept
         for key, value in table.items():
-            if section in SEVERAL and isinstance(value, Mapping):
+            if isinstance(value, Mapping) and isinstance(below.get(key, {}), Mapping):
                 below[key] = {**below.get(key, {}), **value}
             else:
                 below[key] = value

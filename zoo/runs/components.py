@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
@@ -14,6 +14,7 @@ from zoo.config import SEVERAL, SINGLE, Choice, Config
 from zoo.errors import UnknownNameError, UsageError
 from zoo.registry import KINDS, Entry, Option, build, options_of, registry, signature_of
 from zoo.registry.signatures import checked_options
+from zoo.runs.pretrained import Beginning
 
 GIVEN = "python:"
 """How a record names an object that was passed to `zoo.train` in place of a name."""
@@ -31,6 +32,7 @@ class Component:
         entry: What builds it; None where the object itself was given.
         given: The object that was given in place of a name, or None.
         section: Where its name would stand, if it was given as an object.
+        beginning: With which weights a model begins, as far as zoo itself sees to it.
     """
 
     choice: Choice
@@ -38,6 +40,7 @@ class Component:
     entry: Entry | None
     given: Any = None
     section: str = ""
+    beginning: Beginning = field(default_factory=Beginning)
 
     def build(self, **facts: Any) -> Any:
         """Build it from the facts that its builder asks for and its options.
@@ -69,9 +72,11 @@ class Component:
 
     def without_pretrained(self) -> Component:
         """Return the component for weights that will come from a checkpoint: nothing is downloaded for it."""
-        if not self.option("pretrained"):
-            return self
-        return dataclasses.replace(self, options={**self.options, "pretrained": False})
+        own = {name: value for name, value in self.choice.options.items() if name not in self.beginning.recorded}
+        bare = dataclasses.replace(self, choice=Choice(self.choice.name, own), beginning=Beginning())
+        if not bare.option("pretrained"):
+            return bare
+        return dataclasses.replace(bare, options={**self.options, "pretrained": False})
 
     @property
     def label(self) -> str:
@@ -154,8 +159,20 @@ def _found(section: str, choice: Choice) -> Component:
         )
     kind = _KIND_OF[section]
     entry = _found_dataset(choice.name) if section == "data" else registry().find(kind.plural, choice.name)
-    options = checked_options(entry, signature_of(entry), choice.options)
-    return _with_defaults(entry, entry.full_name, _located(options) if section == "data" else options)
+    return _chosen(section, entry, entry.full_name, choice.options)
+
+
+def _chosen(section: str, entry: Entry, name: str, options: Mapping[str, Any]) -> Component:
+    """Return the component with its options checked; those of a model's that are zoo's own are not the builder's."""
+    signature, beginning = signature_of(entry), Beginning()
+    if section == "model":
+        options = dict(options)
+        named = set(signature.options) | ({"pretrained"} if signature.open else set())
+        beginning = Beginning.taken_from(options, named)
+    options = checked_options(entry, signature, options)
+    component = _with_defaults(entry, name, _located(options) if section == "data" else options)
+    choice = Choice(name, {**component.choice.options, **beginning.recorded})
+    return dataclasses.replace(component, choice=choice, beginning=beginning)
 
 
 def _found_dataset(name: str) -> Entry:
@@ -200,7 +217,7 @@ def _given(section: str, value: Any, choice: Choice) -> Component:
     entry = Entry(
         _KIND_OF[section].plural, name.removeprefix(GIVEN), value, "", {}, False, "python", "this program", ""
     )
-    return _with_defaults(entry, name, checked_options(entry, signature_of(entry), choice.options))
+    return _chosen(section, entry, name, choice.options)
 
 
 def _is_builder(section: str, value: Any) -> bool:

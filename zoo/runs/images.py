@@ -12,7 +12,7 @@ from zoo.errors import DamagedError, UsageError
 from zoo.records.checkpoints import Checkpoint
 from zoo.records.directory import RunDirectory
 from zoo.records.images import DATA, FILES, read_data, read_files, write_images
-from zoo.runs.state import facts_from_json, facts_to_json
+from zoo.runs.facts import facts_from_json, facts_to_json
 
 SCHEMA = 1
 

@@ -15,9 +15,10 @@ from zoo.records.checkpoints import Checkpoint
 from zoo.records.directory import RunDirectory
 from zoo.records.epochs import EpochResult, results_from
 from zoo.runs.components import find_components
+from zoo.runs.facts import expects_from_json, facts_from_json
 from zoo.runs.machine import Machine, usable_here
 from zoo.runs.network import Network, build_network
-from zoo.runs.state import expects_from_json, facts_from_json, load_weights
+from zoo.runs.state import load_weights
 
 
 @dataclass(frozen=True)

@@ -72,10 +72,12 @@ def build_network(
     """
     if recorded is not None:
         component = component.without_pretrained()
+    source = component.beginning.open(images)
+    known = source.expects if source else recorded
     model: nn.Module = component.build(
         num_classes=images.num_classes,
-        in_channels=images.in_channels if recorded is None else recorded.channels,
-        image_size=images.image_size if recorded is None or recorded.size is None else recorded.size,
+        in_channels=images.in_channels if known is None else known.channels,
+        image_size=images.image_size if known is None or known.size is None else known.size,
         class_names=images.classes,
     )
     if lazy := [name for name, parameter in model.named_parameters() if is_lazy(parameter)]:
@@ -84,6 +86,8 @@ def build_network(
         )
     if not any(parameter.requires_grad for parameter in model.parameters()):
         raise PluginError(f"{component.label} has no trainable parameter")
+    if source is not None:
+        model.expects = dataclasses.replace(source.expects, head=source.load_into(model, images))  # type: ignore[assignment]
     memory_format = choose_memory_format(settings.memory_format, model, machine.device)
     model = model.to(device=machine.device, memory_format=memory_format)  # type: ignore[call-overload]
     expects = recorded or _expectations(model, images, component)
@@ -133,11 +137,14 @@ def _expectations(model: nn.Module, images: ImageFacts, component: Component) ->
         UsageError: If the images have another number of channels.
         PluginError: If the builder set something else.
     """
-    expects: Any = getattr(model, "expects", None)
-    if expects is None or isinstance(expects, nn.Module):
-        return None
-    if not isinstance(expects, Expects):
+    stated: Any = getattr(model, "expects", None)
+    expects = None if isinstance(stated, nn.Module) else stated
+    if expects is not None and not isinstance(expects, Expects):
         raise PluginError(f"{component.label} set expects to {expects!r:.60}; it must be a zoo.Expects")
+    component.beginning.verify(expects)
+    expects = component.beginning.applied(expects, images)
+    if expects is None:
+        return None
     if images.in_channels not in (1, expects.channels):
         raise UsageError(
             f"the weights of {component.label} take images of {expects.channels} "

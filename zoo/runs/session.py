@@ -20,12 +20,13 @@ from zoo.registry.entry import in_one_line
 from zoo.runs.components import Components
 from zoo.runs.datasets import Splits
 from zoo.runs.evaluations import Measured, about_evaluation, document, keep
+from zoo.runs.facts import expects_to_json, facts_to_json
 from zoo.runs.machine import Machine
 from zoo.runs.network import Network
 from zoo.runs.observers import Observers
 from zoo.runs.reporting import Reporter
 from zoo.runs.signals import StopRequests
-from zoo.runs.state import capture, expects_to_json, facts_to_json, load_weights
+from zoo.runs.state import capture, load_weights
 from zoo.runs.summary import description, summary_of
 from zoo.runs.task import evaluation_batches
 from zoo.training.evaluation import Metrics, evaluate

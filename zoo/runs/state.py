@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from zoo.data import Expects, ImageFacts
 from zoo.errors import DamagedError, UsageError
 from zoo.records import tree
 from zoo.records.epochs import results_from
@@ -93,47 +92,6 @@ def load_weights(model: torch.nn.Module, weights: Mapping[str, Tensor]) -> None:
     with torch.no_grad():
         for name, tensor in own.items():
             tensor.copy_(weights[name])
-
-
-def facts_to_json(images: ImageFacts) -> dict[str, Any]:
-    """Return the facts of the images as plain data."""
-    return dataclasses.asdict(images)
-
-
-def facts_from_json(data: Any, where: str = "the checkpoint's state.json") -> ImageFacts:
-    """Return the facts that `facts_to_json` wrote, *where* naming the file for the message.
-
-    Raises:
-        DamagedError: If *data* has another form.
-    """
-    try:
-        height, width = data["image_size"]
-        return ImageFacts(
-            classes=tuple(map(str, data["classes"])),
-            mean=tuple(map(float, data["mean"])),
-            std=tuple(map(float, data["std"])),
-            in_channels=int(data["in_channels"]),
-            image_size=(int(height), int(width)),
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise DamagedError(f"{where} lacks or misstates the images: {error}") from error
-
-
-def expects_to_json(expects: Expects | None) -> dict[str, Any] | None:
-    """Return what a model's weights expect as plain data."""
-    return None if expects is None else dataclasses.asdict(expects)
-
-
-def expects_from_json(data: Any) -> Expects | None:
-    """Return what `expects_to_json` wrote; None for the runs from before there was such a thing, too.
-
-    Raises:
-        DamagedError: If *data* has another form.
-    """
-    try:
-        return None if data is None else Expects(**data)
-    except (KeyError, TypeError, ValueError) as error:
-        raise DamagedError(f"the checkpoint's state.json misstates what the weights expect: {error}") from error
 
 
 def packed_scheduler(task: Task) -> Any:

@@ -19,6 +19,7 @@ from zoo.records.lock import RunLock
 from zoo.runs.components import Components, find_components
 from zoo.runs.datasets import load_dataset, split_dataset
 from zoo.runs.environment import environment
+from zoo.runs.facts import expects_from_json
 from zoo.runs.images import check_images, keep_identity
 from zoo.runs.machine import Machine, usable_here
 from zoo.runs.moved import ROOT, load_again, relocated, settled
@@ -27,7 +28,7 @@ from zoo.runs.observers import Observers
 from zoo.runs.reporting import Reporter
 from zoo.runs.session import Parts, Run, Session
 from zoo.runs.signals import StopRequests
-from zoo.runs.state import expects_from_json, packed_scheduler, restore
+from zoo.runs.state import packed_scheduler, restore
 from zoo.runs.summary import weights_of
 from zoo.runs.task import build_task
 from zoo.runs.tuning import decided
