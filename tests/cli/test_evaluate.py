@@ -83,7 +83,7 @@ def test_new_images_are_scored_with_their_classes_matched_by_name(capsys: pytest
 
 BAD = {
     "an option of the run": (
-        ["--data", "folder", *["--set", "train.epochs=3"]],
+        ["--data", "folder", "--set", "train.epochs=3"],
         "'train.epochs' is a setting of the run, which stays",
     ),
     "a split of other data": (["--split", "all"], "there is no split 'all'; choose from train, validation, test"),

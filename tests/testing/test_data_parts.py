@@ -80,6 +80,25 @@ def test_a_faulty_dataset_is_found(check: Callable[[Any], Any], changes: dict[st
     assert len(str(caught.value).splitlines()) == 2
 
 
+def test_a_dataset_that_is_another_each_time_is_found() -> None:
+    """No run with it could go on: the images would never be those that it began with."""
+    seeds = iter(range(9))
+
+    def builder() -> zoo.Dataset:
+        return data(train=zoo.TensorImages(images(60, seed=next(seeds)), torch.arange(60) % 3))
+
+    with pytest.raises(ContractError, match="training images: other pixels"):
+        datasets.check_known_again(entry_of("datasets", builder))
+
+
+def test_names_that_are_not_one_for_each_image_are_found() -> None:
+    """As those of a whole where a part was taken."""
+    split = Split(lambda x, y: (x, y))
+    split.names = ["a", "b"]
+    with pytest.raises(ContractError, match=r"expected 60 train\.names"):
+        datasets.check_known_again(dataset(data(train=split)))
+
+
 def test_a_single_shared_image_is_a_warning() -> None:
     """Well-known datasets have some; a contract that refuses them would help nobody."""
     mixed = torch.cat([images(29, seed=1), images(1)])

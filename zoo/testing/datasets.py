@@ -9,8 +9,10 @@ from torch import Tensor
 
 import zoo
 from zoo.data import Split
+from zoo.data.changes import changes
+from zoo.data.identity import SPLITS, Identification
 from zoo.registry import Entry
-from zoo.testing.building import dataset
+from zoo.testing.building import dataset, plain
 from zoo.testing.outcome import ContractError, warn
 
 _IN_MEMORY, _READ = 100_000, 2_000  # images of a split that are compared at most
@@ -103,6 +105,31 @@ def check_disjoint(entry: Entry) -> str:
     return f"{len(test):,} test images compared with {len(train):,} training images"
 
 
+def check_known_again(entry: Entry) -> str:
+    """Be the same data whenever it is built, since a run goes on with the images that it began with."""
+    data = dataset(entry)
+    for name, split in _splits(data):
+        for what in ("names", "sizes"):
+            values = getattr(split, what, None)
+            if values is not None and len(values) != len(split):
+                raise ContractError(
+                    entry,
+                    expected=f"{len(split)} {name}.{what}, one for each image",
+                    seen=f"{len(values)}",
+                    mend=f"Give each image its own, or none: {what} = None.",
+                )
+    first, again = Identification(data), Identification(plain(entry))
+    known = first.of(*SPLITS)
+    if differing := changes(known, again.of(*SPLITS), lambda: first.listings, again.listings):
+        raise ContractError(
+            entry,
+            expected="the same data when it is built again",
+            seen="; ".join(differing)[:200],
+            mend="Sort what a file system lists, and draw from a generator with a fixed seed.",
+        )
+    return f"by {known.splits['train'].known_by}"
+
+
 def _splits(data: zoo.Dataset) -> tuple[tuple[str, Split], tuple[str, Split]]:
     return ("train", data.train), ("test", data.test)
 
@@ -121,4 +148,5 @@ CHECKS = {
     "gives images of one shape, by their indices": check_images,
     "has labels in the range of its classes": check_labels,
     "keeps its splits apart": check_disjoint,
+    "is known again when it is built again": check_known_again,
 }
