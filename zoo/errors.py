@@ -16,6 +16,8 @@ class ZooError(Exception):
     """The work failed: a non-finite loss, a full disk, a locked run, no network. Base of all of zoo's errors."""
 
     exit_code = 1
+    is_common = False
+    """Whether all processes of a run raise it at the same point, so that the first one tells it for all."""
 
 
 class UsageError(ZooError, ValueError):
@@ -55,14 +57,38 @@ class DamagedFilesError(DamagedError):
 class Interrupted(ZooError):  # noqa: N818 - it reports a request, not a fault
     """A signal asked the run to stop; its state was saved first.
 
+    Several processes stop together, after the same step.
+
     Args:
         message: What was saved and how to go on.
         signal_number: The signal that asked, such as ``signal.SIGTERM``; the exit code is 128 more.
     """
 
+    is_common = True
+
     def __init__(self, message: str, signal_number: int) -> None:
         super().__init__(message)
         self.exit_code = 128 + signal_number
+
+
+class LostError(ZooError):
+    """Another process of the run ended, or no longer answers; going on from the last checkpoint may help."""
+
+    exit_code = 75  # sysexits.h: a temporary failure, try again
+
+
+class ToldError(ZooError):
+    """The run failed in several processes, and the first of them tells why: this one ends without a word.
+
+    Args:
+        exit_code: The first process's.
+    """
+
+    is_common = True
+
+    def __init__(self, exit_code: int) -> None:
+        super().__init__("the first process tells what failed")
+        self.exit_code = exit_code
 
 
 class UnknownNameError(UsageError):

@@ -14,6 +14,7 @@ from types import FrameType
 import click
 
 from zoo.cli.group import cli
+from zoo.cli.ranks import end_process_if_it_met_others, told
 from zoo.errors import ZooError, debugging
 
 INTERRUPTED = 130
@@ -29,8 +30,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: What follows ``zoo`` on the command line; the process's own by default.
 
     Returns:
-        The exit code: 0 done, 1 failed, 2 wrong usage, 3 a broken plugin, 4 damaged data, 130 interrupted.
+        The exit code: 0 done, 1 failed, 2 wrong usage, 3 a broken plugin, 4 damaged data, 75 a process was lost, 130
+        interrupted.
     """
+    code = _run(arguments)
+    if arguments is None:
+        end_process_if_it_met_others(code)
+    return code
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     try:
         # click hands back the code of an early exit, as of --help, and else what the command returns.
         with _heeding_interrupts():
@@ -42,7 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
             traceback.print_exc()
         message, code = explained(error)
-        sys.stderr.write(f"{message}\n")
+        if text := told(message, error):
+            sys.stderr.write(f"{text}\n")
         return code
 
 

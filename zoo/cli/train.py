@@ -14,6 +14,7 @@ from click.core import ParameterSource
 from zoo.cli.completion import complete_names
 from zoo.cli.options import common_options
 from zoo.cli.output import write_json
+from zoo.cli.ranks import is_first
 from zoo.config import KEYS, SINGLE, Layer, TrainSettings, assigned, in_order, layer_of, parse_assignment
 from zoo.errors import UnknownNameError, UsageError
 
@@ -172,10 +173,14 @@ def train(
         else:
             run = start(Request(configured(layers, recipe=recipe, file=file), out=out, restart=restart), reporter)
     except AlreadyFinished as finished:
+        if not is_first():
+            return
         if as_json:
             write_json({"directory": str(finished.directory), **finished.summary})
         else:
             Transcript.already_finished(finished.directory.path, finished.summary)
+        return
+    if not is_first():
         return
     if as_json:
         write_json({"directory": str(run.directory), **run.summary})

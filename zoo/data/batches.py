@@ -132,22 +132,30 @@ def _scalar(number: Tensor | float, device: torch.device) -> Tensor:
 
 
 class EvaluationBatches:
-    """The batches of a split in its own order; every sample exactly once.
+    """The batches of a split in its own order; every sample exactly once, in one of the processes.
 
     Args:
         split: The images.
         batch_size: Images in a batch, at least 1. The last batch may be smaller.
         prepare: Maps images (N, C, H, W) to inputs.
+        process: Its rank and the number of processes, among which whole batches are dealt in turn.
     """
 
-    def __init__(self, split: Split, batch_size: int, prepare: Prepare) -> None:
+    def __init__(self, split: Split, batch_size: int, prepare: Prepare, *, process: tuple[int, int] = (0, 1)) -> None:
         self.split = split
         self.batch_size = batch_size
         self._prepare = prepare
+        self._process = process
+
+    @property
+    def rounds(self) -> int:
+        """The most batches that a process has."""
+        return -(-len(self.split) // (self.batch_size * self._process[1]))
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         everything = torch.arange(len(self.split), device=self.split.labels.device)
-        for indices in torch.split(everything, self.batch_size):
+        rank, size = self._process
+        for indices in torch.split(everything, self.batch_size)[rank::size]:
             images, labels = self.split.batch(indices)
             inputs = self._prepare(images)
             yield inputs, on_device(labels, inputs.device)

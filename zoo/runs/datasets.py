@@ -28,6 +28,12 @@ class Splits:
     test: Split
     rule: str
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """The number of images of each part."""
+        parts = {"train": self.train, "validation": self.validation, "test": self.test}
+        return {name: 0 if split is None else len(split) for name, split in parts.items()}
+
 
 def load_dataset(component: Component, device: torch.device, split_by: str) -> tuple[Dataset, Identification]:
     """Build the dataset, its in-memory splits on *device*, and begin to find out what its images are known by.

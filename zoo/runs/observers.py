@@ -24,19 +24,21 @@ class Observers:
     Args:
         chosen: Observers by name, built here.
         notice: Is given one line when an observer fails.
+        first: Whether this is the first process of the run: in the others nobody watches.
 
     Raises:
         UsageError: If an observer's options are wrong.
         PluginError: If an observer cannot be built, or has none of the hooks.
     """
 
-    def __init__(self, chosen: Sequence[Component], notice: Callable[[str], None]) -> None:
+    def __init__(self, chosen: Sequence[Component], notice: Callable[[str], None], *, first: bool = True) -> None:
         self._notice = notice
         self._failed: set[str] = set()
         self._callers: dict[str, list[tuple[str, Callable[..., Any]]]] = {
-            hook: [(str(plugin), caller) for plugin, caller in registry().implementations(hook)] for hook in HOOKS
+            hook: [(str(plugin), caller) for plugin, caller in registry().implementations(hook)] if first else []
+            for hook in HOOKS
         }
-        for component in chosen:
+        for component in chosen if first else ():
             self._add(component)
 
     def tell(self, hook: str, **data: Mapping[str, Any]) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,10 +26,11 @@ from zoo.runs.machine import Machine
 from zoo.runs.network import Network
 from zoo.runs.observers import Observers
 from zoo.runs.reporting import Reporter
-from zoo.runs.signals import StopRequests
+from zoo.runs.signals import SIGNALS, StopRequests
 from zoo.runs.state import capture, load_weights
 from zoo.runs.summary import description, summary_of
 from zoo.runs.task import evaluation_batches
+from zoo.runs.together import refuse_odd_weights
 from zoo.training.evaluation import Metrics, evaluate
 from zoo.training.fit import Progress, Task, announced, check_losses, check_metrics, fit
 from zoo.training.predictions import PredictionRecord
@@ -90,6 +92,8 @@ class Parts:
 class Session:
     """One run while it is under way; it listens to the loop, and prints, saves and stops.
 
+    Each process of a run has one. They go through the same points; the first one alone prints and writes.
+
     Args:
         directory: The run's, made and locked.
         parts: What it is made of.
@@ -110,6 +114,9 @@ class Session:
         self.reporter, self.requests = reporter, requests
         self.config, self.network, self.task, self.observers = parts.config, parts.network, parts.task, parts.observers
         config, task = parts.config, parts.task
+        self.world = task.world
+        if task.slices is not None:
+            task.slices.wish = self._wishes
         self._interval = Interval.parse(config.train.checkpoint_every)
         self._saved = (progress.step, progress.epoch) if progress.step else None
         self._saved_at = time.monotonic()
@@ -127,7 +134,7 @@ class Session:
             ZooError: If the last state could not be saved.
         """
         try:
-            self._write_files("running")
+            self.world.first(lambda: self._write_files("running"))
             self.reporter.started(self.run, self.progress)
             self.observers.tell("run_started", run=self.run)
             self._fit()
@@ -153,13 +160,29 @@ class Session:
             self._log_windows(self.config.train.log_every)
         if self._is_due():
             self.save()
-        if self.requests.received is not None:
-            self._stop(self.requests.received)
+        self._heed(self._requested())
 
     def evaluation_batch(self) -> None:
         """Stop where that was asked for: called before each batch of an evaluation."""
-        if self.requests.received is not None:
-            self._stop(self.requests.received)
+        self._heed(self.world.highest(self.requests.received or 0))
+
+    def _requested(self) -> int:
+        """Return the signal to heed after a step, 0 for none.
+
+        Of several processes all heed the same, after the same step: what each had got came with the step's gradients.
+        """
+        slices = self.task.slices
+        if self.world.size == 1 or slices is None:
+            return self.requests.received or 0
+        return next((number for number, wishes in zip(SIGNALS, slices.granted, strict=False) if wishes), 0)
+
+    def _wishes(self) -> list[float]:
+        """Tell the other processes of the signals that came, and the first one, whose clock counts, of saving."""
+        return [*(float(self.requests.received == number) for number in SIGNALS), float(self._minutes_are_over())]
+
+    def _heed(self, signal_number: int) -> None:
+        if signal_number:
+            self._stop(signal_number)
 
     def epoch_finished(self, result: EpochResult) -> None:
         """Write the epoch's row; save if it is time, or the epoch is the best so far, or the last."""
@@ -173,20 +196,21 @@ class Session:
             self._guarded(lambda: self.directory.write_metrics(self.progress.results))
         self._keep_predictions(best)
         self.observers.tell("epoch_finished", run=self.run, epoch=vars(result))
-        if self.requests.received is not None:
-            self._stop(self.requests.received)
+        self._heed(self.world.highest(self.requests.received or 0))
 
     def save(self, *, final: bool = False) -> None:
         """Save a checkpoint and the metrics. A full disk is told once, and fatal only where *final*.
 
         Raises:
             NonFiniteLossError: If a loss of this epoch was not finite: what it led to is not kept.
-            ZooError: If the run's directory is gone, or this was the last chance.
+            ZooError: If the run's directory is gone, or this was the last chance, or a process has other weights.
         """
         if self._is_saved():
             return
         check_losses(self.task, self.progress)
-        self._guarded(self._save, final=final)
+        refuse_odd_weights(self.network.model, self.world, self.progress.step)
+        if self._guarded(self._save, final=final):
+            self._saved = (self.progress.step, self.progress.epoch)
         self._saved_at = time.monotonic()  # also where it failed: a full disk is not tried again at every step
 
     def _save(self) -> None:
@@ -198,7 +222,6 @@ class Session:
         path = self.directory.checkpoints.save(self.progress.step, tensors=tensors, state=state)
         self.directory.checkpoints.prune(self._steps_to_keep())
         self.directory.write_metrics(self.progress.results)
-        self._saved = (self.progress.step, self.progress.epoch)
         self._save_failed = False
         saved = {
             "directory": str(path),
@@ -212,10 +235,15 @@ class Session:
         # The same step is saved twice where a run stopped before its epoch's evaluation, and again after it.
         return self._saved == (self.progress.step, self.progress.epoch)
 
-    def _guarded(self, write: Any, *, final: bool = False) -> None:
+    def _guarded(self, write: Callable[[], None], *, final: bool = False) -> bool:
+        """Write in the first process, and tell all whether it was written."""
+        return self.world.first(lambda: self._written(write, final=final))
+
+    def _written(self, write: Callable[[], None], *, final: bool = False) -> bool:
         """Write, and go on where the disk refuses, unless it is the run's last save."""
         try:
             write()
+            return True
         except OSError as error:
             if not self.directory.path.is_dir():
                 raise ZooError(f"the run directory {self.directory} was removed while the run wrote to it") from error
@@ -230,6 +258,7 @@ class Session:
                     f"could not save at step {self.progress.step}: {what}; trying again at the next one"
                 )
             self._save_failed = True
+            return False
 
     def _best_step(self) -> int | None:
         best = result_of(self.progress.results, self.progress.best_epoch)
@@ -244,9 +273,14 @@ class Session:
     def _is_due(self) -> bool:
         if self._interval.unit == "steps":
             return self.progress.step % self._interval.amount == 0
-        if self._interval.unit == "min":
-            return time.monotonic() - self._saved_at >= self._interval.amount * 60
-        return False
+        slices = self.task.slices
+        if self.world.size > 1 and slices is not None:
+            return bool(slices.granted[-1])
+        return self._minutes_are_over()
+
+    def _minutes_are_over(self) -> bool:
+        minutes = self._interval.amount if self._interval.unit == "min" else math.inf
+        return self.world.is_first and time.monotonic() - self._saved_at >= 60 * minutes
 
     def _log_windows(self, every: int) -> None:
         """Print the mean of each complete stretch of *every* batches, and of the shorter one that ends an epoch."""
@@ -282,16 +316,24 @@ class Session:
         best_step = self._best_step()
         if best_step is None or best_step == self.progress.step:
             return
-        try:
-            best = self.directory.checkpoints.at(best_step)
-            if best is None:
-                raise DamagedError(f"the checkpoint of step {best_step} is gone")
-            load_weights(model, best.tensors(name))
-        except DamagedError as error:
-            self.reporter.notice(f"{error}: it was the best epoch's, so the last epoch's weights are tested instead")
+        weights, damage = self.world.first(lambda: self._weights_at(best_step, name))
+        if not damage:
+            load_weights(model, weights)
+        else:
+            self.reporter.notice(f"{damage}: it was the best epoch's, so the last epoch's weights are tested instead")
             self.progress.best_epoch = self.progress.epoch
             self._saved = None
             self.save(final=True)
+
+    def _weights_at(self, step: int, name: str) -> tuple[Mapping[str, Tensor], str]:
+        """Return the weights of a checkpoint, and what is wrong with it, the one or the other."""
+        try:
+            checkpoint = self.directory.checkpoints.at(step)
+            return (
+                ({}, f"the checkpoint of step {step} is gone") if checkpoint is None else (checkpoint.tensors(name), "")
+            )
+        except DamagedError as error:
+            return {}, str(error)
 
     def _keep_predictions(self, best: bool) -> None:
         """Keep what the model said of the validation images in the best epoch so far."""
@@ -304,7 +346,7 @@ class Session:
     def _evaluate_all(self, model: nn.Module) -> Metrics:
         """Evaluate the best epoch's weights on the test images; keep that, and the same of the validation images."""
         metrics, test = self._evaluate(model, "test", self.parts.splits.test)
-        self._keep_evaluation("test", test)
+        self.world.first(lambda: self._keep_evaluation("test", test))
         result = self.progress.results[self.progress.best_epoch - 1]
         if (held_out := self.parts.splits.validation) is not None:
             epoch, predictions = self._best_predictions
@@ -312,15 +354,16 @@ class Session:
                 validation = Measured(held_out, result.val_loss, predictions)
             else:  # the run was interrupted since, and what was said then is lost
                 _, validation = self._evaluate(model, "validation", held_out)
-            self._keep_evaluation("validation", validation)
+            self.world.first(lambda: self._keep_evaluation("validation", validation))
         return metrics
 
     def _evaluate(self, model: nn.Module, name: str, split: Split) -> tuple[Metrics, Measured]:
         self.reporter.evaluating(name)
-        batches = evaluation_batches(split, self.config.train, self.network)
-        forward = self.network.around(model)
+        batches = evaluation_batches(split, self.config.train, self.network, self.world)
+        forward, task = self.network.around(model), self.task
         record = PredictionRecord(len(split), self.parts.images.num_classes)
-        metrics = evaluate(forward, announced(batches, self), self.task.criterion, self.task.denominator, record)
+        mine = announced(batches, self)
+        metrics = evaluate(forward, mine, task.criterion, task.denominator, record, self.world)
         check_metrics(metrics, name, self.progress)
         return metrics, Measured(split, metrics.loss, record.taken())
 
@@ -338,8 +381,8 @@ class Session:
     def _fail(self, error: BaseException) -> None:
         """Leave a summary that says what happened, where that is still possible."""
         status = "interrupted" if isinstance(error, Interrupted | KeyboardInterrupt) else "failed"
-        if self.directory.path.is_dir():
-            self._guarded(lambda: self.directory.write_summary(summary_of(self.run, self.progress, status)))
+        if self.world.is_first and self.directory.path.is_dir():  # alone: the others may be gone
+            self._written(lambda: self.directory.write_summary(summary_of(self.run, self.progress, status)))
         data = {
             "type": type(error).__name__,
             "message": str(error),

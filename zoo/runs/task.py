@@ -26,7 +26,7 @@ from zoo.training.parameters import parameter_groups
 from zoo.training.predictions import PredictionRecord
 from zoo.training.slices import Slices
 from zoo.training.updates import Updates
-from zoo.training.world import World
+from zoo.training.world import ALONE, World
 
 Denominator = Callable[[Tensor], Any]
 
@@ -89,7 +89,7 @@ def build_task(
             gather=slices.gather if slices else None,
         ),
         training=training,
-        validation=evaluation_batches(splits.validation, settings, network) if splits.validation else None,
+        validation=evaluation_batches(splits.validation, settings, network, world) if splits.validation else None,
         losses=losses,
         steps=steps,
         patience=settings.patience,
@@ -97,6 +97,7 @@ def build_task(
         slices=slices,
         predictions=PredictionRecord(len(splits.validation), images.num_classes) if splits.validation else None,
         freezing=build_freezing(network.model, settings, training.steps),
+        world=world,
     )
 
 
@@ -167,9 +168,11 @@ def build_optimizer(component: Component, model: nn.Module, rates: Mapping[str, 
     return optimizer
 
 
-def evaluation_batches(split: Split, settings: TrainSettings, network: Network) -> EvaluationBatches:
-    """Return the batches of *split* in its own order."""
-    return EvaluationBatches(split, settings.eval_batch_size, network.prepare)
+def evaluation_batches(
+    split: Split, settings: TrainSettings, network: Network, world: World = ALONE
+) -> EvaluationBatches:
+    """Return this process's batches of *split* in its own order."""
+    return EvaluationBatches(split, settings.eval_batch_size, network.prepare, process=(world.rank, world.size))
 
 
 def _check_criterion(

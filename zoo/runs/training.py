@@ -10,7 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from zoo.config import Config
+from torch import Tensor
+
+from zoo.config import Config, Layer
+from zoo.data.identity import Identification
 from zoo.data.one_colour import one_colour
 from zoo.errors import DamagedError, UsageError, ZooError
 from zoo.records.checkpoints import Checkpoint, estimate_bytes
@@ -31,11 +34,14 @@ from zoo.runs.signals import StopRequests
 from zoo.runs.state import packed_scheduler, restore
 from zoo.runs.summary import weights_of
 from zoo.runs.task import build_task
+from zoo.runs.together import among, refuse_differences, refuse_nameless, refuse_odd_weights, refuse_too_many
 from zoo.runs.tuning import decided
 from zoo.training.arithmetic import choose_device, own_arithmetic
 from zoo.training.dropout import dropout_masks
 from zoo.training.fit import Progress
 from zoo.training.optimizer_trial import check_packable
+from zoo.training.place import place
+from zoo.training.processes import TIMEOUT, joined
 from zoo.training.randomness import seed_everything
 from zoo.training.world import World
 
@@ -54,12 +60,14 @@ class Request:
         objects: Python objects by section, in place of names.
         out: The run's own directory; None for a new one under runs/.
         restart: Whether to begin anew where *out* already holds a run.
+        timeout: Seconds that one of several processes waits for the others.
     """
 
     config: Config
     objects: Mapping[str, Any] = field(default_factory=dict)
     out: Path | None = None
     restart: bool = False
+    timeout: float = TIMEOUT
 
 
 class AlreadyFinished(Exception):  # noqa: N818 - it is no error
@@ -78,18 +86,36 @@ class AlreadyFinished(Exception):  # noqa: N818 - it is no error
 def start(request: Request, reporter: Reporter) -> Run:
     """Train what was asked for, or go on with the run that *out* already holds.
 
+    Where a launcher started several processes, all of them call this, and each returns the run.
+
     Raises:
         AlreadyFinished: If that run is finished.
         UsageError: If a name, an option or the directory is wrong, or the run there has other settings.
+        LostError: If another process was lost.
         ZooError: If the work fails; the message says what was kept.
     """
-    components = find_components(request.config, request.objects)
+    with joined(place(), request.timeout) as world:
+        return _start(request, reporter if world.is_first else Reporter(), world)
+
+
+def _start(request: Request, reporter: Reporter, world: World) -> Run:
+    components = world.agree(lambda: find_components(request.config, request.objects))
     config = components.resolved(request.config)
     if request.out is None:
-        unclaimed = RunDirectory(new_path(config.model.name, config.data.name))
-        return _proceed(unclaimed, config, components, reporter, request)
+        world.agree(lambda: refuse_nameless(world))
+        path = world.first(lambda: str(new_path(config.model.name, config.data.name)))
+        return _proceed(RunDirectory(path), config, components, reporter, world, request)
     directory = RunDirectory(request.out)
-    if directory.holds_run and request.restart:
+    recorded = world.first(lambda: _recorded(directory, config, restart=request.restart))
+    if recorded is not None:
+        begun = Config.from_layers([Layer(str(directory), recorded)])
+        return _proceed(directory, begun, components, reporter, world)
+    return _proceed(directory, config, components, reporter, world, request)
+
+
+def _recorded(directory: RunDirectory, config: Config, *, restart: bool) -> dict[str, Any] | None:
+    """Return the configuration of the run that is to go on, as plain data; None where one is to begin."""
+    if directory.holds_run and restart:
         _refuse_to_remove_others(directory)
     elif directory.holds_run:
         recorded = directory.read_config()
@@ -99,32 +125,42 @@ def start(request: Request, reporter: Reporter) -> Run:
                 f"Give another --out, or --restart to remove that run and begin anew{_if_moved(directory, changed)}."
             )
         choose_device(config.train.device)  # a run may go on without its GPU, but not where one is asked for
-        return _proceed(directory, recorded, components, reporter)
+        return recorded.to_dict()
     elif not directory.is_free:
         raise UsageError(f"{str(directory)!r} exists and holds something else than a run; give another --out")
-    return _proceed(directory, config, components, reporter, request)
+    return None
 
 
-def resume(path: str | Path, reporter: Reporter, options: Mapping[str, Any] | None = None) -> Run:
-    """Go on with a run where its newest checkpoint is.
+def resume(
+    path: str | Path,
+    reporter: Reporter,
+    options: Mapping[str, Any] | None = None,
+    *,
+    timeout: float = TIMEOUT,
+) -> Run:
+    """Go on with a run where its newest checkpoint is, in any number of processes up to its slices.
 
     Args:
         path: The run's directory.
         reporter: Told what happens.
         options: ``{"data.root": DIR}`` where the run's images have moved; its record keeps that.
+        timeout: Seconds that one of several processes waits for the others.
 
     Raises:
         AlreadyFinished: If the run is finished.
         UsageError: If there is no run at *path*.
         DamagedError: If the run, or every one of its checkpoints, is damaged.
+        LostError: If another process was lost.
         ZooError: If the work fails.
     """
-    directory = RunDirectory.open(path)
-    config = relocated(directory.read_config(), options)
-    components = find_components(config)
-    if options:
-        config = settled(config, components["data"])
-    return _proceed(directory, config, components, reporter)
+    with joined(place(), timeout) as world:
+        recorded = world.first(lambda: RunDirectory.open(path).read_config().to_dict())
+        config = world.agree(lambda: relocated(Config.from_layers([Layer(str(path), recorded)]), options))
+        components = world.agree(lambda: find_components(config))
+        if options:
+            config = settled(config, components["data"])
+        told = reporter if world.is_first else Reporter()
+        return _proceed(RunDirectory(path), config, components, told, world)
 
 
 def differences(recorded: Config, requested: Config) -> list[str]:
@@ -173,61 +209,100 @@ def _proceed(
     config: Config,
     components: Components,
     reporter: Reporter,
+    world: World,
     new: Request | None = None,
 ) -> Run:
     """Go on with the run in *directory*, or begin a *new* one there."""
+    if new:
+        config = among(config, world)
+    world.agree(lambda: refuse_too_many(config, world))
     named = new is None or new.out is not None
     with StopRequests() as requests, own_arithmetic(), ExitStack() as held:
         # A second writer is told at once, before it loads anything; a new directory is made when all else is built.
-        if existed := named and directory.path.is_dir():
-            directory.make()
-            held.enter_context(RunLock(directory.path))
-        if not new and (summary := _readable(directory.read_summary, reporter)).get("status") == "finished":
+        existed = world.first(lambda: named and _held(directory, held))
+        summary = {} if new else world.first(lambda: _readable(directory.read_summary, reporter))
+        if summary.get("status") == "finished":
             raise AlreadyFinished(directory, summary)
         if not new:
             config = dataclasses.replace(config, train=usable_here(config.train))
-        checkpoint = None if new else directory.checkpoints.newest()
-        parts = _build(config, components, reporter, checkpoint, None if new else directory)
+        found: list[Checkpoint] = []  # in the first process
+        state = None if new else world.first(lambda: _newest(directory, found))
+
+        def check(images: Identification) -> None:
+            if world.is_first:
+                check_images(directory, found[0] if found else None, images, reporter.notice)
+
+        parts = world.agree(lambda: _build(config, components, reporter, world, state, None if new else check))
+        if world.size > 1:
+            refuse_differences(parts.config, parts.splits.counts, world)
         held.enter_context(dropout_masks(parts.machine.dropout_masks))
-        if not named:
-            directory = directory.claimed()
-        elif not existed:
-            directory.make()
         if not existed:
-            held.enter_context(RunLock(directory.path))
+            directory = RunDirectory(world.first(lambda: _claimed(directory, held, named=named)))
         if new:
-            if directory.holds_run and not new.restart:
-                raise ZooError(f"another process made a run in {directory} meanwhile; to go on with it, try again")
-            directory.clear()
-        return _run(directory, parts, reporter, requests, checkpoint)
+            world.first(lambda: _clear(directory, restart=new.restart))
+        return _run(directory, parts, reporter, requests, found)
+
+
+def _held(directory: RunDirectory, held: ExitStack) -> bool:
+    """Lock the directory if it is there, and say whether it is."""
+    if not directory.path.is_dir():
+        return False
+    directory.make()
+    held.enter_context(RunLock(directory.path))
+    return True
+
+
+def _claimed(directory: RunDirectory, held: ExitStack, *, named: bool) -> str:
+    """Make the directory, lock it and return its path: another one where zoo named it and another process was first."""
+    if not named:
+        directory = directory.claimed()
+    directory.make()
+    held.enter_context(RunLock(directory.path))
+    return str(directory.path)
+
+
+def _clear(directory: RunDirectory, *, restart: bool) -> None:
+    if directory.holds_run and not restart:
+        raise ZooError(f"another process made a run in {directory} meanwhile; to go on with it, try again")
+    directory.clear()
+
+
+def _newest(directory: RunDirectory, found: list[Checkpoint]) -> dict[str, Any] | None:
+    """Put the newest checkpoint that is whole into *found*, and return its state; None where there is none."""
+    checkpoint = directory.checkpoints.newest()
+    if checkpoint is None:
+        return None
+    found.append(checkpoint)
+    return checkpoint.state
 
 
 def _build(
     config: Config,
     components: Components,
     reporter: Reporter,
-    checkpoint: Checkpoint | None,
-    begun: RunDirectory | None,
+    world: World,
+    state: Mapping[str, Any] | None,
+    check: Callable[[Identification], None] | None,
 ) -> Parts:
     """Build everything, before anything is written.
 
-    A run that was *begun* goes on with the images that it began with. Weights that a checkpoint holds are not fetched
-    again.
+    A run that goes on has the *state* of its newest checkpoint, and *check* sees that its images are those that it
+    began with. Weights that a checkpoint holds are not fetched again.
     """
     model, recorded = components["model"], None
-    if checkpoint is not None:
-        model, recorded = model.without_pretrained(), expects_from_json(checkpoint.state.get("expects"))
+    if state is not None:
+        model, recorded = model.without_pretrained(), expects_from_json(state.get("expects"))
     config = dataclasses.replace(config, train=decided(config.train, components))
     machine = Machine.prepare(config.train)
-    observers = Observers(components.several["observe"], reporter.notice)
-    load = load_dataset if begun is None else load_again
+    observers = Observers(components.several["observe"], reporter.notice, first=world.is_first)
+    load = load_dataset if check is None else load_again
     dataset, identity = load(components["data"], machine.device, config.train.split_by)
-    if begun is not None:
-        check_images(begun, checkpoint, identity, reporter.notice)
+    if check is not None:
+        check(identity)
     images, splits = dataset.facts, split_dataset(dataset, config)
     seed_everything(config.train.seed)
     network = build_network(model, images, machine, config.train, recorded=recorded)
-    task = build_task(components, config, images, splits, network, World())
+    task = build_task(components, config, images, splits, network, world)
     packed_scheduler(task)  # one that cannot be saved is refused now, not when the first epoch is over
     optimizer_bytes = check_packable(task.updates.optimizer, dict(network.model.named_parameters()))
     settings = dataclasses.replace(
@@ -239,9 +314,27 @@ def _build(
 
 
 def _run(
-    directory: RunDirectory, parts: Parts, reporter: Reporter, requests: StopRequests, checkpoint: Checkpoint | None
+    directory: RunDirectory, parts: Parts, reporter: Reporter, requests: StopRequests, found: list[Checkpoint]
 ) -> Run:
     """Begin, or go on from the newest checkpoint that is whole."""
+    world = parts.task.world
+    restored = world.first(lambda: _begin(directory, parts, reporter, found))
+    progress = Progress()
+    if restored is not None:
+        progress = world.agree(lambda: restore(parts.task, parts.network, *restored))
+    refuse_odd_weights(parts.network.model, world, progress.step)
+    requests.hold()
+    session = Session(directory, parts, progress, reporter, requests)
+    try:
+        return session.train()
+    finally:
+        reporter.closed()
+
+
+def _begin(
+    directory: RunDirectory, parts: Parts, reporter: Reporter, found: list[Checkpoint]
+) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]] | None:
+    """Write what a run begins with, or return the newest checkpoint that is whole: its tensors and its state."""
     weights = weights_of(parts.network.expects)
     environs = environment(parts.machine.device, parts.machine.threads, parts.components.providers, weights)
     if directory.holds_run:
@@ -256,17 +349,11 @@ def _run(
         directory.write_environment(environs)
         keep_identity(directory, parts.identity)
         directory.write_config(parts.config)  # the last, as a directory holds a run from here on
-    progress = Progress()
-    if checkpoint is not None:
-        tensors = {part: checkpoint.tensors(part) for part in checkpoint.names}
-        progress = restore(parts.task, parts.network, tensors, checkpoint.state)
     _warn_of_little_room(directory, parts.checkpoint_bytes, reporter)
-    requests.hold()
-    session = Session(directory, parts, progress, reporter, requests)
-    try:
-        return session.train()
-    finally:
-        reporter.closed()
+    if not found:
+        return None
+    (checkpoint,) = found
+    return {part: checkpoint.tensors(part) for part in checkpoint.names}, checkpoint.state
 
 
 def _readable(read: Callable[[], dict[str, Any]], reporter: Reporter) -> dict[str, Any]:

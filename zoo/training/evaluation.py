@@ -11,6 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from zoo.training.losses import as_numbers
+from zoo.training.world import ALONE, World
+
+_Outcome = tuple[Tensor, Tensor, Tensor, "Tensor | float"]
+"""Of a batch: its logits (N, K), labels (N,), mean loss, and what that was divided by."""
 
 
 @dataclass(frozen=True)
@@ -60,22 +64,24 @@ def evaluate(
     criterion: Callable[[Tensor, Tensor], Tensor],
     denominator: Callable[[Tensor], Tensor | float] = len,
     record: Callable[[Tensor, Tensor, Tensor], None] | None = None,
+    world: World = ALONE,
 ) -> Metrics:
     """Measure *model* on every sample of the batches: dropout bypassed, batch norm with its frozen estimates.
 
     Args:
         model: Maps inputs (N, C, H, W) to logits (N, K).
-        batches: Pairs of inputs and labels, int64 (N,), at least one.
+        batches: Pairs of inputs and labels, int64 (N,); at least one in some process.
         criterion: Maps logits and labels to the mean loss over the batch.
         denominator: What that mean was divided by: maps labels to a number.
         record: Told of each batch's logits (B, K), labels and likeliest classes, int64 (B, min(5, K)).
+        world: The processes that evaluate together, each some of the batches; all get the same metrics.
     """
     losses, weights, hits, classes, sizes = [], [], [], [], []
     with evaluating(model):
-        for inputs, labels in batches:
-            logits = model(inputs)
-            losses.append(criterion(logits, labels))
-            weights.append(denominator(labels))
+        outcomes = _outcomes(model, batches, criterion, denominator)
+        for logits, labels, loss, weight in _of_all(outcomes, world):
+            losses.append(loss)
+            weights.append(weight)
             likeliest = logits.topk(min(5, logits.shape[1]), dim=1).indices
             hits.append(_hits(likeliest, labels))
             classes.append(labels)
@@ -94,6 +100,23 @@ def evaluate(
         balanced_accuracy=_balanced(found[:, 0], torch.cat(classes)),
         samples=samples,
     )
+
+
+def _outcomes(
+    model: nn.Module,
+    batches: Iterable[tuple[Tensor, Tensor]],
+    criterion: Callable[[Tensor, Tensor], Tensor],
+    denominator: Callable[[Tensor], Tensor | float],
+) -> Iterator[_Outcome]:
+    for inputs, labels in batches:
+        logits = model(inputs)
+        yield logits, labels, criterion(logits, labels), denominator(labels)
+
+
+def _of_all(outcomes: Iterator[_Outcome], world: World) -> Iterator[_Outcome]:
+    """Yield the outcomes of all processes in the order of the batches, which were dealt in turn."""
+    while found := [each for each in world.gather(next(outcomes, None)) if each is not None]:
+        yield from found
 
 
 def _hits(likeliest: Tensor, labels: Tensor) -> Tensor:

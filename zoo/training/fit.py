@@ -19,6 +19,7 @@ from zoo.training.losses import LossRecord, NonFiniteLossError
 from zoo.training.predictions import PredictionRecord
 from zoo.training.slices import Slices
 from zoo.training.updates import Updates
+from zoo.training.world import ALONE, World
 
 
 @dataclass
@@ -78,6 +79,7 @@ class Task:
         slices: What cuts the steps into slices; None where they are not cut.
         predictions: Keeps those of the newest validation; None to keep none.
         freezing: What stands still at which step; None where nothing does.
+        world: The processes that train together.
     """
 
     forward: nn.Module
@@ -94,6 +96,7 @@ class Task:
     slices: Slices | None = None
     predictions: PredictionRecord | None = None
     freezing: Freezing | None = None
+    world: World = ALONE
 
     @property
     def epochs(self) -> int:
@@ -128,7 +131,8 @@ def _fit(task: Task, progress: Progress, listener: Listener, clock: _Clock) -> N
         metrics = None
         if task.validation is not None:
             batches = announced(task.validation, listener)
-            metrics = evaluate(task.judged, batches, task.criterion, task.denominator, task.predictions)
+            judged, record = task.judged, task.predictions
+            metrics = evaluate(judged, batches, task.criterion, task.denominator, record, task.world)
             check_metrics(metrics, "validation", progress)
         clock.stop()
         result = _close_epoch(task, progress, metrics)
@@ -136,11 +140,13 @@ def _fit(task: Task, progress: Progress, listener: Listener, clock: _Clock) -> N
         clock.stop()
 
 
-def announced(batches: Iterable[Any], listener: Listener) -> Iterator[Any]:
-    """Yield evaluation batches, telling *listener* before each."""
-    for batch in batches:
+def announced(batches: EvaluationBatches, listener: Listener) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield this process's evaluation batches, telling *listener* before each, and where only others have one left."""
+    mine = iter(batches)
+    for _ in range(batches.rounds):
         listener.evaluation_batch()
-        yield batch
+        if (batch := next(mine, None)) is not None:
+            yield batch
 
 
 def check_losses(task: Task, progress: Progress) -> None:

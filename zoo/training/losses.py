@@ -24,6 +24,8 @@ class NonFiniteLossError(ZooError):
         split: What the batch was of.
     """
 
+    is_common = True
+
     def __init__(
         self, *, epoch: int, batch: int | None, step: int, lr: float, value: float, split: str = "train"
     ) -> None:

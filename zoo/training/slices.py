@@ -176,7 +176,7 @@ class _Buffer:
         """
         tensor = self.get()
         if self._floating:
-            view.add_(tensor, alpha=share)
+            view.add_(tensor * share)  # not in one operation, which would round otherwise than rows that are added
         elif first:
             view.add_(tensor)
         return not torch.equal(tensor, before)

@@ -1,0 +1,150 @@
+"""Several processes train one run: the same bits at any number of them, and one of them speaks for all."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import shutil
+from pathlib import Path
+
+import pytest
+from storm import Outcome, outcome
+from worlds import together
+
+BASE = "train --threads 1 --seed 3 --epochs 2 --batch-size 16 --eval-batch-size 24"
+NORM = f"{BASE} --model cnn_dropout --set model.widths=[4,4] --set data.limit=70"
+PLAIN = f"{BASE} --model linear"
+
+FEATURES = {
+    "four slices, batch norm, dropout": f"{NORM} --slices 4",
+    "twelve slices": f"{NORM} --slices 12",
+    "mixed images, averaged weights": f"{NORM} --slices 4 --augment shift,mixup,cutmix --ema 0.9",
+    "accumulation": f"{NORM} --slices 2 --accumulate 3 --clip-norm 1",
+    "a weighted criterion": f"{PLAIN} --slices 4 --set data.limit=70 --criterion focal --set criterion.gamma=1.5",
+    "batches that leave one over": f"{PLAIN} --slices 4 --set data.limit=33",
+    "batches that leave three over": f"{PLAIN} --slices 4 --set data.limit=35",
+    "fewer images than processes": f"{PLAIN} --slices 4 --set data.limit=10",
+    "checkpoints in an epoch": f"{NORM} --slices 4 --checkpoint-every 2steps --log-every 2",
+}
+
+
+def trained(size: int, command: str, cwd: Path, **more) -> Outcome:
+    """Train in *size* processes, and return what the run left."""
+    ended = together(size, [*shlex.split(command), "--out", f"of{size}"], cwd=cwd, **more)
+    assert [each.code for each in ended] == [0] * size, ended
+    assert [each.err for each in ended] == [""] * size
+    assert [bool(each.out) for each in ended] == [True] + [False] * (size - 1)
+    return outcome(cwd / f"of{size}")
+
+
+@pytest.mark.parametrize("name", ["mixed images, averaged weights", "accumulation", "batches that leave one over"])
+def test_three_processes_give_the_bits_of_one(tmp_path: Path, name: str):
+    """Weights, optimizer, metrics and summary, with checkpoints, evaluations and uneven last batches."""
+    assert trained(3, FEATURES[name], tmp_path) == trained(1, FEATURES[name], tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FEATURES)
+@pytest.mark.parametrize("size", [2, 3, 4])
+def test_any_number_of_processes_gives_the_bits_of_one(tmp_path: Path, name: str, size: int):
+    """The whole table, with a process that has no slice among them."""
+    assert trained(size, FEATURES[name], tmp_path) == trained(1, FEATURES[name], tmp_path)
+
+
+def test_rows_too_long_for_one_exchange_are_added_in_parts_with_the_same_bits(tmp_path: Path):
+    """A model of 1.4 million weights: each process adds a part of all rows, as it does for every large model."""
+    command = f"{BASE} --model mlp --set model.widths=[1024,512] --set data.limit=40 --slices 3 --epochs 1"
+    assert trained(2, command, tmp_path) == trained(1, command, tmp_path)
+
+
+def test_a_run_goes_on_with_another_number_of_processes(tmp_path: Path):
+    """Its newest checkpoint gone, as after a kill: three go on where one was, with what the first of them reads."""
+    command = f"{NORM} --slices 4 --ema 0.9"
+    whole = trained(1, command, tmp_path)
+    run = tmp_path / "of1"
+    shutil.rmtree(max((run / "checkpoints").iterdir()))
+    (run / "summary.json").unlink()
+    ended = together(3, ["train", "--resume", "of1"], cwd=tmp_path)
+    assert [each.code for each in ended] == [0, 0, 0], ended
+    assert "going on from step 5, in epoch 2" in ended[0].out
+    assert outcome(run) == whole
+
+
+def test_an_evaluation_counts_every_image_once(tmp_path: Path):
+    """Of ten images in batches of four, whichever process has which."""
+    command = f"{PLAIN} --slices 4 --set data.limit=10 --eval-batch-size 4 --epochs 1"
+    assert trained(4, command, tmp_path) == trained(1, command, tmp_path)
+    assert json.loads((tmp_path / "of4" / "summary.json").read_text())["test"] == 10
+
+
+REFUSED = {
+    "more processes than slices": (
+        f"{PLAIN} --slices 2 --set data.limit=40",
+        "zoo: a step of this run has 2 slices, for 3 processes; start 2 or fewer, or a new run with --slices 3\n",
+    ),
+    "a batch that is not cut": (
+        f"{PLAIN} --slices 1 --accumulate 4 --set data.limit=40",
+        "zoo: a step of this run has 1 slice, for 3 processes; start one, or a new run with --slices 3\n",
+    ),
+    "an unknown name": (f"{BASE} --model lineer", "zoo: no model named 'lineer'. Did you mean 'linear'?"),
+    "an option that is not there": (f"{PLAIN} --set data.limit=0", "zoo: --set data.limit=0: data.limit must be"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_cannot_be_is_told_once_with_exit_2(tmp_path: Path, name: str):
+    """Before anything is written, and by the first process alone."""
+    command, message = REFUSED[name]
+    ended = together(3, [*shlex.split(command), "--out", "run"], cwd=tmp_path)
+    assert [each.code for each in ended] == [2, 2, 2]
+    assert ended[0].err.startswith(message)
+    assert [each.err for each in ended[1:]] == ["", ""]
+    assert not (tmp_path / "run").exists()
+
+
+def test_processes_with_other_settings_are_refused(tmp_path: Path):
+    """The first difference is named, and the process that has it."""
+    commands = [[*shlex.split(PLAIN), "--set", "data.limit=40", "--clip-norm", norm] for norm in ("1", "2")]
+    ended = together(2, *commands, cwd=tmp_path)
+    assert [each.code for each in ended] == [2, 2]
+    assert ended[0].err == (
+        "zoo: the processes do not agree: train.clip_norm is 1.0 in process 0 and 2.0 in process 1\n"
+    )
+    assert ended[1].err == ""
+
+
+def test_what_one_process_alone_lacks_the_first_one_tells(tmp_path: Path):
+    """With that process's exit code; the others end with it, too."""
+    commands = [[*shlex.split(PLAIN), "--set", "data.limit=40"], [*shlex.split(PLAIN), "--set", "data.nothing=1"]]
+    ended = together(2, *commands, cwd=tmp_path)
+    assert [each.code for each in ended] == [2, 2]
+    assert ended[0].err.startswith("zoo: process 1 of 2: no option of dataset 'mnist/mnist'")
+    assert ended[1].err == ""
+
+
+def test_a_loss_that_is_not_finite_is_told_once(tmp_path: Path):
+    """Every process hears of it with the step's gradients, and ends as a run of one does."""
+    command = f"{PLAIN} --optimizer sgd --lr 1e38 --scheduler constant --set data.limit=64 --slices 4"
+    (alone,) = together(1, [*shlex.split(command), "--out", "of1"], cwd=tmp_path)
+    ended = together(3, [*shlex.split(command), "--out", "of3"], cwd=tmp_path)
+    assert [each.code for each in ended] == [alone.code] * 3 == [1, 1, 1]
+    assert [each.err for each in ended] == [alone.err, "", ""]
+    assert "the loss became" in alone.err
+
+
+def test_the_slices_of_a_new_run_are_its_processes(tmp_path: Path):
+    """And are recorded: it goes on with one process, and ends with the same bits."""
+    command = f"{PLAIN} --set data.limit=40"
+    first = trained(2, command, tmp_path)
+    assert "slices = 2\n" in (tmp_path / "of2" / "config.toml").read_text()
+    assert trained(1, f"{command} --slices 2", tmp_path) == first
+
+
+def test_a_finished_run_is_told_once(tmp_path: Path):
+    """By the first of the processes that would go on with it; all end with 0."""
+    command = f"{PLAIN} --set data.limit=40 --epochs 1"
+    trained(2, command, tmp_path)
+    ended = together(2, [*shlex.split(command), "--out", "of2"], cwd=tmp_path)
+    assert [each.code for each in ended] == [0, 0]
+    assert ended[0].out.startswith("This run is finished.")
+    assert ended[1].out == ""

@@ -1,0 +1,84 @@
+"""Several processes that run one command together, quick to start: a server imports torch once and forks them."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+_CONTEXT = multiprocessing.get_context("forkserver")
+_CONTEXT.set_forkserver_preload(
+    ["zoo.runs.training", "zoo.cli.train", "zoo.cli.transcript", "torch.fx.experimental.symbolic_shapes"]
+)
+SECONDS = 120.0
+"""After which processes that hang are killed."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What became of a process.
+
+    Attributes:
+        code: Its exit code; minus the signal that ended it.
+        out: What it printed.
+        err: What it printed on stderr.
+    """
+
+    code: int | None
+    out: str
+    err: str
+
+
+def variables_for(rank: int, size: int, store: Path) -> dict[str, str]:
+    """Return what zoo's own launcher tells a process."""
+    return {
+        "ZOO_STORE": str(store),
+        "RANK": str(rank),
+        "WORLD_SIZE": str(size),
+        "LOCAL_RANK": str(rank),
+        "LOCAL_WORLD_SIZE": str(size),
+    }
+
+
+def together(size: int, *commands: Sequence[str], cwd: Path, variables: Mapping[str, str] | None = None) -> list[Ended]:
+    """Run a command in several processes, or one that is alone, and return what became of each.
+
+    Args:
+        size: How many there are.
+        commands: What follows ``zoo``: one for all, or one for each.
+        cwd: Where they run.
+        variables: More of them, the same for all.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        processes = []
+        for rank in range(size):
+            told = {} if size == 1 else variables_for(rank, size, Path(folder) / "store")
+            command = commands[rank % len(commands)]
+            arguments = (list(command), str(cwd), {**told, **(variables or {})}, str(Path(folder) / str(rank)))
+            processes.append(_CONTEXT.Process(target=_run, args=arguments))
+        for process in processes:
+            process.start()
+        for process in processes:
+            process.join(SECONDS)
+            process.kill()
+            process.join()
+        texts = [[(Path(folder) / f"{rank}.{name}").read_text() for name in ("out", "err")] for rank in range(size)]
+        return [Ended(process.exitcode, *text) for process, text in zip(processes, texts, strict=True)]
+
+
+def _run(arguments: list[str], cwd: str, variables: Mapping[str, str], files: str) -> None:
+    for descriptor, name in ((1, "out"), (2, "err")):
+        os.dup2(os.open(f"{files}.{name}", os.O_WRONLY | os.O_CREAT), descriptor)
+    os.chdir(cwd)
+    os.environ.update(variables)
+    sys.argv = ["zoo", *arguments]
+
+    from zoo.cli import main
+
+    code = main()
+    sys.stdout.flush()
+    os._exit(code)

@@ -1,0 +1,232 @@
+"""Several processes that torch.distributed joins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from itertools import count
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, distributed
+
+from zoo.data import share_of
+from zoo.errors import LostError, ToldError, ZooError
+from zoo.training.messages import Header, packed
+from zoo.training.place import Place
+from zoo.training.roll_call import RollCall, lost
+from zoo.training.rows import RowLayout
+from zoo.training.world import ALONE, World
+
+T = TypeVar("T")
+
+TIMEOUT = 600.0
+"""Seconds that a process waits for the others, where nothing else is said."""
+
+_SMALL = 2**22  # bytes of all rows together: below, one exchange of all is quicker than two of parts
+_groups = count()
+
+
+@contextmanager
+def joined(place: Place | None, timeout: float) -> Iterator[World]:
+    """Yield the processes of which this is one, when all of them are there; afterwards they part.
+
+    Args:
+        place: This process's place; None where it is alone.
+        timeout: Seconds that a process waits for the others, here and later.
+
+    Raises:
+        LostError: If they do not come in time.
+    """
+    if place is None:
+        yield ALONE
+        return
+    processes = Processes(place, timeout)
+    try:
+        yield processes
+    except LostError:
+        raise  # parting in order would wait for the lost one
+    except BaseException:
+        processes.close()
+        raise
+    processes.close()
+
+
+def have_met() -> bool:
+    """Say whether this process was ever one of several that found one another."""
+    return Processes.met
+
+
+class Processes(World):
+    """Several processes. What they exchange goes through the CPU, by gloo, and is nothing but JSON and numbers.
+
+    Args:
+        place: This process's.
+        timeout: Seconds that a process waits for the others.
+
+    Raises:
+        LostError: If they do not come in time.
+    """
+
+    met = False
+
+    def __init__(self, place: Place, timeout: float) -> None:
+        self.rank, self.size, self.local_size = place.rank, place.size, place.local_size
+        try:
+            store = _store(place, timeout)
+        except RuntimeError as error:
+            raise lost(self.rank, self.size, "the others before they had met") from error
+        self._roll_call = RollCall(store, self.rank, self.size)
+        with self._roll_call.meeting():
+            wait = timedelta(seconds=timeout)
+            distributed.init_process_group("gloo", store=store, rank=self.rank, world_size=self.size, timeout=wait)
+        Processes.met = True
+
+    def first(self, make: Callable[[], T]) -> T:
+        """Return what *make* returns in the first process, sent from there; or end as that one does."""
+        if self.is_first:
+            return self._tell(make)
+        done, value = self._receive()
+        if not done:
+            raise ToldError(value)
+        return value  # type: ignore[no-any-return]  # it is what make returned
+
+    def agree(self, make: Callable[[], T]) -> T:
+        """Return what *make* returns here. Where it raised in some process, all raise, and the first one tells why."""
+        made: list[T] = []
+        try:
+            made.append(make())
+            error, told = None, None
+        except Exception as caught:  # the others must not wait for what will not come
+            error, told = caught, [str(caught) or type(caught).__name__, _exit_code(caught)]
+        faults = [(rank, *fault) for rank, fault in enumerate(self.gather(told)) if fault is not None]
+        if not faults:
+            return made[0]
+        rank, text, code = faults[0]
+        if not self.is_first:
+            raise ToldError(code) from error
+        if error is not None:
+            raise error
+        raise _with_exit(f"process {rank} of {self.size}: {text}", code)
+
+    def gather(self, value: Any) -> list[Any]:
+        """Return every process's *value*, by rank."""
+        header, bodies = packed(value)
+        mine = torch.cat([header, *bodies])
+        lengths = self._gathered(torch.tensor([len(header), len(mine)]))
+        longest = max(int(whole) for _, whole in lengths)
+        every = self._gathered(torch.nn.functional.pad(mine, (0, longest - len(mine))))
+        return [_unpacked(data[: int(whole)], int(head)) for data, (head, whole) in zip(every, lengths, strict=True)]
+
+    def highest(self, number: int) -> int:
+        """Return the largest of every process's *number*."""
+        return max(int(each) for each in self._gathered(torch.tensor([number])))
+
+    def rows_for(self, slices: int) -> int:
+        """Return how many rows a process fills at most: one for each of its slices, and one without any."""
+        return max(self._counts(slices))
+
+    def sum_rows(self, rows: Tensor, total: Tensor, slices: int, layout: RowLayout) -> None:
+        """Add the rows of all processes in the order of the slices: each adds all rows, or where they are long, a part.
+
+        The bits are the same: each number is the sum of the same numbers in the same order.
+        """
+        counts = self._counts(slices)
+        sent = rows[: max(counts)].cpu()
+        if sent.numel() * self.size <= _SMALL:
+            found = self._gathered(sent.view(-1))
+            taken = [data.view(-1, layout.length)[:n] for data, n in zip(found, counts, strict=True)]
+            total.copy_(_summed(torch.cat(taken), layout))
+            return
+        length, mine = layout.length // self.size, counts[self.rank]
+        outgoing = sent[:mine].view(mine, self.size, length).transpose(0, 1).reshape(-1)
+        incoming = sent.new_empty(sum(counts) * length)
+        with self._roll_call.meeting():
+            sizes = [n * length for n in counts], [mine * length] * self.size
+            distributed.all_to_all_single(incoming, outgoing, *sizes)
+        stretch = _summed(incoming.view(-1, length), layout, self.rank * length)
+        total.copy_(torch.cat(self._gathered(stretch)))
+
+    def close(self) -> None:
+        """Part from the others."""
+        self._roll_call.end()
+        with suppress(RuntimeError):
+            distributed.destroy_process_group()
+
+    def _counts(self, slices: int) -> list[int]:
+        """Return how many rows each process sends: one without any slice sends zeros, and what it wishes."""
+        return [max(1, len(share_of(slices, rank, self.size))) for rank in range(self.size)]
+
+    def _tell(self, make: Callable[[], T]) -> T:
+        try:
+            value = make()
+        except Exception as error:  # the others must not wait for what will not come
+            self._send([False, _exit_code(error)])
+            raise
+        self._send([True, value])
+        return value
+
+    def _send(self, value: Any) -> None:
+        header, bodies = packed(value)
+        with self._roll_call.meeting():
+            distributed.broadcast(torch.tensor([len(header)]), 0)
+            for data in (header, *filter(len, bodies)):
+                distributed.broadcast(data, 0)
+
+    def _receive(self) -> Any:
+        length = torch.zeros(1, dtype=torch.int64)
+        with self._roll_call.meeting():
+            distributed.broadcast(length, 0)
+            data = torch.empty(int(length), dtype=torch.uint8)
+            distributed.broadcast(data, 0)
+            header = Header(data)
+            for body in filter(len, header.bodies):
+                distributed.broadcast(body, 0)
+        return header.value()
+
+    def _gathered(self, mine: Tensor) -> list[Tensor]:
+        """Return every process's tensor of one shape and type."""
+        every = [torch.empty_like(mine) for _ in range(self.size)]
+        with self._roll_call.meeting():
+            distributed.all_gather(every, mine)
+        return every
+
+
+def _store(place: Place, timeout: float) -> Any:
+    """Return the store by which the processes find one another; all of them make as many in the same order."""
+    found: Any
+    if place.launcher == "zoo":
+        found = distributed.FileStore(place.meeting, place.size)  # type: ignore[attr-defined]  # it does not say so
+    else:
+        host, _, port = place.meeting.rpartition(":")
+        keeps = place.rank == 0 and not place.served
+        wait = timedelta(seconds=timeout)
+        found = distributed.TCPStore(host, int(port), place.size, is_master=keeps, timeout=wait)  # type: ignore[attr-defined]
+    # A launcher's store outlives a restart: without a prefix of one's own, the addresses of the dead are found there.
+    return distributed.PrefixStore(f"zoo/{place.attempt}/{next(_groups)}", found)  # type: ignore[attr-defined]
+
+
+def _summed(rows: Tensor, layout: RowLayout, start: int = 0) -> Tensor:
+    total = rows[0].clone()
+    for row in rows[1:]:
+        layout.add(total, row, start)
+    return total
+
+
+def _unpacked(data: Tensor, head: int) -> Any:
+    header = Header(data[:head])
+    for body in header.bodies:
+        body.copy_(data[head : head + len(body)])
+        head += len(body)
+    return header.value()
+
+
+def _exit_code(error: Exception) -> int:
+    return error.exit_code if isinstance(error, ZooError) else 1
+
+
+def _with_exit(message: str, code: int) -> ZooError:
+    error = ZooError(message)
+    error.exit_code = code
+    return error
