@@ -50,7 +50,7 @@ class DamagedFilesError(DamagedError):
         self.faults, self.cure = dict(faults), cure
         fault, *_ = self.faults.values()
         others = list(self.faults)[1:]
-        said = " ".join(filter(None, [f"{str(fault).rstrip('.')}.", cure]))
+        said = f"{str(fault).rstrip('.')}. {cure}" if cure else str(fault)
         super().__init__(f"{said}{_others(others)}" if others else said)
 
 

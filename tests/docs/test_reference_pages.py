@@ -148,12 +148,13 @@ def test_the_keys_of_every_json_document_stand_on_the_page(
     """Each command is run; its row names all keys and no others."""
     monkeypatch.chdir(tmp_path)
     Image.new("L", (28, 28)).save("digit.png")
+    Path("none.png").write_bytes(b"no image")
     summary = set(re.findall(r"`(\w+)`", _files_section("summary.json"))) - {"schema"}
     lines = {
         "zoo train": ["train --model linear --steps 1 --set data.limit=32 --out runs/run"],
         "zoo evaluate": ["evaluate runs/run"],
         "zoo calibrate": ["calibrate runs/run"],
-        "zoo predict": ["predict runs/run digit.png"],
+        "zoo predict": ["predict runs/run digit.png none.png --skip-damaged"],
         "zoo runs": ["runs"],
         "zoo list KIND": ["list models mlp"],
         "zoo show": ["show model mlp", "show recipe mnist-fast"],
@@ -166,7 +167,7 @@ def test_the_keys_of_every_json_document_stand_on_the_page(
     for name, commands in lines.items():
         printed: set[str] = set()
         for command in commands:
-            assert main([*command.split(), "--json"]) == 0
+            assert main([*command.split(), "--json"]) == (4 if "damaged" in command else 0)
             printed |= _keys(json.loads(capsys.readouterr().out))
         told = set(re.findall(r"`(\w+)`", rows.pop(name)))
         told |= summary if name in ("zoo train", "zoo runs") else set()

@@ -94,7 +94,7 @@ def test_top_k_is_a_whole_number(tmp_path: Path, top_k: Any):
     """And images are a list, since a text is one of letters."""
     with pytest.raises(zoo.UsageError, match="top_k must be a whole number"):
         zoo.predict(tmp_path, ["a.png"], top_k=top_k)
-    with pytest.raises(zoo.UsageError, match=r"images must be a list of files, such as \['a.png'\]"):
+    with pytest.raises(zoo.UsageError, match=r"images must be a list of images, such as \['a.png'\]"):
         zoo.predict(tmp_path, "a.png")
 
 

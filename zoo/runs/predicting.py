@@ -1,22 +1,32 @@
-"""`zoo.predict`: what a run's model says of image files."""
+"""`zoo.predict`: what a run's model says of images."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import itertools
+import logging
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from PIL import Image
+from torch import Tensor
 
-from zoo.errors import UsageError
-from zoo.files.images import read_image
+from zoo.data import ImageFacts
+from zoo.errors import DamagedError, DamagedFilesError, UsageError
+from zoo.files.folders import files_of
+from zoo.files.given import Given, name_of, read_given
 from zoo.reports.calibration import read_temperature
-from zoo.runs.loading import load_run
+from zoo.runs.loading import LoadedRun, load_run
 from zoo.training.arithmetic import own_arithmetic
 from zoo.training.evaluation import evaluating
 
 _BATCH = 64
+_AHEAD = 2  # batches that are being read while the model works on another: no more are ever in memory
 
 
 @dataclass(frozen=True)
@@ -24,7 +34,7 @@ class Prediction:
     """What a model says of one image.
 
     Attributes:
-        image: The file.
+        image: Its file, or ``"images[3]"`` for the fourth where it has none.
         labels: The likeliest classes, the likeliest first.
         probabilities: The softmax of their logits, by the run's temperature if it has one, each in [0, 1].
     """
@@ -34,51 +44,147 @@ class Prediction:
     probabilities: tuple[float, ...]
 
 
-def predict(
-    run: str | Path | Any, images: Iterable[str | Path], *, top_k: int = 1, checkpoint: str = "best"
-) -> list[Prediction]:
-    """Classify image files with a run's model.
+@dataclass(frozen=True)
+class Unread:
+    """An image of which nothing can be said.
 
-    Each image is made grey or coloured and resized as the run's dataset stores its images. Where `zoo.calibrate` found
-    a temperature for the checkpoint, the probabilities are tempered by it.
+    Attributes:
+        image: Its name, as in a prediction.
+        fault: What is wrong with it.
+    """
+
+    image: str
+    fault: DamagedError | UsageError
+
+
+def predict(
+    run: str | Path | Any,
+    images: Iterable[Given],
+    *,
+    top_k: int = 1,
+    checkpoint: str = "best",
+    skip_damaged: bool = False,
+) -> list[Prediction]:
+    """Classify images with a run's model.
+
+    Each image is made grey or coloured and resized as the run's dataset stores its images. They are read and classified
+    a batch at a time, so that *images* may be a generator of any length. Where `zoo.calibrate` found a temperature for
+    the checkpoint, the probabilities are tempered by it.
 
     Args:
         run: The run's directory, or what `zoo.train` returned.
-        images: Files that Pillow reads, of any size.
+        images: Files that `zoo.read_image` reads and folders of such; the bytes of encoded images; images of Pillow's;
+            arrays uint8 (H, W), or (H, W, C) with C 1, 3 or 4, the last being alpha.
         top_k: How many classes to tell of, from 1 to K.
         checkpoint: ``"best"`` or ``"last"``.
+        skip_damaged: Leave images that cannot be read out of what is returned, with a warning in zoo's log that names
+            them.
 
     Returns:
-        One prediction an image, in order.
+        One prediction an image, in order; those of a folder in the order of their names.
 
     Raises:
-        UsageError: If there is no such run or file, or *top_k* is out of range.
-        DamagedError: If a file is no image, or damaged.
+        UsageError: If there is no such run or file, or *top_k* is out of range, or an image is none of these.
+        DamagedError: If an image is damaged, or none that zoo reads.
     """
-    if isinstance(images, str | Path):
-        raise UsageError(f"images must be a list of files, such as [{str(images)!r}]")
+    if isinstance(images, str | Path | bytes | Image.Image) or not isinstance(images, Iterable):
+        raise UsageError(f"images must be a list of images, such as [{images!r:.60}]")
+    found: list[Prediction] = []
+    unread: list[Unread] = []
+    for outcome in outcomes(run, images, top_k=top_k, checkpoint=checkpoint):
+        if isinstance(outcome, Prediction):
+            found.append(outcome)
+        elif skip_damaged:
+            unread.append(outcome)
+        else:
+            raise outcome.fault
+    if unread:
+        logging.getLogger("zoo").warning("%s", damaged_files(unread))
+    return found
+
+
+def outcomes(
+    run: str | Path | Any, images: Iterable[Given], *, top_k: int = 1, checkpoint: str = "best"
+) -> Iterator[Prediction | Unread]:
+    """Yield what becomes of each image, in order, while others are being read; the arguments are those of `predict`."""
     if not isinstance(top_k, int) or isinstance(top_k, bool):
         raise UsageError(f"top_k must be a whole number, not {top_k!r}")
     with own_arithmetic():
-        return _predicted(run, [str(image) for image in images], top_k, checkpoint)
+        loaded = load_run(getattr(run, "directory", run), checkpoint)
+        count = loaded.images.num_classes
+        if not 1 <= top_k <= count:
+            raise UsageError(f"top_k must be from 1 to {count}, the number of classes, not {top_k}")
+        temperature = read_temperature(loaded.directory.path, loaded.checkpoint.manifest.digest)
+        for batch in _read_ahead(_named(images), loaded.images):
+            yield from _classified(loaded, batch, top_k, temperature)
 
 
-def _predicted(run: str | Path | Any, paths: Sequence[str], top_k: int, checkpoint: str) -> list[Prediction]:
-    loaded = load_run(getattr(run, "directory", run), checkpoint)
-    facts, network = loaded.images, loaded.network
-    if not 1 <= top_k <= facts.num_classes:
-        raise UsageError(f"top_k must be from 1 to {facts.num_classes}, the number of classes, not {top_k}")
-    temperature = read_temperature(loaded.directory.path, loaded.checkpoint.manifest.digest)
-    predictions = []
+def damaged_files(unread: Sequence[Unread], cure: str = "") -> DamagedFilesError:
+    """Return the error that names all of them."""
+    return DamagedFilesError({image.image: image.fault for image in unread}, cure)
+
+
+def _named(images: Iterable[Given]) -> Iterator[tuple[str, Given]]:
+    """Yield each image, folders unfolded, with its name."""
+    for index, image in enumerate(images):
+        if isinstance(image, str | Path):
+            yield from ((str(path), path) for path in files_of(image))
+        else:
+            yield name_of(image, index), image
+
+
+def _read_ahead(images: Iterator[tuple[str, Given]], facts: ImageFacts) -> Iterator[list[tuple[str, Tensor | Unread]]]:
+    """Yield batches of pixels, uint8 (C, H, W) each, or what is wrong instead; read in threads, as Pillow allows."""
+    pool = ThreadPoolExecutor(os.cpu_count())
+    waiting: deque[list[tuple[str, Future[Tensor | Unread]]]] = deque()
+    try:
+        while True:
+            while len(waiting) <= _AHEAD and (part := list(itertools.islice(images, _BATCH))):
+                waiting.append([(name, pool.submit(_read, image, name, facts)) for name, image in part])
+            if not waiting:
+                return
+            yield [(name, future.result()) for name, future in waiting.popleft()]
+    finally:
+        # On an interruption the images that wait are given up, not decoded first.
+        pool.shutdown(cancel_futures=True)
+
+
+def _read(image: Given, name: str, facts: ImageFacts) -> Tensor | Unread:
+    try:
+        return read_given(image, name, channels=facts.in_channels, size=facts.image_size)
+    except (DamagedError, UsageError) as error:
+        if isinstance(error, UsageError) and not isinstance(image, str | Path):
+            raise  # the program's own fault
+        return Unread(name, error)
+
+
+def _classified(
+    loaded: LoadedRun, batch: Sequence[tuple[str, Tensor | Unread]], top_k: int, temperature: float | None
+) -> Iterator[Prediction | Unread]:
+    whole = [pixels for _, pixels in batch if isinstance(pixels, Tensor)]
+    answers = iter(_most_likely(loaded, torch.stack(whole), top_k, temperature) if whole else ())
+    for name, pixels in batch:
+        yield pixels if isinstance(pixels, Unread) else Prediction(name, *next(answers))
+
+
+def _most_likely(
+    loaded: LoadedRun, images: Tensor, top_k: int, temperature: float | None
+) -> list[tuple[tuple[str, ...], tuple[float, ...]]]:
+    """Return each image's likeliest labels and their probabilities.
+
+    Args:
+        loaded: The run.
+        images: uint8 (N, C, H, W).
+        top_k: How many.
+        temperature: What the logits are divided by, or None.
+    """
+    network, classes = loaded.network, loaded.images.classes
     with evaluating(network.model):
-        for start in range(0, len(paths), _BATCH):
-            chunk = paths[start : start + _BATCH]
-            pixels = [read_image(path, channels=facts.in_channels, size=facts.image_size) for path in chunk]
-            logits = network.forward(network.prepare(torch.stack(pixels)))
-            if temperature is not None:
-                logits = logits.float() / temperature
-            probabilities, classes = logits.softmax(dim=1).topk(top_k, dim=1)
-            for path, likely, index in zip(chunk, probabilities.tolist(), classes.tolist(), strict=True):
-                labels = tuple(facts.classes[k] for k in index)
-                predictions.append(Prediction(path, labels, tuple(likely)))
-    return predictions
+        logits = network.forward(network.prepare(images))
+        if temperature is not None:
+            logits = logits.float() / temperature
+        probabilities, indices = logits.softmax(dim=1).topk(top_k, dim=1)
+    return [
+        (tuple(classes[k] for k in index), tuple(likely))
+        for likely, index in zip(probabilities.tolist(), indices.tolist(), strict=True)
+    ]

@@ -1,0 +1,108 @@
+"""``zoo predict``, as one types it."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from zoo.cli import main
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A finished run, which tests only read."""
+    path = str(tmp_path_factory.mktemp("runs") / "run")
+    small = ["--epochs", "1", "--threads", "1", "--set", "data.limit=64", "--quiet", "--out", path]
+    assert main(["train", "--model", "linear", *small]) == 0
+    return path
+
+
+@pytest.fixture(autouse=True)
+def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of three images in the working folder, the second damaged."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for index in range(3):
+        noise = np.random.default_rng(index).integers(0, 256, (28, 28), dtype=np.uint8)
+        Image.fromarray(noise).save(folder / f"{index}.png")
+    (folder / "1.png").write_bytes((folder / "1.png").read_bytes()[:200])
+    return folder
+
+
+def test_a_folder_is_predicted_file_by_file(run: str, photos: Path, capsys: pytest.CaptureFixture[str]):
+    """One line each, in order."""
+    (photos / "1.png").unlink()
+    assert main(["predict", run, "photos"]) == 0
+    out, err = capsys.readouterr()
+    assert [line.split("\t")[0] for line in out.splitlines()] == ["photos/0.png", "photos/2.png"]
+    assert err == ""
+
+
+def test_a_damaged_file_stops_it_with_the_cure(run: str, capsys: pytest.CaptureFixture[str]):
+    """What comes before it is printed already."""
+    assert main(["predict", run, "photos"]) == 4
+    out, err = capsys.readouterr()
+    assert out.startswith("photos/0.png\t")
+    assert "photos/2.png" not in out
+    assert err.startswith("zoo: 'photos/1.png' is a damaged image: ")
+    assert err.endswith(". --skip-damaged passes over such files.\n")
+
+
+def test_damaged_files_are_passed_over_and_told_at_the_end(run: str, capsys: pytest.CaptureFixture[str]):
+    """The others have their lines; exit code 4 says that some have none."""
+    Path("none.png").write_bytes(b"")
+    assert main(["predict", run, "none.png", "photos", "--skip-damaged"]) == 4
+    out, err = capsys.readouterr()
+    assert [line.split("\t")[0] for line in out.splitlines()] == ["photos/0.png", "photos/2.png"]
+    assert err.startswith("zoo: 'none.png' is no image that zoo reads")
+    assert err.endswith("(1 more such files)\n  'photos/1.png'\n")
+
+
+def test_json_has_both(run: str, capsys: pytest.CaptureFixture[str]):
+    """One document, with what is wrong beside what was predicted."""
+    assert main(["predict", run, "photos", "--skip-damaged", "--json"]) == 4
+    document = json.loads(capsys.readouterr().out)
+    assert [each["image"] for each in document["predictions"]] == ["photos/0.png", "photos/2.png"]
+    assert [each["image"] for each in document["damaged"]] == ["photos/1.png"]
+    assert "is a damaged image" in document["damaged"][0]["fault"]
+
+
+def test_nothing_is_printed_before_all_paths_are_there(run: str, capsys: pytest.CaptureFixture[str]):
+    """A misspelt name costs no minute."""
+    assert main(["predict", run, "photos/0.png", "nowhere.png", "--skip-damaged"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "'nowhere.png': No such file or directory" in err
+
+
+def test_a_name_never_breaks_its_line(run: str, photos: Path, capsys: pytest.CaptureFixture[str]):
+    """Tabs, line ends and what is no UTF-8 are escaped; JSON has the name as Python keeps it."""
+    odd = os.fsencode(photos) + b"/caf\xe9\t\n.png"
+    (photos / "0.png").rename(os.fsdecode(odd))
+    assert main(["predict", run, os.fsdecode(odd)]) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    name, _, _ = line.split("\t")
+    assert name.endswith(r"caf\udce9\t\n.png")
+    assert main(["predict", run, os.fsdecode(odd), "--json"]) == 0
+    (prediction,) = json.loads(capsys.readouterr().out)["predictions"]
+    assert os.fsencode(prediction["image"]) == odd
+
+
+@pytest.mark.parametrize(
+    ("terminal", "more", "drawn"), [(True, (), True), (True, ("--quiet",), False), (False, (), False)]
+)
+def test_a_terminal_sees_how_far_it_is(run: str, terminal: bool, more, drawn: bool, capsys, monkeypatch):
+    """Into a pipe and with --quiet nothing is drawn."""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
+    monkeypatch.setattr("zoo.progress_bar._REDRAW_SECONDS", 0.0)
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERM", "xterm")
+    assert main(["predict", run, "photos/0.png", "photos/2.png", *more]) == 0
+    assert ("predicting" in capsys.readouterr().err) is drawn
