@@ -124,6 +124,9 @@ def test_where_the_classes_differ_nothing_else_is_told():
     assert told(data, replace(data, classes=["class 0", "class 1", "emu"], train=small_split(59))) == [
         "classes was class 0, class 1, class 2 and is class 0, class 1, emu"
     ]
+    assert told(data, replace(data, classes=["a", "b", "c\nd"])) == [
+        "classes was class 0, class 1, class 2 and is a, b, 'c\\nd'"
+    ]
 
 
 def test_of_many_classes_those_that_came_and_went_are_told():

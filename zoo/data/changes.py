@@ -92,8 +92,9 @@ def _differ(then: SplitIdentity, now: SplitIdentity) -> bool:
 
 
 def _classes_changed(then: Sequence[str], now: Sequence[str]) -> str:
-    if max(len(", ".join(names)) for names in (then, now)) <= _BRIEF:
-        return f"classes was {', '.join(then)} and is {', '.join(now)}"
+    before, after = (", ".join(name if name.isprintable() else repr(name) for name in names) for names in (then, now))
+    if max(len(before), len(after)) <= _BRIEF:
+        return f"classes was {before} and is {after}"
     gone, new = (sorted(map(repr, set(a) - set(b))) for a, b in ((then, now), (now, then)))
     told = [_told(gone, "removed"), _told(new, "added")]
     return f"classes: {', '.join(filter(None, told)) or 'in another order'}"

@@ -25,6 +25,8 @@ SPLITS = ("train", "test")
 _SAMPLE = 32  # images of a split that has neither names nor pixels in memory
 _AT_ONCE = 4096  # images that are hashed at a time, which bounds the copy that a layout may ask for
 
+_Content = Tensor | list[Sequence[Any]]
+
 
 @dataclass(frozen=True)
 class Listing:
@@ -84,7 +86,13 @@ class Identification:
         self.listings: Mapping[str, Listing | None] = {name: _listing(split) for name, split in splits.items()}
         pool = ThreadPoolExecutor(1, thread_name_prefix="zoo-identity")
         self._found: dict[str, Future[SplitIdentity]] = {
-            name: pool.submit(_identity, split, self.listings[name], _samples(split), self.facts.num_classes)
+            name: pool.submit(
+                _identity,
+                split.labels.cpu(),
+                self.listings[name],
+                *_known_by(split, self.listings[name]),
+                self.facts.num_classes,
+            )
             for name, split in splits.items()
         }
         pool.shutdown(wait=False)
@@ -107,47 +115,43 @@ def _listing(split: Split) -> Listing | None:
     )
 
 
-def _samples(split: Split) -> Tensor | None:
-    """Return the images to hash, uint8 (N, C, H, W), in the order of their names; None where sizes stand for them.
-
-    Of a split that is not in memory some are read, and not in a thread, where it may not like to be read.
-    """
-    names: Sequence[str] | None = getattr(split, "names", None)
-    if names is not None and getattr(split, "sizes", None) is not None:
-        return None
-    order = torch.arange(len(split)) if names is None else torch.tensor(_by_name(names))
-    if isinstance(split, TensorImages):
-        return split.images if names is None else split.images[order.to(split.images.device)]
-    some = order[torch.arange(_SAMPLE) * len(order) // _SAMPLE] if len(order) > _SAMPLE else order
-    return split.batch(some.to(split.labels.device))[0]
-
-
 def _by_name(names: Sequence[str]) -> list[int]:
     return sorted(range(len(names)), key=names.__getitem__)
 
 
-def _identity(split: Split, listing: Listing | None, samples: Tensor | None, num_classes: int) -> SplitIdentity:
-    labels = split.labels.cpu()
-    pixels = "pixels" if isinstance(split, TensorImages) else f"pixels of {_SAMPLE}"
-    images = "sizes" if samples is None else pixels
+def _known_by(split: Split, listing: Listing | None) -> tuple[str, _Content]:
+    """Return what a split's images are known by, in words and as what the digest is over, in the order of the names.
+
+    Of a split that is not in memory some images are read, and not in a thread, where it may not like to be read.
+    """
+    if listing is not None and listing.sizes is not None:
+        return "names and sizes", [listing.names, listing.sizes]
+    names: Sequence[str] | None = getattr(split, "names", None)
+    order = torch.arange(len(split)) if names is None else torch.tensor(_by_name(names))
+    before = "" if names is None else "names and "
+    if isinstance(split, TensorImages):
+        return f"{before}pixels", split.images if names is None else split.images[order.to(split.images.device)]
+    some = order[torch.arange(_SAMPLE) * len(order) // _SAMPLE] if len(order) > _SAMPLE else order
+    return f"{before}pixels of {_SAMPLE}", split.batch(some.to(split.labels.device))[0]
+
+
+def _identity(
+    labels: Tensor, listing: Listing | None, known_by: str, images: _Content, num_classes: int
+) -> SplitIdentity:
     return SplitIdentity(
         counts=tuple(torch.bincount(labels, minlength=num_classes).tolist()),
-        known_by=f"names and {images}" if listing else images,
-        labels_sha256=_sha256_of_json([listing.names, listing.labels]) if listing else _sha256_of_tensor(labels),
-        images_sha256=_sha256_of_json(listing and [listing.names, listing.sizes])
-        if samples is None
-        else _sha256_of_tensor(samples),
+        known_by=known_by,
+        labels_sha256=_sha256(labels if listing is None else [listing.names, listing.labels]),
+        images_sha256=_sha256(images),
     )
 
 
-def _sha256_of_json(value: Any) -> str:
-    # ASCII, as JSON writes what is beyond it with escapes: also a name that is no proper text has its bytes.
-    return hashlib.sha256(json.dumps(value).encode("ascii")).hexdigest()
-
-
-def _sha256_of_tensor(values: Tensor) -> str:
-    """Return the SHA-256 of a tensor's type, its shape but for its length, and its elements in row-major order."""
-    found = hashlib.sha256(f"{values.dtype} {list(values.shape[1:])}\n".encode())
-    for part in torch.split(values, _AT_ONCE):
+def _sha256(content: _Content) -> str:
+    """Return the SHA-256 of rows as JSON, or of a tensor: its type, its shape but for its length, and its elements."""
+    if not isinstance(content, Tensor):
+        # ASCII, as JSON writes what is beyond it with escapes: also a name that is no proper text has its bytes.
+        return hashlib.sha256(json.dumps(content).encode("ascii")).hexdigest()
+    found = hashlib.sha256(f"{content.dtype} {list(content.shape[1:])}\n".encode())
+    for part in torch.split(content, _AT_ONCE):
         found.update(part.cpu().contiguous().numpy().data)
     return found.hexdigest()
