@@ -10,8 +10,9 @@ from pathlib import Path
 import torch
 
 import zoo
+from zoo_folder.deciding import EXPECTED
 from zoo_folder.decoding import decode, every_damage, probe, statistics
-from zoo_folder.layout import EXPECTED, Layout, Sample, find_images
+from zoo_folder.layout import Layout, Sample, Splits, find_images
 from zoo_folder.memory import check_fits
 
 LARGEST_COMMON = 512  # pixels a side up to which images of one size keep it
@@ -25,6 +26,9 @@ def folder(
     root: str | None = None,
     size: int | list[int] | None = None,
     color: bool | None = None,
+    splits: bool = True,
+    train: str | list[str] | None = None,
+    test: str | None = None,
     test_fraction: float = 0.2,
     seed: int = 0,
     split_by: str = "auto",
@@ -41,6 +45,9 @@ def folder(
             the training images' own size where all have the same, at most 512 a side; else a square, whose side is
             the median of their shorter sides, at most 224.
         color: True for three channels, False for one. If left out: three if any training image is in colour.
+        splits: False where the folders in *root* are classes, whatever their names.
+        train: Which folders below *root* hold the training images, class by class, where their names do not tell.
+        test: Which one holds the test images. Given *train* alone, some of its images are kept for testing.
         test_fraction: The share that is kept for testing, in (0, 1), where there is no test folder.
         seed: Which images those are.
         split_by: The run's setting: ``"order"`` chooses them by their order, as the first runs did, and any other by a
@@ -59,13 +66,19 @@ def folder(
     if not 0 < test_fraction < 1:
         raise zoo.UsageError(f"test_fraction must be above 0 and below 1, not {test_fraction!r}")
     wanted = None if size is None else _checked_size(size)
-    layout = find_images(Path(root).expanduser(), test_fraction, seed, by_name=split_by != "order")
+    layout = find_images(
+        Path(root).expanduser(),
+        test_fraction,
+        seed,
+        by_name=split_by != "order",
+        splits=Splits(train, test, any=splits),
+    )
     try:
-        train, test = _splits(layout, wanted, color)
+        learnt, tested = _splits(layout, wanted, color)
     except zoo.DamagedFilesError as error:
         raise every_damage([sample.path for sample in (*layout.train, *layout.test)], error) from error
-    mean, std = statistics(train.images)
-    return zoo.Dataset(train, test, layout.classes, mean, std)
+    mean, std = statistics(learnt.images)
+    return zoo.Dataset(learnt, tested, layout.classes, mean, std)
 
 
 def _splits(

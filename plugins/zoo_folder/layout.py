@@ -2,32 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+import logging
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 
 import zoo
+from zoo_folder.deciding import EXPECTED, Chosen, choose, named, quoted
+from zoo_folder.scanning import Folder, scan
 
-EXPECTED = "Expected are ROOT/train/CLASS/* and ROOT/test/CLASS/*, or ROOT/CLASS/*"
-_ROLES = {
-    "train": "train",
-    "training": "train",
-    "test": "test",
-    "testing": "test",
-    "val": "validation",
-    "valid": "validation",
-    "validation": "validation",
-}
-# What operating systems and archivers leave lying about; names that begin with a dot are ignored as well.
-_LITTER = {"__MACOSX", "Thumbs.db", "desktop.ini", "lost+found"}
-
-
-Files = dict[str, Sequence[Path]]
-"""The files of each class."""
+_log = logging.getLogger("zoo.folder")
 
 
 class Sample(NamedTuple):
@@ -46,142 +33,178 @@ class Layout(NamedTuple):
     test: Sequence[Sample]
 
 
-def find_images(root: Path, test_fraction: float, seed: int, *, by_name: bool = True) -> Layout:
+class Splits(NamedTuple):
+    """What somebody said of the folders.
+
+    Attributes:
+        train: Paths below the root of the folders that hold the training images, class by class; None for not said.
+        test: The same for the test images.
+        any: Whether there may be splits: False for folders that are classes, whatever their names.
+    """
+
+    train: str | Sequence[str] | None = None
+    test: str | None = None
+    any: bool = True
+
+
+Files = dict[str, Sequence[tuple[Path, str]]]
+"""The files of each class with their names, in order."""
+
+
+def find_images(
+    root: Path,
+    test_fraction: float,
+    seed: int,
+    *,
+    by_name: bool = True,
+    splits: Splits = Splits(),  # noqa: B008
+) -> Layout:
     """Look through *root* without opening a single image.
 
     Args:
         root: Holds ``train/CLASS`` and ``test/CLASS``, or ``train/CLASS`` alone, or the classes themselves. A class
-            may have folders within. A validation folder (``val``, ``valid``, ``validation``) is the test set where
-            there is no other, and is otherwise counted among the training images.
-        test_fraction: The share of each class's images, in (0, 1), that is kept for testing where no test set is.
+            may have folders within. A validation folder is the test set where there is no other, and is otherwise
+            counted among the training images.
+        test_fraction: The share of the images, in (0, 1), that is kept for testing where no test set is.
         seed: Which images those are.
         by_name: Whether each image's own name decides, or their order, as in the first runs.
+        splits: What somebody said of the folders.
 
     Raises:
         UsageError: If the folder is missing, or laid out otherwise.
     """
-    folders = _folders_in(root)
-    roles = {role: folder for name, folder in folders.items() if (role := _ROLES.get(name.casefold()))}
-    if not roles:
-        return _split(root, _classes_in(root), test_fraction, seed, by_name=by_name)
-    if "train" not in roles:
-        raise zoo.UsageError(f"{str(root)!r} has {_names(roles)} but no 'train'. {EXPECTED}.")
-    train = _classes_in(roles["train"])
-    if "test" not in roles and "validation" not in roles:
-        return _split(root, train, test_fraction, seed, by_name=by_name)
-    if "test" in roles and "validation" in roles:
-        for name, paths in _known(_classes_in(roles["validation"]), train, roles["validation"]).items():
-            train[name] = [*train[name], *paths]
-    tested = roles.get("test", roles.get("validation", root))
-    return _layout(root, train, _known(_classes_in(tested), train, tested))
+    folder = scan(root)
+    chosen = _chosen(folder, splits)
+    owners: dict[str, tuple[str, str]] = {}
+    train: Files = {}
+    for part in chosen.train:
+        for name, files in _classes_in(part, "train", owners).items():
+            train[name] = [*train.get(name, ()), *files]
+    if len(train) < 2:
+        raise zoo.UsageError(_too_few(chosen.train[0], train))
+    test = None if chosen.test is None else _tested(chosen.test, train, owners)
+    _tell(chosen)
+    classes = sorted(train)
+    if test is not None:
+        return Layout(classes, _samples(classes, train), _samples(classes, test))
+    return _split(classes, train, test_fraction, seed, by_name=by_name)
 
 
-def _folders_in(root: Path) -> dict[str, Path]:
-    try:
-        found = sorted(root.iterdir())
-    except OSError as error:
-        # A run may be evaluated from another folder than it was trained in.
-        where = "" if root.is_absolute() else f" in {str(Path.cwd())!r}"
-        raise zoo.UsageError(f"cannot read the folder {str(root)!r}{where}: {error.strerror}. {EXPECTED}.") from error
-    return {path.name: path for path in found if path.is_dir() and not _is_litter(path.name)}
+def _chosen(root: Folder, splits: Splits) -> Chosen:
+    if not splits.any:
+        if splits.train is not None or splits.test is not None:
+            raise zoo.UsageError("data.splits=false says that there are no splits; leave data.train and data.test out")
+        return Chosen([root], None)
+    if splits.train is not None:
+        return named(root, splits.train, splits.test)
+    if splits.test is not None:
+        raise zoo.UsageError(
+            "data.test names the test set; say which folder is the training set: --set data.train=FOLDER"
+        )
+    return choose(root)
 
 
-def _is_litter(name: str) -> bool:
-    return name.startswith(".") or name in _LITTER
+def _classes_in(folder: Folder, part: str, owners: dict[str, tuple[str, str]]) -> Files:
+    """Return the images of each class; an empty folder is an empty class, and one with other files none.
 
-
-def _classes_in(folder: Path) -> dict[str, Sequence[Path]]:
-    """Return the images of each class, both in order of their names."""
-    folders = _folders_in(folder)
-    if len(folders) < 2:
-        raise zoo.UsageError(_too_few(folder, folders))
-    classes: dict[str, Sequence[Path]] = {name: sorted(_files_below(path)) for name, path in folders.items()}
-    for name, files in classes.items():
-        if not files:
-            raise zoo.UsageError(f"the class {name!r} is empty: no images in {str(folders[name])!r}")
+    Args:
+        folder: Holds the classes.
+        part: The split that they are in.
+        owners: The split and class that each folder belongs to, which is kept up to date.
+    """
+    classes: Files = {}
+    for name, inner in folder.folders.items():
+        found: list[tuple[Path, str]] = []
+        for each in inner.walk():
+            if (owner := owners.get(each.real)) == (part, name):
+                continue
+            if owner is not None:
+                raise zoo.UsageError(
+                    f"{str(each.path)!r} is part of {'the class' if owner[0] == part else 'the split'} "
+                    f"{owner[owner[0] == part]!r} as well, by a link; its images would be in both. Remove the link"
+                )
+            owners[each.real] = (part, name)
+            found += [(each.path / spelled, f"{each.name}/{file}") for file, spelled in each.files.items()]
+        if found:
+            classes[name] = sorted(found, key=lambda file: file[1].split("/"))
+        elif part == "train" and not any(each.beside or each.holds_runs for each in inner.walk()):
+            raise zoo.UsageError(f"the class {name!r} is empty: no images in {str(inner.path)!r}")
     return classes
 
 
-def _too_few(folder: Path, folders: Mapping[str, Path]) -> str:
-    found = f"only the class {_names(folders)}" if folders else "no class folders"
-    deeper = [path for path in folders.values() if len(_folders_in(path)) > 1]
+def _too_few(folder: Folder, classes: Mapping[str, object]) -> str:
+    found = f"only the class {quoted(classes)}" if classes else "no class folders"
+    deeper = [inner for inner in folder.folders.values() if len(inner.holding) > 1]
+    others = sum((each.beside for each in folder.walk()), Counter())
+    hint = f" The files there are no images: {_counted(others)}." if others and not folder.has_images else ""
     # An archive often unpacks to a folder within a folder.
-    cure = f"Did you mean {str(deeper[0])!r}?" if deeper else f"{EXPECTED}, with two classes or more."
-    return f"{str(folder)!r} has {found}. {cure}"
+    cure = f"Did you mean {str(deeper[0].path)!r}?" if deeper else f"{EXPECTED}, with two classes or more."
+    return f"{str(folder.path)!r} has {found}.{hint} {cure}"
 
 
-def _files_below(folder: Path) -> Iterator[Path]:
-    seen = set()
-    for parent, folders, files in os.walk(folder, followlinks=True):
-        # A link may lead back up: every real folder is looked through once.
-        real = os.path.realpath(parent)
-        if real in seen:
-            folders.clear()
-            continue
-        seen.add(real)
-        folders[:] = sorted(name for name in folders if not _is_litter(name))
-        yield from (Path(parent, name) for name in files if not _is_litter(name))
-
-
-def _known(
-    tested: dict[str, Sequence[Path]], train: Mapping[str, Sequence[Path]], folder: Path
-) -> dict[str, Sequence[Path]]:
-    if strangers := sorted(tested.keys() - train.keys()):
+def _tested(folder: Folder, train: Files, owners: dict[str, tuple[str, str]]) -> Files:
+    test = _classes_in(folder, "test", owners)
+    if strangers := sorted(test.keys() - train.keys()):
         raise zoo.UsageError(
-            f"{str(folder)!r} has classes that no training image has: {', '.join(map(repr, strangers))}. "
+            f"{str(folder.path)!r} has classes that no training image has: {quoted(strangers)}. "
             "Remove them, or add training images."
         )
-    return tested
+    if not test:
+        raise zoo.UsageError(f"there are no images in {str(folder.path)!r}; add them, or leave data.test out")
+    if missing := sorted(train.keys() - test.keys()):
+        _log.warning("folder: no test images of %s: what is learnt of them is not tested", quoted(missing))
+    return test
 
 
-def _split(root: Path, classes: Mapping[str, Sequence[Path]], fraction: float, seed: int, *, by_name: bool) -> Layout:
-    """Set *fraction* of each class aside, at least one image and never all."""
-    for name, paths in classes.items():
-        if len(paths) < 2:
+def _split(classes: Sequence[str], files: Files, fraction: float, seed: int, *, by_name: bool) -> Layout:
+    """Set *fraction* of the images aside, of each class at least one and never all."""
+    if single := [name for name in classes if len(files[name]) < 2]:
+        if len(single) == len(classes) or not by_name:
             raise zoo.UsageError(
-                f"the class {name!r} has one image alone; a split into training and test images needs two or more"
+                f"the class {single[0]!r} has one image alone; a split into training and test images needs two or more"
             )
+        _log.warning("folder: one image alone of %s: it is trained on and not tested", quoted(single))
     if not by_name:
-        return _layout(root, *_shuffled(classes, fraction, seed))
-    whole = _layout(root, classes, {})
-    labels = torch.tensor([sample.label for sample in whole.train])
-    parts = zoo.split_by_name([sample.name for sample in whole.train], labels, fraction, seed)
-    train, test = ([whole.train[index] for index in indices.tolist()] for indices in parts)
-    return Layout(whole.classes, train, test)
+        train, test = _shuffled(files, fraction, seed)
+        return Layout(classes, _samples(classes, train), _samples(classes, test))
+    whole = _samples(classes, files)
+    labels = torch.tensor([sample.label for sample in whole])
+    parts = zoo.split_by_name([sample.name for sample in whole], labels, fraction, seed)
+    kept, tested = ([whole[index] for index in indices.tolist()] for indices in parts)
+    return Layout(classes, kept, tested)
 
 
-def _shuffled(classes: Mapping[str, Sequence[Path]], fraction: float, seed: int) -> tuple[Files, Files]:
+def _shuffled(classes: Files, fraction: float, seed: int) -> tuple[Files, Files]:
     """Return the training and the test images of the first runs, whose order decided."""
     train: Files = {}
     test: Files = {}
     generator = torch.Generator().manual_seed(seed)
-    for name, paths in classes.items():
-        shuffled = [paths[index] for index in torch.randperm(len(paths), generator=generator).tolist()]
-        count = min(max(1, round(len(paths) * fraction)), len(paths) - 1)
+    for name, files in classes.items():
+        shuffled = [files[index] for index in torch.randperm(len(files), generator=generator).tolist()]
+        count = min(max(1, round(len(files) * fraction)), len(files) - 1)
         test[name], train[name] = sorted(shuffled[:count]), sorted(shuffled[count:])
     return train, test
 
 
-def _layout(root: Path, train: Mapping[str, Sequence[Path]], test: Mapping[str, Sequence[Path]]) -> Layout:
-    classes = sorted(train)
-    return Layout(
-        classes,
-        *(
-            [
-                Sample(path, label, _name(path, root))
-                for label, name in enumerate(classes)
-                for path in split.get(name, ())
-            ]
-            for split in (train, test)
-        ),
-    )
+def _samples(classes: Sequence[str], split: Files) -> list[Sample]:
+    return [
+        Sample(path, label, name)
+        for label, class_name in enumerate(classes)
+        for path, name in split.get(class_name, ())
+    ]
 
 
-def _name(path: Path, root: Path) -> str:
-    """Return the file's path below *root* as every system spells it, with bytes that are no text escaped."""
-    text = os.fsencode(path.relative_to(root).as_posix()).decode("utf-8", "backslashreplace")
-    return unicodedata.normalize("NFC", text)
+def _tell(chosen: Chosen) -> None:
+    """Say what lies there and is not used, so that nobody takes it for trained on."""
+    if chosen.unused:
+        names = quoted(folder.name for folder in chosen.unused)
+        _log.warning("folder: %s beside the splits: not used", names)
+    parts = [*chosen.train, *([chosen.test] if chosen.test else [])]
+    if loose := sum(len(part.files) for part in parts):
+        _log.warning("folder: %d files beside the class folders, in none of them: not used", loose)
+    if beside := sum((each.beside for part in parts for each in part.walk()), Counter()):
+        _log.warning("folder: files that are no images, by their endings: %s: not used", _counted(beside))
 
 
-def _names(names: Mapping[str, object]) -> str:
-    return ", ".join(map(repr, names))
+def _counted(endings: Counter[str]) -> str:
+    return ", ".join(f"{count:,} {ending}" for ending, count in sorted(endings.items()))

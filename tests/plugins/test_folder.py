@@ -200,13 +200,12 @@ def test_test_images_without_training_images_are_wrong_usage(tmp_path):
     refused(zoo.UsageError, tmp_path, "has 'test' but no 'train'")
 
 
-@pytest.mark.parametrize("split", ["train", "test"])
-def test_an_empty_class_is_named(root, split):
-    """A class without an image, or with hidden ones alone, cannot be learnt or tested."""
-    (root / split / "emu").mkdir()
-    (root / split / "emu" / ".hidden").touch()
+def test_an_empty_class_is_named(root):
+    """A class without an image, or with hidden ones alone, cannot be learnt."""
+    (root / "train" / "emu").mkdir()
+    (root / "train" / "emu" / ".hidden").touch()
     message = refused(zoo.UsageError, root, "the class 'emu' is empty")
-    assert repr(str(root / split / "emu")) in message
+    assert repr(str(root / "train" / "emu")) in message
 
 
 def test_a_class_that_the_test_set_alone_has_is_named(root):
@@ -223,10 +222,14 @@ def test_a_class_that_the_test_set_lacks_is_fine(root):
     assert data.test.labels.tolist() == [0, 0, 1]
 
 
-def test_a_class_of_one_image_cannot_be_split(tmp_path):
-    """It would be in one split alone."""
+def test_a_class_of_one_image_is_trained_on_and_told(tmp_path, caplog):
+    """It cannot be in both splits; where that is so of all classes, there is nothing to test with."""
     pictures(tmp_path, {"a": 2, "b": 1})
-    refused(zoo.UsageError, tmp_path, "the class 'b' has one image")
+    data = folder(root=str(tmp_path))
+    assert (data.train.labels.tolist(), data.test.labels.tolist()) == ([0, 1], [0])
+    assert "one image alone of 'b'" in caplog.text
+    (tmp_path / "a" / "000.png").unlink()
+    refused(zoo.UsageError, tmp_path, "the class 'a' has one image")
 
 
 @pytest.mark.parametrize("options", [{}, {"size": 8, "color": True}])
@@ -235,7 +238,7 @@ def test_every_damaged_file_is_named_at_once_whichever_stage_finds_it(root, opti
     buffer = io.BytesIO()
     noise = np.random.default_rng(0).integers(0, 256, (64, 64), dtype=np.uint8)
     Image.fromarray(noise).save(buffer, "PNG")
-    damaged = {"train/cat/notes.txt": b"no image", "train/cat/001.png": b"", "test/dog/none.png": b"no image"}
+    damaged = {"train/cat/notes.dat": b"no image", "train/cat/001.png": b"", "test/dog/none.png": b"no image"}
     damaged |= {f"{split}/dog/cut.png": buffer.getvalue()[:2000] for split in ("train", "test")}
     for name, content in damaged.items():
         (root / name).write_bytes(content)

@@ -1,0 +1,38 @@
+"""Folders with files that nobody opens, and what the dataset `folder` makes of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+from zoo_folder.layout import Layout, Splits, find_images
+
+import zoo
+
+Tree = Mapping[str, int]
+"""How many images lie in each folder."""
+
+
+def planted(root: Path, tree: Tree) -> Path:
+    """Make the folders, with files that nobody opens."""
+    for name, count in tree.items():
+        (root / name).mkdir(parents=True, exist_ok=True)
+        for index in range(count):
+            (root / name / f"{index}.png").touch()
+    return root
+
+
+def counted(layout: Layout) -> tuple[dict[str, int], dict[str, int]]:
+    train, test = (
+        dict(Counter(layout.classes[sample.label] for sample in split)) for split in (layout.train, layout.test)
+    )
+    return train, test
+
+
+def outcome(root: Path, said: Splits) -> tuple[dict[str, int], dict[str, int]] | str:
+    """Return the counts of both splits by class, or the refusal's text."""
+    try:
+        return counted(find_images(root, 0.2, 0, splits=said))
+    except zoo.UsageError as error:
+        return str(error)
