@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shlex
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -40,7 +43,7 @@ def test_every_command_of_the_page_works(photos, capsys):
     """The page's commands, one after the other, each end with exit code 0; the last one tells cats from dogs."""
     del photos
     shown = commands()
-    assert len(shown) == 4
+    assert len(shown) == 5
     for command in shown:
         program, *arguments = shlex.split(command)
         assert program == "zoo"
@@ -49,6 +52,16 @@ def test_every_command_of_the_page_works(photos, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert [line.split("\t")[0] for line in lines] == ["photos/test/cat/001.png", "photos/test/dog/001.png"]
     assert {line.split("\t")[1] for line in lines} <= {"cat", "dog"}
+
+
+@contextlib.contextmanager
+def planted(path: Path, content: bytes) -> Iterator[None]:
+    """Keep a file in folders of its own for a while."""
+    made = [parent for parent in path.parents if not parent.exists()]
+    path.parent.mkdir(parents=True)
+    path.write_bytes(content)
+    yield
+    shutil.rmtree(made[-1])
 
 
 def test_the_errors_that_the_page_lists_are_those_that_are_said(photos):
@@ -60,17 +73,35 @@ def test_the_errors_that_the_page_lists_are_those_that_are_said(photos):
             zoo.create("datasets", "folder", root=str(root))
         said.append(str(caught.value))
 
-    (photos.parent / "none").mkdir()
-    refused(photos.parent / "none")
-    (photos.parent / "none" / "cat").mkdir()
-    refused(photos.parent / "none")
-    emu = photos / "test" / "emu"
+    empty = photos.parent / "none"
+    empty.mkdir()
+    refused(empty)
+    (empty / "cat").mkdir()
+    refused(empty)
+    picture = (photos / "test" / "cat" / "001.png").read_bytes()
+    with planted(photos / "bus" / "a.png", picture):
+        (photos / "test").rename(photos.parent / "test")
+        refused()
+        (photos.parent / "test").rename(photos / "test")
+    with planted(photos / "testing" / "cat" / "a.png", picture):
+        refused()
+    emu = photos / "train" / "emu"
     emu.mkdir()
     refused()
-    (emu / "a.png").write_bytes((photos / "test" / "cat" / "001.png").read_bytes())
-    refused()
-    (emu / "a.png").unlink()
     emu.rmdir()
+    (photos / "val").mkdir()
+    refused()
+    (photos / "val").rmdir()
+    with (
+        planted(photos / "train" / "caf\u00e9" / "a.png", picture),
+        planted(photos / "train" / "cafe\u0301" / "a.png", picture),
+    ):
+        refused()
+    (photos / "train" / "kitty").symlink_to("dog")
+    refused()
+    (photos / "train" / "kitty").unlink()
+    with planted(photos / "test" / "emu" / "a.png", picture):
+        refused()
     victim = photos / "train" / "cat" / "000.png"
     whole = victim.read_bytes()
     victim.write_bytes(b"text")
@@ -78,8 +109,9 @@ def test_the_errors_that_the_page_lists_are_those_that_are_said(photos):
     victim.write_bytes(whole[: len(whole) // 2])
     refused()
 
-    table = re.findall(r"^\| (`.*?) \|", PAGE.read_text(), re.MULTILINE)
-    promised = [words for cell in table[:4] for words in re.findall(r"`(.*?)`", cell)]
-    assert len(promised) == len(said) == 6
+    section = PAGE.read_text().partition("## When it says no")[2]
+    table = re.findall(r"^\| (`.*?) \|", section, re.MULTILINE)
+    promised = [words for cell in table[:7] for words in re.findall(r"`(.*?)`", cell)]
+    assert len(promised) == len(said) == 11
     for words, message in zip(promised, said, strict=True):
         assert words in message
