@@ -76,9 +76,9 @@ def test_the_errors_that_the_page_lists_are_those_that_are_said(photos):
     empty = photos.parent / "none"
     empty.mkdir()
     refused(empty)
-    (empty / "cat").mkdir()
-    refused(empty)
     picture = (photos / "test" / "cat" / "001.png").read_bytes()
+    with planted(empty / "cat" / "a.png", picture):
+        refused(empty)
     with planted(photos / "bus" / "a.png", picture):
         (photos / "test").rename(photos.parent / "test")
         refused()
