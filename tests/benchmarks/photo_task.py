@@ -12,13 +12,10 @@ lays the splits out as FOLDER/SEED/train/CLASS/FILE and FOLDER/SEED/test/CLASS/F
 from __future__ import annotations
 
 import csv
+import hashlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-
-import torch
-
-from zoo.data.splits import hold_out
 
 STAMPS = Path("/usr/share/tuxpaint/stamps")
 CLASSES = ("birds", "fish", "flowers", "fruit", "insects", "mammals", "vegetables", "vehicles")
@@ -33,14 +30,20 @@ def photographs() -> list[tuple[str, str]]:
         return [(row["class"], row["file"]) for row in csv.DictReader(file)]
 
 
+def divided(seed: int) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """Return the photographs to train on and those to test on, each class in proportion.
+
+    It hangs on the names and the seed alone, so that no zoo and no library ever divides them otherwise.
+    """
+    listed = sorted(photographs(), key=lambda one: (one[0], hashlib.sha256(f"{seed}/{one[1]}".encode()).digest()))
+    steps = {(2 * number + 1) * len(listed) // (2 * TRAINING) for number in range(TRAINING)}
+    return [listed[n] for n in sorted(steps)], [one for n, one in enumerate(listed) if n not in steps]
+
+
 def lay_out(folder: Path, seed: int, stamps: Path = STAMPS) -> Path:
-    """Link one split's photographs into ``folder/SEED`` and return that; each class is divided in proportion."""
-    listed = photographs()
-    labels = torch.tensor([CLASSES.index(name) for name, _ in listed])
-    tested, trained = hold_out(labels, TRAINING, seed)
-    for part, indices in (("train", trained), ("test", tested)):
-        for index in indices.tolist():
-            name, path = listed[index]
+    """Link one split's photographs into ``folder/SEED`` and return that."""
+    for part, photos in zip(("train", "test"), divided(seed), strict=True):
+        for name, path in photos:
             target = folder / str(seed) / part / name / Path(path).name
             target.parent.mkdir(parents=True, exist_ok=True)
             target.symlink_to(stamps / path)
