@@ -98,6 +98,63 @@ def test_a_tuned_run_goes_on_with_the_same_bits(settings, step):
     assert outcome(Path("run")) == outcome(Path("whole"))
 
 
+def test_the_probe_is_row_0_and_validation_never_ends_below_it():
+    """It is evaluated, stands in metrics.csv before any epoch, and is the best where no epoch is better."""
+    run = train(lr=1e-9, epochs=2)
+    assert [result.epoch for result in run.metrics] == [0, 1, 2]
+    assert (run.metrics[0].step, run.metrics[0].lr, run.summary["epochs"]) == (0, 0.0, 2)
+    assert (run.summary["best_epoch"], run.summary["val_accuracy"]) == (0, run.metrics[0].val_accuracy)
+    ruined = train(lr=3.0, epochs=2, optimizer="sgd", scheduler="constant", clip_norm=1.0)
+    assert ruined.summary["val_accuracy"] >= ruined.metrics[0].val_accuracy
+
+
+def test_tune_probe_takes_no_step():
+    """The head is fitted, everything else is what it was, and a run may still end, be evaluated and be loaded."""
+    run = train(tune="probe", out="run")
+    assert (run.summary["status"], run.summary["epochs"], run.summary["steps"], run.summary["best_epoch"]) == (
+        "finished",
+        0,
+        0,
+        0,
+    )
+    assert not moved(run)
+    assert train(tune="probe", out="run").summary == run.summary
+    assert [path.name for path in (run.directory / "checkpoints").iterdir()] == ["step-00000000"]
+
+
+def test_an_average_begins_at_the_probe():
+    """What is evaluated as row 0 is the probe, not the random head that the average was copied with."""
+    averaged, plain = train(tune="probe", ema=0.9), train(tune="probe")
+    assert averaged.metrics[0].val_loss == plain.metrics[0].val_loss
+    assert averaged.test_accuracy == plain.test_accuracy
+
+
+def test_without_validation_the_probe_is_row_0_and_the_last_epoch_counts():
+    """There is no promise without images to hold it to."""
+    run = train(validation=0)
+    assert (run.metrics[0].val_accuracy, run.summary["best_epoch"]) == (None, 3)
+
+
+def test_a_run_that_is_stopped_at_its_probe_goes_on_to_the_same_bits():
+    """Before it, in its evaluation, or right after: the probe survives, or is made again."""
+    train(out="whole")
+    with pytest.raises(Interrupted):
+        train(out="run", reporter=Stopping(signal.SIGTERM, epoch=0))
+    assert (Path("run") / "checkpoints" / "step-00000000").is_dir()
+    train(out="run")
+    assert outcome(Path("run")) == outcome(Path("whole"))
+
+
+def test_tuning_has_a_gentle_rate_of_its_own_unless_one_is_given():
+    """A thirtieth of the optimizer's; the same command finds its run again, and another rate does not."""
+    run = train(out="run")
+    assert run.config.optimizer.options["lr"] == pytest.approx(0.003 / 30)
+    assert train(out="run").summary == run.summary
+    with pytest.raises(UsageError, match=r"optimizer\.lr is .* there and 0\.003 here"):
+        train(out="run", lr=0.003)
+    assert train(tune="head").config.optimizer.options["lr"] == 0.003
+
+
 def test_settings_that_mean_nothing_together_are_refused():
     """Before anything is written."""
     for settings, message in (

@@ -69,6 +69,8 @@ class Transcript(Silence):
         _say(f"{run['device']}, {threads}, {run['precision']}{layout}{dropout}; {', '.join(chosen)}")
         if run["weights"]:
             _say(_weights(run))
+        if (settings := config["train"])["tune"] != "off":
+            _say(_tuning(settings))
         if run["input_size"]:
             _say(
                 f"images resized from {_times(run['image_size'])} to {_times(run['input_size'])}, which the model needs"
@@ -91,7 +93,8 @@ class Transcript(Silence):
 
     def epoch(self, result: EpochResult, epochs: int) -> None:
         """Print an epoch's row."""
-        parts = [f"epoch {result.epoch:>{len(str(epochs))}}/{epochs}", f"loss {result.loss:.4f}"]
+        name = f"epoch {result.epoch:>{len(str(epochs))}}/{epochs}" if result.epoch else "the probe"
+        parts = [name, f"loss {result.loss:.4f}"]
         if result.val_loss is not None and result.val_accuracy is not None:
             parts += [f"val loss {result.val_loss:.4f}", f"val accuracy {result.val_accuracy:.2%}".replace("%", " %")]
         if self._run.get("select") == "balanced" and result.val_balanced_accuracy is not None:
@@ -181,7 +184,16 @@ def _clock(seconds: float) -> str:
 
 def _best(summary: Mapping[str, Any]) -> str:
     by = {"balanced": " by balanced accuracy", "loss": " by loss"}.get(summary.get("select", "accuracy"), "")
-    return f"best epoch{by} {summary['best_epoch']}"
+    return f"best{by}: the probe" if summary["best_epoch"] == 0 else f"best epoch{by} {summary['best_epoch']}"
+
+
+def _tuning(settings: Mapping[str, Any]) -> str:
+    what = {
+        "probe": "the head is fitted to what the frozen rest sees",
+        "full": "everything is tuned, from a fitted head on",
+        "head": "the head alone is tuned",
+    }
+    return f"{what[settings['tune']]}; layer decay {settings['layer_decay']:g}, batch norm {settings['batch_norm']}"
 
 
 def _accuracy(summary: Mapping[str, Any]) -> str:

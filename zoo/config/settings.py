@@ -153,9 +153,10 @@ class TrainSettings:
     )
     tune: str = _setting(
         "auto",
-        "How pretrained weights are tuned. full: everything, with the defaults for tuning; head: the head alone; "
+        "How pretrained weights are tuned. probe: the head alone, fitted in seconds to the images as they are; "
+        "full: the probe, then everything; head: the head alone, step by step; "
         "off: as without pretrained weights; auto: full with pretrained weights, else off.",
-        **_one_of("auto", "off", "full", "head"),
+        **_one_of("auto", "off", "probe", "full", "head"),
     )
     layer_decay: float | None = _setting(
         None,

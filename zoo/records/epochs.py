@@ -14,7 +14,7 @@ class EpochResult:
     """One finished epoch: a row of metrics.csv.
 
     Attributes:
-        epoch: Counted from 1.
+        epoch: Counted from 1; 0 is the probe, the head that was fitted before the first step.
         step: Optimizer steps taken since the run began.
         loss: Mean training loss over the epoch's samples, as they were trained on.
         val_loss: Mean over the validation samples; None without validation.

@@ -16,7 +16,7 @@ from zoo.data import ImageFacts, Split
 from zoo.data.identity import Identification
 from zoo.errors import DamagedError, Interrupted, UsageError, ZooError
 from zoo.records.directory import RunDirectory
-from zoo.records.epochs import EpochResult, result_of
+from zoo.records.epochs import EpochResult
 from zoo.registry.entry import in_one_line
 from zoo.runs.components import Components
 from zoo.runs.datasets import Splits
@@ -118,10 +118,10 @@ class Session:
         if task.slices is not None:
             task.slices.wish = self._wishes
         self._interval = Interval.parse(config.train.checkpoint_every)
-        self._saved = (progress.step, progress.epoch) if progress.step else None
+        self._saved = (progress.step, progress.epoch) if progress.step or progress.results else None
         self._saved_at = time.monotonic()
         self._save_failed = False
-        self._best_predictions: tuple[int, Mapping[str, Tensor]] = (0, {})  # the epoch, and what was said then
+        self._best_predictions: tuple[int | None, Mapping[str, Tensor]] = (None, {})  # the epoch, and what was said
         self._logged = len(task.losses) // config.train.log_every if config.train.log_every else 0
         self.run = description(directory, config, parts.components, parts.images, parts.splits, parts.network, task)
 
@@ -261,8 +261,7 @@ class Session:
             return False
 
     def _best_step(self) -> int | None:
-        best = result_of(self.progress.results, self.progress.best_epoch)
-        return best.step if best else None
+        return self.progress.best.step if self.progress.best else None
 
     def _steps_to_keep(self) -> set[int]:
         """The last two checkpoints and the best."""
@@ -341,13 +340,13 @@ class Session:
             return
         taken = self.task.predictions.taken()
         if best:
-            self._best_predictions = (self.progress.epoch, taken)
+            self._best_predictions = (self.progress.best_epoch, taken)
 
     def _evaluate_all(self, model: nn.Module) -> Metrics:
         """Evaluate the best epoch's weights on the test images; keep that, and the same of the validation images."""
         metrics, test = self._evaluate(model, "test", self.parts.splits.test)
         self.world.first(lambda: self._keep_evaluation("test", test))
-        result = self.progress.results[self.progress.best_epoch - 1]
+        result = self._best_result()
         if (held_out := self.parts.splits.validation) is not None:
             epoch, predictions = self._best_predictions
             if epoch == self.progress.best_epoch and result.val_loss is not None:
@@ -367,9 +366,14 @@ class Session:
         check_metrics(metrics, name, self.progress)
         return metrics, Measured(split, metrics.loss, record.taken())
 
+    def _best_result(self) -> EpochResult:
+        if self.progress.best is None:
+            raise ZooError(f"{self.directory} has no epoch to evaluate")
+        return self.progress.best
+
     def _keep_evaluation(self, split: str, measured: Measured) -> None:
         """Keep an evaluation, and go on where the disk refuses: it can be made again."""
-        result = self.progress.results[self.progress.best_epoch - 1]
+        result = self._best_result()
         try:
             digest = self.directory.checkpoints.digest_at(result.step)
             about = about_evaluation(self.config, self.network, split, "best", result.epoch, result.step, digest)

@@ -14,7 +14,6 @@ from torch import nn
 from zoo.config import SINGLE, Config
 from zoo.data import Expects, ImageFacts, Split
 from zoo.records.directory import RunDirectory
-from zoo.records.epochs import result_of
 from zoo.runs.components import Components
 from zoo.runs.datasets import Splits
 from zoo.runs.network import Network, parameter_count
@@ -85,7 +84,7 @@ def summary_of(run: Mapping[str, Any], progress: Progress, status: str, test: Me
         test: What the best epoch's weights did on the test set; None where that was not measured.
     """
     results = progress.results
-    best = result_of(results, progress.best_epoch)
+    best = progress.best
     return {
         "schema": SCHEMA,
         "status": status,

@@ -18,7 +18,7 @@ from zoo.registry.entry import in_one_line
 from zoo.runs.components import Component, Components
 from zoo.runs.datasets import Splits
 from zoo.runs.network import Network
-from zoo.runs.tuning import build_freezing, rates_for
+from zoo.runs.tuning import build_freezing, build_probe, rates_for
 from zoo.training.averaging import Average
 from zoo.training.fit import Task
 from zoo.training.losses import LossRecord
@@ -63,7 +63,7 @@ def build_task(
     _check_criterion(components["criterion"], criterion, images.num_classes, augmenter, network.device)
     if settings.patience is not None and settings.validation == 0:
         raise UsageError("--patience waits for a better validation, but --validation 0 holds no images out")
-    steps = settings.steps or settings.epochs * training.steps
+    steps = settings.steps or settings.epochs * training.steps  # also of the schedule of a run that takes none
     rates = rates_for(components["optimizer"], network.model, settings)
     optimizer = build_optimizer(components["optimizer"], network.model, rates)
     scheduler = components["scheduler"].build(optimizer=optimizer, total_steps=steps, steps_per_epoch=training.steps)
@@ -91,13 +91,14 @@ def build_task(
         training=training,
         validation=evaluation_batches(splits.validation, settings, network, world) if splits.validation else None,
         losses=losses,
-        steps=steps,
+        steps=0 if settings.tune == "probe" else steps,
         patience=settings.patience,
         select=settings.select,
         slices=slices,
         predictions=PredictionRecord(len(splits.validation), images.num_classes) if splits.validation else None,
         freezing=build_freezing(network.model, settings, training.steps),
         world=world,
+        probe=build_probe(network, settings, splits.train, average, world),
     )
 
 

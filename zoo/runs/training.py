@@ -35,7 +35,7 @@ from zoo.runs.state import packed_scheduler, restore
 from zoo.runs.summary import weights_of
 from zoo.runs.task import build_task
 from zoo.runs.together import among, refuse_differences, refuse_nameless, refuse_odd_weights, refuse_too_many
-from zoo.runs.tuning import decided
+from zoo.runs.tuning import decided, with_rate
 from zoo.training.arithmetic import choose_device, own_arithmetic
 from zoo.training.dropout import dropout_masks
 from zoo.training.fit import Progress
@@ -106,20 +106,21 @@ def _start(request: Request, reporter: Reporter, world: World) -> Run:
         path = world.first(lambda: str(new_path(config.model.name, config.data.name)))
         return _proceed(RunDirectory(path), config, components, reporter, world, request)
     directory = RunDirectory(request.out)
-    recorded = world.first(lambda: _recorded(directory, config, restart=request.restart))
+    left_out = "lr" not in components["optimizer"].options
+    recorded = world.first(lambda: _recorded(directory, config, restart=request.restart, rate_left_out=left_out))
     if recorded is not None:
         begun = Config.from_layers([Layer(str(directory), recorded)])
         return _proceed(directory, begun, components, reporter, world)
     return _proceed(directory, config, components, reporter, world, request)
 
 
-def _recorded(directory: RunDirectory, config: Config, *, restart: bool) -> dict[str, Any] | None:
+def _recorded(directory: RunDirectory, config: Config, *, restart: bool, rate_left_out: bool) -> dict[str, Any] | None:
     """Return the configuration of the run that is to go on, as plain data; None where one is to begin."""
     if directory.holds_run and restart:
         _refuse_to_remove_others(directory)
     elif directory.holds_run:
         recorded = directory.read_config()
-        if changed := differences(recorded, config):
+        if changed := differences(recorded, config, rate_left_out=rate_left_out):
             raise UsageError(
                 f"{directory} holds a run with other settings: {'; '.join(changed)}.\n"
                 f"Give another --out, or --restart to remove that run and begin anew{_if_moved(directory, changed)}."
@@ -163,10 +164,18 @@ def resume(
         return _proceed(RunDirectory(path), config, components, told, world)
 
 
-def differences(recorded: Config, requested: Config) -> list[str]:
-    """Return where two configurations differ, one line a key; what was left to zoo to choose never does."""
+def differences(recorded: Config, requested: Config, *, rate_left_out: bool = False) -> list[str]:
+    """Return where two configurations differ, one line a key; what was left to zoo to choose never does.
+
+    Args:
+        recorded: The run's.
+        requested: The one that was asked for.
+        rate_left_out: Whether nobody gave a rate: then tuning has one of its own.
+    """
     old, new = {_SLICES: 1, **_flat(recorded.to_dict())}, _flat(requested.to_dict())  # older runs tell of no slices
     open_keys = {key for key, value in new.items() if value == "auto"} | {"train.threads"} | (_CHOSEN - new.keys())
+    if rate_left_out and recorded.train.tune == "full":
+        open_keys.add("optimizer.lr")
     return [
         f"{key} is {old.get(key, 'off')!r} there and {new.get(key, 'off')!r} here"
         for key in sorted((old.keys() | new.keys()) - open_keys)
@@ -292,7 +301,6 @@ def _build(
     model, recorded = components["model"], None
     if state is not None:
         model, recorded = model.without_pretrained(), expects_from_json(state.get("expects"))
-    config = dataclasses.replace(config, train=decided(config.train, components))
     machine = Machine.prepare(config.train)
     observers = Observers(components.several["observe"], reporter.notice, first=world.is_first)
     load = load_dataset if check is None else load_again
@@ -302,6 +310,9 @@ def _build(
     images, splits = dataset.facts, split_dataset(dataset, config)
     seed_everything(config.train.seed)
     network = build_network(model, images, machine, config.train, recorded=recorded)
+    config = dataclasses.replace(config, train=decided(config.train, components, network))
+    components = with_rate(components, config.train)
+    config = components.resolved(config)
     task = build_task(components, config, images, splits, network, world)
     packed_scheduler(task)  # one that cannot be saved is refused now, not when the first epoch is over
     optimizer_bytes = check_packable(task.updates.optimizer, dict(network.model.named_parameters()))

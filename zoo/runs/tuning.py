@@ -8,25 +8,39 @@ from collections.abc import Sequence
 from torch import nn
 
 from zoo.config import TrainSettings
+from zoo.data import EvaluationBatches, Split, capped
 from zoo.errors import UsageError
 from zoo.runs.components import Component, Components
+from zoo.runs.network import Network
+from zoo.training.averaging import Average
 from zoo.training.freezing import Freezing, batch_norms, frozen_names
 from zoo.training.layer_groups import head_of, layer_groups
 from zoo.training.parameters import layer_rates
+from zoo.training.probing import Probe
+from zoo.training.world import World
 
 LAYER_DECAY = 0.75
 """What rates fall by a layer group from the head down, where weights are tuned."""
 
+GENTLE = 1 / 30
+"""What the optimizer's own rate is multiplied by where whole networks are tuned and no rate is given."""
 
-def decided(settings: TrainSettings, components: Components) -> TrainSettings:
+PROBED_IMAGES = 20_000
+"""Images that the head is fitted to at most: what it sees of them stays in memory."""
+
+
+def decided(settings: TrainSettings, components: Components, network: Network) -> TrainSettings:
     """Return *settings* with what was left open decided: tuning where the model begins with pretrained weights.
+
+    It does where it was asked to, or says what its weights expect.
 
     Raises:
         UsageError: If settings contradict one another.
     """
     tune = settings.tune
     if tune == "auto":
-        tune = "full" if components["model"].option("pretrained") else "off"
+        pretrained = components["model"].option("pretrained") or network.expects is not None
+        tune = "full" if pretrained else "off"
     tuned = tune != "off"
     if settings.unfreeze_after is not None and settings.freeze is None and tune != "head":
         raise UsageError("--unfreeze-after needs --freeze or --tune head: nothing is frozen otherwise")
@@ -43,6 +57,18 @@ def decided(settings: TrainSettings, components: Components) -> TrainSettings:
         head_lr=settings.head_lr or 1.0,
         batch_norm=settings.batch_norm if settings.batch_norm != "auto" else "frozen" if tuned else "train",
     )
+
+
+def with_rate(components: Components, settings: TrainSettings) -> Components:
+    """Return *components* with the rate for tuning, where whole networks are tuned and nobody gave a rate."""
+    optimizer = components["optimizer"]
+    rate = base_rate(optimizer)
+    if settings.tune != "full" or "lr" in optimizer.options or rate is None:
+        return components
+    own = {"lr": rate * GENTLE}
+    choice = dataclasses.replace(optimizer.choice, options={**optimizer.choice.options, **own})
+    gentle = dataclasses.replace(optimizer, choice=choice, options={**optimizer.options, **own})
+    return dataclasses.replace(components, single={**components.single, "optimizer": gentle})
 
 
 def base_rate(component: Component) -> float | None:
@@ -74,6 +100,38 @@ def build_freezing(model: nn.Module, settings: TrainSettings, steps_per_epoch: i
         return None
     until = settings.unfreeze_after
     return Freezing(model, frozen, until=until * steps_per_epoch if until else None, norms=norms)
+
+
+def build_probe(
+    network: Network, settings: TrainSettings, split: Split, average: Average | None, world: World
+) -> Probe | None:
+    """Return what fits the head before the first step; None where nothing is probed.
+
+    A head that came with the weights, since the classes have the same names, is tuned on from what it is; it is fitted
+    anew only where a probe is asked for by name.
+
+    Raises:
+        UsageError: If a probe is asked for, and the model's head is no linear layer.
+    """
+    if settings.tune not in ("probe", "full"):
+        return None
+    name, head = head_of(network.model)
+    if settings.tune == "full" and (not isinstance(head, nn.Linear) or _kept_head(network)):
+        return None
+    if not isinstance(head, nn.Linear):
+        raise UsageError(f"--tune probe fits a linear head, but {name!r} is a {type(head).__name__}; use --tune head")
+    copies = [average.module.get_submodule(name)] if average is not None else []
+    images = capped(split, PROBED_IMAGES, settings.seed)
+    return Probe(
+        forward=network.around(network.model),
+        head=head,
+        copies=[layer for layer in copies if isinstance(layer, nn.Linear)],
+        batches=EvaluationBatches(images, settings.eval_batch_size, network.prepare, process=(world.rank, world.size)),
+    )
+
+
+def _kept_head(network: Network) -> bool:
+    return network.expects is not None and network.expects.head == "kept"
 
 
 def _frozen(groups: Sequence[Sequence[str]], settings: TrainSettings) -> set[str]:

@@ -17,6 +17,7 @@ from zoo.training.freezing import Freezing
 from zoo.training.loop import train_epoch
 from zoo.training.losses import LossRecord, NonFiniteLossError
 from zoo.training.predictions import PredictionRecord
+from zoo.training.probing import Probe
 from zoo.training.slices import Slices
 from zoo.training.updates import Updates
 from zoo.training.world import ALONE, World
@@ -31,7 +32,7 @@ class Progress:
         position: Windows of the current epoch that are finished.
         step: Optimizer steps taken.
         lrs: The rate of each step of the current epoch.
-        results: The finished epochs.
+        results: The finished epochs, and before them, where there was a probe, that one as epoch 0.
         best_epoch: The epoch that validated best, the earliest of equals; the last without validation.
         train_seconds: Spent in the current epoch's steps.
         seconds: Spent in all.
@@ -45,6 +46,11 @@ class Progress:
     best_epoch: int = 0
     train_seconds: float = 0.0
     seconds: float = 0.0
+
+    @property
+    def best(self) -> EpochResult | None:
+        """The result of the best epoch; None before there is any."""
+        return result_of(self.results, self.best_epoch)
 
 
 class Listener(Protocol):
@@ -80,6 +86,7 @@ class Task:
         predictions: Keeps those of the newest validation; None to keep none.
         freezing: What stands still at which step; None where nothing does.
         world: The processes that train together.
+        probe: Fits the head before the first step; None for none.
     """
 
     forward: nn.Module
@@ -97,6 +104,7 @@ class Task:
     predictions: PredictionRecord | None = None
     freezing: Freezing | None = None
     world: World = ALONE
+    probe: Probe | None = None
 
     @property
     def epochs(self) -> int:
@@ -115,6 +123,9 @@ def fit(task: Task, progress: Progress, listener: Listener) -> None:
         NonFiniteLossError: If a loss was not finite.
     """
     clock = _Clock(progress)
+    if task.probe is not None and not progress.results and not progress.step:
+        listener.epoch_finished(_probed(task, task.probe, progress, listener, clock))
+        clock.stop()
     try:
         _fit(task, progress, listener, clock)
     finally:
@@ -128,16 +139,30 @@ def _fit(task: Task, progress: Progress, listener: Listener, clock: _Clock) -> N
         train_epoch(task.forward, windows, task.criterion, task.updates, task.slices or task.losses)
         check_losses(task, progress)
         clock.training()  # the device had steps left to do until their losses could be read
-        metrics = None
-        if task.validation is not None:
-            batches = announced(task.validation, listener)
-            judged, record = task.judged, task.predictions
-            metrics = evaluate(judged, batches, task.criterion, task.denominator, record, task.world)
-            check_metrics(metrics, "validation", progress)
+        metrics = _validated(task, progress, listener)
         clock.stop()
         result = _close_epoch(task, progress, metrics)
         listener.epoch_finished(result)
         clock.stop()
+
+
+def _probed(task: Task, probe: Probe, progress: Progress, listener: Listener, clock: _Clock) -> EpochResult:
+    """Fit the head and return what came of it as epoch 0, which no step belongs to."""
+    loss, images = probe.fit(announced(probe.batches, listener), task.world)
+    clock.training()
+    spent, progress.train_seconds = progress.train_seconds, 0.0
+    metrics = _validated(task, progress, listener)
+    clock.stop()
+    return _added(task, progress, metrics, epoch=0, loss=loss, lr=0.0, samples_per_second=images / spent)
+
+
+def _validated(task: Task, progress: Progress, listener: Listener) -> Metrics | None:
+    if task.validation is None:
+        return None
+    batches = announced(task.validation, listener)
+    metrics = evaluate(task.judged, batches, task.criterion, task.denominator, task.predictions, task.world)
+    check_metrics(metrics, "validation", progress)
+    return metrics
 
 
 def announced(batches: EvaluationBatches, listener: Listener) -> Iterator[tuple[Tensor, Tensor]]:
@@ -177,7 +202,7 @@ def check_metrics(metrics: Metrics, split: str, progress: Progress) -> None:
     """
     if not math.isnan(metrics.loss):
         return
-    lr = progress.lrs[-1] if progress.lrs else progress.results[-1].lr
+    lr = progress.lrs[-1] if progress.lrs else progress.results[-1].lr if progress.results else 0.0
     epoch = progress.epoch + bool(progress.lrs)
     raise NonFiniteLossError(epoch=epoch, batch=None, step=progress.step, lr=lr, value=metrics.loss, split=split)
 
@@ -225,25 +250,36 @@ def _in_slices(window: Iterable[Batch], task: Task, slices: Slices, progress: Pr
 
 def _close_epoch(task: Task, progress: Progress, metrics: Metrics | None) -> EpochResult:
     trained = task.training.samples_in(len(task.losses))
-    result = EpochResult(
+    result = _added(
+        task,
+        progress,
+        metrics,
         epoch=progress.epoch + 1,
-        step=progress.step,
         loss=task.losses.mean(),
-        val_loss=metrics.loss if metrics else None,
-        val_accuracy=metrics.accuracy if metrics else None,
-        val_balanced_accuracy=metrics.balanced_accuracy if metrics else None,
         lr=progress.lrs[-1],
         samples_per_second=trained / progress.train_seconds,
-        seconds=progress.seconds,
     )
-    if is_better(result, result_of(progress.results, progress.best_epoch), task.select):
-        progress.best_epoch = result.epoch
-    progress.results.append(result)
     progress.epoch += 1
     progress.position = 0
     progress.train_seconds = 0.0
     progress.lrs.clear()
     task.losses.clear()
+    return result
+
+
+def _added(task: Task, progress: Progress, metrics: Metrics | None, **own: Any) -> EpochResult:
+    """Add an epoch's result to the progress, and return it."""
+    result = EpochResult(
+        step=progress.step,
+        val_loss=metrics.loss if metrics else None,
+        val_accuracy=metrics.accuracy if metrics else None,
+        val_balanced_accuracy=metrics.balanced_accuracy if metrics else None,
+        seconds=progress.seconds,
+        **own,
+    )
+    if is_better(result, progress.best, task.select):
+        progress.best_epoch = result.epoch
+    progress.results.append(result)
     return result
 
 
