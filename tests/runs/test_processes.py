@@ -8,8 +8,14 @@ import shutil
 from pathlib import Path
 
 import pytest
+from small_images import small_dataset
 from storm import Outcome, outcome
-from worlds import together
+from worlds import Pair, together
+
+import zoo
+from zoo.config import Config, Layer
+from zoo.data.identity import SPLITS, Identification
+from zoo.runs.together import refuse_differences
 
 BASE = "train --threads 1 --seed 3 --epochs 2 --batch-size 16 --eval-batch-size 24"
 NORM = f"{BASE} --model cnn_dropout --set model.widths=[4,4] --set data.limit=70"
@@ -148,3 +154,14 @@ def test_a_finished_run_is_told_once(tmp_path: Path):
     assert [each.code for each in ended] == [0, 0]
     assert ended[0].out.startswith("This run is finished.")
     assert ended[1].out == ""
+
+
+@pytest.mark.parametrize("what", ["labels", "images"])
+def test_processes_with_other_images_are_refused(what: str):
+    """As many of each, under one path, on another machine: every process would learn something else."""
+    config = Config.from_layers([Layer("", {"model": {"name": "linear"}})])
+    known = Identification(small_dataset()).of(*SPLITS)
+    refuse_differences(config, {"train": 60}, known, Pair({}))
+    key = f"the SHA-256 of the train split's {what}"
+    with pytest.raises(zoo.UsageError, match=rf"do not agree: {key} is [0-9a-f]{{64}} in process 0 and 0 in process 1"):
+        refuse_differences(config, {"train": 60}, known, Pair({key: "0"}))

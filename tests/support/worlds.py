@@ -9,6 +9,9 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from zoo.training.world import World
 
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(
@@ -31,6 +34,23 @@ class Ended:
     code: int | None
     out: str
     err: str
+
+
+class Pair(World):
+    """One of two processes, whose other one says something else.
+
+    Args:
+        others: What the other process says in place of what this one gathers.
+    """
+
+    size = 2
+
+    def __init__(self, others: Mapping[str, Any]) -> None:
+        self.others = others
+
+    def gather(self, value: Any) -> list[Any]:
+        """Return what this process says, and what the other does."""
+        return [value, {**value, **self.others}]
 
 
 def variables_for(rank: int, size: int, store: Path) -> dict[str, str]:

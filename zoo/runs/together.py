@@ -14,6 +14,7 @@ from torch import nn
 
 import zoo
 from zoo.config import Config
+from zoo.data.identity import DataIdentity
 from zoo.errors import UsageError, ZooError
 from zoo.runs.task import slices_in_step
 from zoo.training.messages import as_bytes
@@ -59,8 +60,8 @@ def refuse_nameless(world: World) -> None:
         raise UsageError("processes on several machines need --out DIR, by which the same command finds the run again")
 
 
-def refuse_differences(config: Config, samples: Mapping[str, int], world: World) -> None:
-    """See that all processes train one run: the same settings, software and numbers of images.
+def refuse_differences(config: Config, samples: Mapping[str, int], images: DataIdentity, world: World) -> None:
+    """See that all processes train one run: the same settings, software and images.
 
     Raises:
         UsageError: Naming the first process that has something else than the first one, and what.
@@ -70,6 +71,8 @@ def refuse_differences(config: Config, samples: Mapping[str, int], world: World)
         "torch": str(torch.__version__),
         **_flat(config.to_dict()),
         **{f"{split} images": count for split, count in samples.items()},
+        **{f"the SHA-256 of the {split} split's labels": known.labels_sha256 for split, known in images.splits.items()},
+        **{f"the SHA-256 of the {split} split's images": known.images_sha256 for split, known in images.splits.items()},
     }
     told = world.gather(mine)
     for rank, theirs in enumerate(told):
