@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import sys
@@ -106,3 +107,66 @@ def test_a_terminal_sees_how_far_it_is(run: str, terminal: bool, more, drawn: bo
     monkeypatch.setenv("TERM", "xterm")
     assert main(["predict", run, "photos/0.png", "photos/2.png", *more]) == 0
     assert ("predicting" in capsys.readouterr().err) is drawn
+
+
+def test_a_table_has_a_row_an_image(run: str, capsys: pytest.CaptureFixture[str]):
+    """With what is wrong where nothing can be said; nothing is printed beside it."""
+    assert main(["predict", run, "photos", "--top-k", "2", "--skip-damaged", "--out", "found.csv"]) == 4
+    assert capsys.readouterr().out == ""
+    with Path("found.csv").open(newline="", encoding="utf-8") as file:
+        header, *rows = csv.reader(file)
+    assert header == ["image", "label", "probability", "label_2", "probability_2", "fault"]
+    assert [row[0] for row in rows] == ["photos/0.png", "photos/1.png", "photos/2.png"]
+    assert main(["predict", run, "photos/0.png", "--top-k", "2", "--json"]) == 0
+    (told,) = json.loads(capsys.readouterr().out)["predictions"]
+    assert [rows[0][1], rows[0][3]] == told["labels"]
+    assert [float(rows[0][2]), float(rows[0][4])] == pytest.approx(told["probabilities"], abs=1e-6)
+    assert rows[1][1:5] == [""] * 4
+    assert "is a damaged image" in rows[1][5]
+
+
+def test_lines_of_json_have_an_object_an_image(run: str, photos: Path):
+    """Names that are no UTF-8 come back as they are."""
+    odd = os.fsdecode(b"caf\xe9.png")
+    (photos / "0.png").rename(photos / odd)
+    assert main(["predict", run, "photos", "--skip-damaged", "--out", "found.jsonl"]) == 4
+    lines = [json.loads(line) for line in Path("found.jsonl").read_text(encoding="ascii").splitlines()]
+    assert [line["image"] for line in lines] == ["photos/1.png", "photos/2.png", f"photos/{odd}"]
+    assert set(lines[0]) == {"image", "fault"}
+    assert set(lines[1]) == {"image", "label", "labels", "probabilities"}
+
+
+def test_a_file_is_whole_or_not_there(run: str, capsys: pytest.CaptureFixture[str]):
+    """Where it stops half-way, one of before stays, and nothing of it is left about."""
+    Path("found.csv").write_text("before")
+    assert main(["predict", run, "photos", "--out", "found.csv"]) == 4
+    assert Path("found.csv").read_text() == "before"
+    assert sorted(path.name for path in Path().iterdir()) == ["found.csv", "photos"]
+    assert "--skip-damaged" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--out", "found.txt"], "--out must be a file .csv or .jsonl, not 'found.txt'"),
+        (["--out", "nowhere/found.csv"], "cannot write 'nowhere/found.csv': No such file or directory"),
+        (["--out", "found.csv", "--json"], "--out writes a file and --json prints; give one of them"),
+        (["--threshold", "1.5"], "1.5 is not in the range 0<=x<=1"),
+    ],
+)
+def test_a_destination_that_cannot_be_is_told(run: str, more: list[str], said: str, capsys):
+    """Before anything is predicted."""
+    assert main(["predict", run, "photos/0.png", *more]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_what_is_not_likely_enough_is_unknown(run: str, capsys: pytest.CaptureFixture[str]):
+    """The probability and the classes are still told."""
+    assert main(["predict", run, "photos/0.png", "--top-k", "2", "--json"]) == 0
+    (plain,) = json.loads(capsys.readouterr().out)["predictions"]
+    least = plain["probabilities"][0]
+    assert plain["label"] == plain["labels"][0]
+    assert main(["predict", run, "photos/0.png", "--threshold", str(least + 0.01), "--top-k", "2"]) == 0
+    assert capsys.readouterr().out.split("\t")[1:4] == ["unknown", f"{100 * least:.2f} %", plain["labels"][1]]
+    assert main(["predict", run, "photos/0.png", "--threshold", str(least - 0.01)]) == 0
+    assert capsys.readouterr().out.split("\t")[1] == plain["label"]

@@ -108,6 +108,13 @@ def test_an_array_of_another_type_is_the_programs_error(run: Path):
         zoo.predict(run, [np.zeros((28, 28))], skip_damaged=True)
 
 
+@pytest.mark.parametrize("threshold", [-0.1, 1.1, float("nan")])
+def test_a_threshold_is_a_probability(run: Path, threshold: float):
+    """No other number would mean anything."""
+    with pytest.raises(zoo.UsageError, match="threshold must be from 0 to 1"):
+        zoo.predict(run, [np.zeros((28, 28), dtype=np.uint8)], threshold=threshold)
+
+
 @pytest.mark.parametrize("images", ["a.png", Path("a.png"), b"png", Image.new("L", (2, 2)), 7], ids=repr)
 def test_one_image_alone_is_told_to_be_a_list(run: Path, images: object):
     """A text is a list of letters, and bytes one of numbers."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import io
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +13,7 @@ import click
 
 from zoo.cli.options import common_options
 from zoo.cli.output import one_line, write_json
+from zoo.cli.predictions_file import Write, predictions_file
 from zoo.errors import UsageError
 from zoo.progress_bar import ProgressBar
 
@@ -25,6 +28,19 @@ _CURE = "--skip-damaged passes over such files."
 @click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="IMAGE...")
 @click.option("--top-k", type=click.IntRange(min=1), default=1, show_default=True, help="How many classes to tell of.")
 @click.option(
+    "--threshold",
+    metavar="X",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    help="Say 'unknown' where no class has a probability of X or more.",
+)
+@click.option(
+    "--out",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Write a table (.csv) or a line of JSON an image (.jsonl) rather than to the terminal.",
+)
+@click.option(
     "--skip-damaged",
     is_flag=True,
     help="Predict the other images, and name the damaged ones at the end, with exit code 4.",
@@ -37,6 +53,8 @@ def predict(
     run: Path,
     images: tuple[Path, ...],
     top_k: int,
+    threshold: float,
+    out: Path | None,
     skip_damaged: bool,
     checkpoint: str,
     quiet: bool,
@@ -47,6 +65,8 @@ def predict(
     RUN is a run's directory. Each IMAGE is a file, or a folder of files. It is made grey or coloured and resized like
     the images that the model knows; it gives one line: the file, the likeliest label and its probability.
     """
+    if out is not None and as_json:
+        raise UsageError("--out writes a file and --json prints; give one of them")
     from zoo.records.directory import RunDirectory
 
     directory = RunDirectory.open(run)
@@ -55,25 +75,32 @@ def predict(
 
     found: list[Prediction] = []
     unread: list[Unread] = []
-    with ProgressBar("predicting", len(paths), sys.stderr) as bar:
-        for outcome in outcomes(directory, paths, top_k=top_k, checkpoint=checkpoint):
-            if not isinstance(outcome, Prediction):
-                if not skip_damaged:
-                    raise damaged_files([outcome], _CURE if len(paths) > 1 else "")
+    with _destination(out, top_k) as write, _bar(len(paths), quiet) as bar:
+        for outcome in outcomes(directory, paths, top_k=top_k, checkpoint=checkpoint, threshold=threshold):
+            if isinstance(outcome, Prediction):
+                found += [outcome] if as_json else []
+            elif skip_damaged:
                 unread.append(outcome)
-            elif as_json:
-                found.append(outcome)
             else:
-                if sys.stdout.isatty():
-                    bar.hide()
-                _write(outcome)
-            if not quiet:
-                bar.advance(1)
+                raise damaged_files([outcome], _CURE if len(paths) > 1 else "")
+            if out is None and sys.stdout.isatty():
+                bar.hide()
+            if not as_json:
+                write(outcome)
+            bar.advance(1)
     if as_json:
         damaged = [{"image": image.image, "fault": str(image.fault)} for image in unread]
         write_json({"predictions": [dataclasses.asdict(prediction) for prediction in found], "damaged": damaged})
     if unread:
         raise damaged_files(unread)
+
+
+def _bar(count: int, quiet: bool) -> ProgressBar:
+    return ProgressBar("predicting", count, io.StringIO() if quiet else sys.stderr)
+
+
+def _destination(out: Path | None, top_k: int) -> contextlib.AbstractContextManager[Write]:
+    return contextlib.nullcontext(_print) if out is None else predictions_file(out, top_k)
 
 
 def _paths(images: tuple[Path, ...]) -> list[Path]:
@@ -86,6 +113,12 @@ def _paths(images: tuple[Path, ...]) -> list[Path]:
     return paths
 
 
-def _write(prediction: Prediction) -> None:
-    likely = zip(prediction.labels, prediction.probabilities, strict=True)
-    click.echo("\t".join([one_line(prediction.image), *(f"{one_line(label)}\t{100 * p:.2f} %" for label, p in likely)]))
+def _print(outcome: Prediction | Unread) -> None:
+    """Print a prediction's line; an image that could not be read has none, and is named at the end."""
+    from zoo.runs.predicting import Prediction
+
+    if isinstance(outcome, Prediction):
+        likely = zip([outcome.label, *outcome.labels[1:]], outcome.probabilities, strict=True)
+        click.echo(
+            "\t".join([one_line(outcome.image), *(f"{one_line(label)}\t{100 * p:.2f} %" for label, p in likely)])
+        )

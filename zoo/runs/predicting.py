@@ -25,6 +25,9 @@ from zoo.runs.loading import LoadedRun, load_run
 from zoo.training.arithmetic import own_arithmetic
 from zoo.training.evaluation import evaluating
 
+UNKNOWN = "unknown"
+"""What an image is said to be where no class is likely enough."""
+
 _BATCH = 64
 _AHEAD = 2  # batches that are being read while the model works on another: no more are ever in memory
 
@@ -35,11 +38,13 @@ class Prediction:
 
     Attributes:
         image: Its file, or ``"images[3]"`` for the fourth where it has none.
+        label: The likeliest class, or ``"unknown"`` where its probability is below the threshold.
         labels: The likeliest classes, the likeliest first.
         probabilities: The softmax of their logits, by the run's temperature if it has one, each in [0, 1].
     """
 
     image: str
+    label: str
     labels: tuple[str, ...]
     probabilities: tuple[float, ...]
 
@@ -63,6 +68,7 @@ def predict(
     *,
     top_k: int = 1,
     checkpoint: str = "best",
+    threshold: float = 0.0,
     skip_damaged: bool = False,
 ) -> list[Prediction]:
     """Classify images with a run's model.
@@ -77,6 +83,7 @@ def predict(
             arrays uint8 (H, W), or (H, W, C) with C 1, 3 or 4, the last being alpha.
         top_k: How many classes to tell of, from 1 to K.
         checkpoint: ``"best"`` or ``"last"``.
+        threshold: The least probability, in [0, 1], with which an image is said to be of a class.
         skip_damaged: Leave images that cannot be read out of what is returned, with a warning in zoo's log that names
             them.
 
@@ -84,14 +91,15 @@ def predict(
         One prediction an image, in order; those of a folder in the order of their names.
 
     Raises:
-        UsageError: If there is no such run or file, or *top_k* is out of range, or an image is none of these.
+        UsageError: If there is no such run or file, or *top_k* or *threshold* is out of range, or an image is none of
+            these.
         DamagedError: If an image is damaged, or none that zoo reads.
     """
     if isinstance(images, str | Path | bytes | Image.Image) or not isinstance(images, Iterable):
         raise UsageError(f"images must be a list of images, such as [{images!r:.60}]")
     found: list[Prediction] = []
     unread: list[Unread] = []
-    for outcome in outcomes(run, images, top_k=top_k, checkpoint=checkpoint):
+    for outcome in outcomes(run, images, top_k=top_k, checkpoint=checkpoint, threshold=threshold):
         if isinstance(outcome, Prediction):
             found.append(outcome)
         elif skip_damaged:
@@ -104,11 +112,18 @@ def predict(
 
 
 def outcomes(
-    run: str | Path | Any, images: Iterable[Given], *, top_k: int = 1, checkpoint: str = "best"
+    run: str | Path | Any,
+    images: Iterable[Given],
+    *,
+    top_k: int = 1,
+    checkpoint: str = "best",
+    threshold: float = 0.0,
 ) -> Iterator[Prediction | Unread]:
     """Yield what becomes of each image, in order, while others are being read; the arguments are those of `predict`."""
     if not isinstance(top_k, int) or isinstance(top_k, bool):
         raise UsageError(f"top_k must be a whole number, not {top_k!r}")
+    if not 0 <= threshold <= 1:
+        raise UsageError(f"threshold must be from 0 to 1, a probability, not {threshold!r}")
     with own_arithmetic():
         loaded = load_run(getattr(run, "directory", run), checkpoint)
         count = loaded.images.num_classes
@@ -116,7 +131,7 @@ def outcomes(
             raise UsageError(f"top_k must be from 1 to {count}, the number of classes, not {top_k}")
         temperature = read_temperature(loaded.directory.path, loaded.checkpoint.manifest.digest)
         for batch in _read_ahead(_named(images), loaded.images):
-            yield from _classified(loaded, batch, top_k, temperature)
+            yield from _classified(loaded, batch, top_k, temperature, threshold)
 
 
 def damaged_files(unread: Sequence[Unread], cure: str = "") -> DamagedFilesError:
@@ -159,12 +174,21 @@ def _read(image: Given, name: str, facts: ImageFacts) -> Tensor | Unread:
 
 
 def _classified(
-    loaded: LoadedRun, batch: Sequence[tuple[str, Tensor | Unread]], top_k: int, temperature: float | None
+    loaded: LoadedRun,
+    batch: Sequence[tuple[str, Tensor | Unread]],
+    top_k: int,
+    temperature: float | None,
+    threshold: float,
 ) -> Iterator[Prediction | Unread]:
     whole = [pixels for _, pixels in batch if isinstance(pixels, Tensor)]
     answers = iter(_most_likely(loaded, torch.stack(whole), top_k, temperature) if whole else ())
     for name, pixels in batch:
-        yield pixels if isinstance(pixels, Unread) else Prediction(name, *next(answers))
+        yield pixels if isinstance(pixels, Unread) else _prediction(name, *next(answers), threshold)
+
+
+def _prediction(image: str, labels: tuple[str, ...], probabilities: tuple[float, ...], threshold: float) -> Prediction:
+    label = labels[0] if probabilities[0] >= threshold else UNKNOWN
+    return Prediction(image, label, labels, probabilities)
 
 
 def _most_likely(
