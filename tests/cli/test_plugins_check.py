@@ -77,3 +77,37 @@ def test_a_plugin_that_is_not_there_is_wrong_usage_and_a_broken_one_is_not(zoo: 
     broken = zoo("plugins", "check", "odd")
     assert broken.code == 3
     assert "ModuleNotFoundError" in broken.err
+
+
+MODELS = """
+from torch import nn
+
+
+def net(num_classes, in_channels):
+    return nn.Sequential(nn.Conv2d(in_channels, 2, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(2, num_classes))
+
+
+def picky(num_classes, in_channels, image_size):
+    raise ValueError("only on Sundays")
+"""
+
+
+def test_measure_counts_what_a_model_costs(zoo: Any, site: FakeSite):
+    """It prints what the author may state in add.model; nothing else is checked."""
+    (site.path / "zoo_gull_nets.py").write_text(MODELS)
+    site.install("gull", offering("add.model('net', 'zoo_gull_nets:net', summary='A net.')"))
+    expected = {"parameters": 3056, "macs": 36 * 2 * 27 + 2000, "activations": 72 + 1000, "input_size": (3, 8, 8)}
+    assert zoo("plugins", "check", "gull", "--measure", "3x8x8").out == f"net: facts={expected}\n"
+    document = json.loads(zoo("plugins", "check", "gull", "--measure", "--json").out)
+    assert document["facts"]["net"]["input_size"] == [3, 224, 224]
+
+
+def test_what_cannot_be_measured_is_told(zoo: Any, site: FakeSite):
+    """A shape that is none, no model, a builder that fails."""
+    assert "'3x8' is no shape" in zoo("plugins", "check", "auk", "--measure", "3x8").err
+    assert "plugin 'auk' has no model that '*' matches" in zoo("plugins", "check", "auk", "--measure").err
+    (site.path / "zoo_gull_nets.py").write_text(MODELS)
+    site.install("gull", offering("add.model('picky', 'zoo_gull_nets:picky', summary='A net.')"))
+    done = zoo("plugins", "check", "gull", "--measure")
+    assert done.code == 3
+    assert "only on Sundays" in done.err

@@ -156,7 +156,7 @@ def test_the_keys_of_every_json_document_stand_on_the_page(
         "zoo calibrate": ["calibrate runs/run"],
         "zoo predict": ["predict runs/run digit.png none.png --skip-damaged"],
         "zoo runs": ["runs"],
-        "zoo list KIND": ["list models mlp"],
+        "zoo list KIND": ["list models mlp", "list models mlp --sort macs"],
         "zoo show": ["show model mlp", "show recipe mnist-fast"],
         "zoo plugins": ["plugins"],
         "zoo plugins new": ["plugins new penguin"],

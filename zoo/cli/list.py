@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import click
 
+from zoo.cli.choosing import COLUMNS, Amount, Wish, check_kind, rows_of
 from zoo.cli.completion import complete_kinds, complete_names
 from zoo.cli.options import common_options
 from zoo.cli.output import write_json, write_table
@@ -18,18 +20,33 @@ from zoo.registry import KINDS, Entry, kind_named, registry
 @click.command("list")
 @click.argument("kind", required=False, shell_complete=complete_kinds)
 @click.argument("pattern", default="*", shell_complete=complete_names())
+@click.option("--params-below", type=Amount(), metavar="N", help="Models with fewer parameters, such as 5M.")
+@click.option(
+    "--macs-below", type=Amount(), metavar="N", help="Models with fewer multiply-accumulates an image, as 500M."
+)
+@click.option("--pretrained", is_flag=True, help="Models that have pretrained weights.")
+@click.option(
+    "--sort", type=click.Choice(list(COLUMNS)), help="Sort models by a column: least first, best accuracy first."
+)
+@click.option("--columns", metavar="NAMES", help=f"Columns to show of models, with commas: {', '.join(COLUMNS)}.")
 @common_options
-def list_entries(kind: str | None, pattern: str, quiet: bool, as_json: bool) -> None:
+def list_entries(kind: str | None, pattern: str, quiet: bool, as_json: bool, **wishes: Any) -> None:
     """List what the installed plugins offer.
 
     KIND is models, optimizers, criteria, schedulers, datasets, augmentations, observers or recipes; without it, they
-    are counted. PATTERN is a name or part of one, with * and ?: zoo list models 'resnet*'.
+    are counted. PATTERN is a name or part of one, with * and ?: zoo list models 'resnet*'. Models can be chosen by
+    what they cost: zoo list models 'timm/*' --params-below 5M --pretrained --sort macs
     """
+    wish = Wish(**wishes)
+    plural = kind_named(kind).plural if kind else None
+    check_kind(plural, wish)
     if kind is None:
         _write_counts(as_json)
         return
     entries = registry().entries(kind, pattern)
-    if as_json:
+    if wish:
+        _write_chosen(entries, wish, quiet, as_json)
+    elif as_json:
         write_json({"entries": [described(entry) for entry in entries]})
     elif entries:
         short_name = registry().short_name
@@ -37,6 +54,20 @@ def list_entries(kind: str | None, pattern: str, quiet: bool, as_json: bool) -> 
         write_table(("NAME", "PLUGIN", "DISTRIBUTION", "SUMMARY"), rows)
     elif not quiet:
         click.echo(_nothing(kind, pattern), err=True)
+
+
+def _write_chosen(entries: Sequence[Entry], wish: Wish, quiet: bool, as_json: bool) -> None:
+    """Print the models that fit, with what they cost."""
+    names = wish.shown
+    known, unjudged = wish.fulfilled(entries)
+    if as_json:
+        write_json({"entries": [described(entry) | {"facts": facts and asdict(facts)} for entry, facts in known]})
+    elif known:
+        write_table([name.upper() for name in names], rows_of(known, names))
+    elif not quiet:
+        click.echo(f"none of {len(entries):,} models fits", err=True)
+    if unjudged and not quiet:
+        click.echo(f"zoo: of {unjudged:,} more nothing is known: their plugins state no facts", err=True)
 
 
 def described(entry: Entry) -> dict[str, Any]:

@@ -16,6 +16,20 @@ if TYPE_CHECKING:
     from zoo.testing import Outcome
 
 FAILED = 3
+_CLASSES = 1000
+
+
+class Shape(click.ParamType):
+    """An image's channels, height and width, such as ``3x224x224``."""
+
+    name = "shape"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
+        """Read the three numbers."""
+        parts = str(value).split("x")
+        if len(parts) != 3 or not all(part.isdecimal() and int(part) for part in parts):
+            self.fail(f"{value!r} is no shape; give channels, height and width, such as 3x224x224", param, ctx)
+        return tuple(map(int, parts))
 
 
 @click.command("check")
@@ -28,13 +42,31 @@ FAILED = 3
     multiple=True,
     help="Give an entry an option without which it cannot be built.",
 )
+@click.option(
+    "--measure",
+    type=Shape(),
+    metavar="CxHxW",
+    is_flag=False,
+    flag_value="3x224x224",
+    help="Instead, count what each model has and costs for such an image, 3x224x224 if left out, and 1,000 classes: "
+    "the facts for add.model.",
+)
 @common_options
-def check(name: str, only: str, assignments: tuple[str, ...], quiet: bool, as_json: bool) -> int:
+def check(
+    name: str,
+    only: str,
+    assignments: tuple[str, ...],
+    measure: tuple[int, int, int] | None,
+    quiet: bool,
+    as_json: bool,
+) -> int:
     """Check that a plugin keeps the contract.
 
     Everything that NAME offers is built, run and compared with what its kind promises, a line a check. The exit code is
     3 if any fails.
     """
+    if measure is not None:
+        return _measure(name, only, measure, as_json)
     from zoo.testing import checks_of
 
     outcomes: list[tuple[str, str, Outcome]] = []
@@ -58,6 +90,24 @@ def check(name: str, only: str, assignments: tuple[str, ...], quiet: bool, as_js
     else:
         click.echo(f"{len(outcomes)} checks: {', '.join(f'{n} {status}' for status, n in counts.items())}")
     return FAILED if counts["failed"] else 0
+
+
+def _measure(name: str, only: str, shape: tuple[int, int, int], as_json: bool) -> int:
+    """Print what each of a plugin's models costs."""
+    from fnmatch import fnmatchcase
+
+    from zoo.testing.costs import measured
+    from zoo.testing.plugins import installed
+
+    entries = [e for e in installed(name).entries if e.kind == "models" and fnmatchcase(e.name, only)]
+    if not entries:
+        raise UsageError(f"plugin {name!r} has no model that {only!r} matches")
+    facts = {entry.name: measured(entry, shape, _CLASSES) for entry in entries}
+    if as_json:
+        write_json({"plugin": name, "facts": facts})
+    else:
+        click.echo("\n".join(f"{model}: facts={found}" for model, found in facts.items()))
+    return 0
 
 
 def _options(assignments: tuple[str, ...]) -> dict[str, dict[str, Any]]:

@@ -8,12 +8,14 @@ from typing import Any
 
 import click
 
+from zoo.cli.choosing import in_short
 from zoo.cli.completion import complete_kinds, complete_names
 from zoo.cli.docstrings import argument_texts, first_paragraph
 from zoo.cli.list import described
 from zoo.cli.options import common_options
 from zoo.cli.output import table, terminal_width, write_json
 from zoo.registry import Entry, Option, kind_named, registry, signature_of
+from zoo.registry.catalogue import ModelFacts, facts_of
 from zoo.registry.results import results_of
 
 _INDENT = " " * 6
@@ -46,8 +48,13 @@ def _details(entry: Entry) -> dict[str, Any]:
         "facts": list(signature.facts),
         "unchecked": signature.open,
         "options": [_described_option(option, texts) for option in signature.options.values()],
-        **({"results": [asdict(result) for result in results_of(entry)]} if entry.kind == "models" else {}),
+        **(_of_model(entry) if entry.kind == "models" else {}),
     }
+
+
+def _of_model(entry: Entry) -> dict[str, Any]:
+    facts = facts_of(entry)
+    return {"results": [asdict(result) for result in results_of(entry)], "costs": facts and asdict(facts)}
 
 
 def _described_option(option: Option, texts: dict[str, str]) -> dict[str, Any]:
@@ -65,9 +72,32 @@ def _lines(entry: Entry) -> Iterator[str]:
     yield f"  target {entry.target}" + "".join(f", {key}={value!r}" for key, value in entry.arguments.items())
     yield ""
     yield from entry.read_text().splitlines() if entry.kind == "recipes" else _builder_lines(entry)
+    if entry.kind == "models" and (facts := facts_of(entry)):
+        yield ""
+        yield from _fact_lines(facts)
     if entry.kind == "models" and (results := results_of(entry)):
         yield from ("", "test accuracy, as measured by the plugin's authors")
         yield from (f"  {result}" for result in results)
+
+
+def _fact_lines(facts: ModelFacts) -> Iterator[str]:
+    """Yield what a model has and costs, and its weights."""
+    shape = " x ".join(map(str, facts.input_size))
+    yield f"{facts.parameters:,} parameters; for one image of {shape}:"
+    yield f"  {in_short(facts.macs)} multiply-accumulates, {in_short(facts.activations)} activations"
+    if facts.paper:
+        yield f"source: {facts.paper}"
+    if facts.weights:
+        yield f"pretrained weights, by the library's records: {len(facts.weights)}"
+        rows = [
+            (
+                f"  {w.tag or 'default'}",
+                w.licence,
+                "" if w.accuracy is None else f"{100 * w.accuracy:.2f} % on ImageNet",
+            )
+            for w in facts.weights
+        ]
+        yield from table(rows)
 
 
 def _builder_lines(entry: Entry) -> Iterator[str]:

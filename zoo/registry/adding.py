@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from zoo.errors import PluginError
+from zoo.registry.catalogue import stated
 from zoo.registry.entry import Entry, Target
 from zoo.registry.kinds import KINDS, Kind
 
@@ -64,6 +65,7 @@ class AddEntry:
         summary: str,
         arguments: Mapping[str, Any] | None = None,
         short: bool = True,
+        facts: Mapping[str, Any] | None = None,
     ) -> None:
         """Add one entry.
 
@@ -74,15 +76,20 @@ class AddEntry:
             summary: One line that says what it is.
             arguments: Keywords that are bound to the builder, so that many names can share one.
             short: Whether the name alone may be used, too, where no other plugin offers it.
+            facts: What a model has and costs, for those who choose: ``parameters``, ``macs`` and ``activations`` of one
+                image, ``input_size`` as (C, H, W), ``family``, ``paper``, and ``weights``, a list of tables with
+                ``tag``, ``licence`` and ``accuracy``. ``zoo plugins check --measure`` prints the first four.
 
         Raises:
             PluginError: If an argument breaks these rules, or the plugin added the name before. None of the
                 plugin's entries count then.
         """
         bound = {} if arguments is None else arguments
-        if fault := self._fault(name, target, summary, bound):
+        if fault := self._fault(name, target, summary, bound) or self._fault_in_facts(facts):
             raise PluginError(f"add.{self._kind.singular}({name!r}, ...): {fault}")
-        self.entries[name] = Entry(self._kind.plural, name, target, summary, dict(bound), bool(short), *self._origin)
+        self.entries[name] = Entry(
+            self._kind.plural, name, target, summary, dict(bound), bool(short), *self._origin, dict(facts or {})
+        )
 
     def _fault(self, name: Any, target: Any, summary: Any, arguments: Any) -> str:
         """Say which of the rules an entry breaks, whatever types a plugin gives."""
@@ -96,6 +103,18 @@ class AddEntry:
             return f"the summary is {summary!r}, not one line that says what it is"
         if not isinstance(arguments, Mapping) or not set(map(type, arguments)) <= {str}:
             return f"the arguments are {arguments!r}, not keywords"
+        return ""
+
+    def _fault_in_facts(self, facts: Any) -> str:
+        """Say what is wrong with a model's facts; only those that are given are looked at."""
+        if facts is None:
+            return ""
+        if self._kind.singular != "model":
+            return "only models have facts"
+        try:
+            stated(facts)
+        except (TypeError, ValueError) as error:
+            return f"the facts are {facts!r:.80}: {error}"
         return ""
 
 

@@ -33,6 +33,7 @@ class Entry:
         plugin: Its plugin's label: ``"timm"``, or ``"twin@zoo-twin-a"`` where two distributions share a name.
         distribution: The name of the distribution that holds the plugin.
         version: The distribution's version.
+        facts: What a model has and costs, as its plugin states it; see `zoo.registry.catalogue`.
     """
 
     kind: str
@@ -44,6 +45,7 @@ class Entry:
     plugin: str
     distribution: str
     version: str
+    facts: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     @property
     def full_name(self) -> str:
