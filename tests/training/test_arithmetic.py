@@ -65,10 +65,19 @@ def test_every_criterion_is_finite_on_the_logits_of_a_bf16_model(entry):
 )
 def test_auto_is_bf16_where_the_cpu_has_instructions_for_it(monkeypatch, abilities, expected):
     """A rule over abilities, so it repeats; what was asked for is taken as it is."""
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: abilities)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: abilities, raising=False)
     assert choose_precision("auto", CPU) == expected
     assert choose_precision("fp32", CPU) == "fp32"
     assert choose_precision("bf16", CPU) == "bf16"
+
+
+@pytest.mark.parametrize("supported", [True, False])
+def test_torch_2_10_tells_its_abilities_one_by_one(monkeypatch, supported):
+    """The floor among the requirements has no list of them."""
+    monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: supported)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    assert choose_precision("auto", CPU) == ("bf16" if supported else "fp32")
 
 
 def test_a_run_records_what_auto_came_to(tmp_path):

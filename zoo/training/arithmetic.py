@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -61,9 +62,17 @@ def has_fast_bf16(device: Device) -> bool:
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type == "cpu":
-        abilities = torch.cpu.get_capabilities()
+        abilities = _cpu_abilities()
         return bool(abilities.get("avx512_bf16") or abilities.get("amx_bf16") or abilities.get("bf16"))
     return False
+
+
+def _cpu_abilities() -> dict[str, Any]:
+    """Return which instructions the processor has, by name."""
+    if hasattr(torch.cpu, "get_capabilities"):
+        return dict(torch.cpu.get_capabilities())
+    # torch 2.10 tells some of them, each by a function of its own.
+    return {"avx512_bf16": torch.cpu._is_avx512_bf16_supported(), "amx_bf16": torch.cpu._is_amx_tile_supported()}
 
 
 def choose_memory_format(requested: str, model: nn.Module, device: Device) -> torch.memory_format:
