@@ -29,7 +29,7 @@ from zoo.runs.components import find_components
 
 FOLLOWED = {
     "README.md": 9,
-    "docs/how-to/choose-a-model.md": 3,
+    "docs/how-to/choose-a-model.md": 4,
     "docs/how-to/evaluate-and-predict.md": 7,
     "docs/how-to/observe-a-run.md": 4,
     "docs/how-to/resume.md": 6,

@@ -158,6 +158,7 @@ def test_the_keys_of_every_json_document_stand_on_the_page(
         "zoo runs": ["runs"],
         "zoo list KIND": ["list models mlp", "list models mlp --sort macs"],
         "zoo show": ["show model mlp", "show recipe mnist-fast"],
+        "zoo catalogue": ["catalogue --html models.html"],
         "zoo plugins": ["plugins"],
         "zoo plugins new": ["plugins new penguin"],
         "zoo plugins check": ["plugins check recipes"],

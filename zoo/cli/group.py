@@ -15,6 +15,7 @@ COMMANDS = (
     LazyCommand("runs", "zoo.cli.runs:runs", "List the runs in a folder."),
     LazyCommand("list", "zoo.cli.list:list_entries", "List what the installed plugins offer."),
     LazyCommand("show", "zoo.cli.show:show", "Show one entry, where it comes from and its options."),
+    LazyCommand("catalogue", "zoo.cli.catalogue:catalogue", "Write a page of all registered models."),
     LazyCommand("plugins", "zoo.cli.plugins:plugins", "List the installed plugins and their state."),
 )
 

@@ -1,0 +1,72 @@
+"""All registered models in one page: a file that is opened without a network, searched, sorted and filtered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+
+from jinja2 import Environment
+
+from zoo.registry import Entry
+from zoo.registry.catalogue import ModelFacts
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell of the table.
+
+    Attributes:
+        text: As it is read.
+        key: What the column is sorted by; empty where nothing is known, which comes last.
+    """
+
+    text: str
+    key: str = ""
+
+
+HEADINGS = (
+    "Model",
+    "Parameters, M",
+    "MACs, G",
+    "Activations, M",
+    "Input",
+    "ImageNet, %",
+    "Weights",
+    "Licences",
+    "Family",
+)
+
+
+def catalogue_page(models: Sequence[tuple[Entry, ModelFacts | None]], version: str) -> str:
+    """Return the page: equal models give equal bytes.
+
+    Args:
+        models: Every model, with what is known of it.
+        version: zoo's.
+    """
+    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    template = environment.from_string(files("zoo.reports").joinpath("catalogue.html").read_text(encoding="utf-8"))
+    rows = [(entry.full_name, entry.summary, list(_cells(entry, facts))) for entry, facts in models]
+    return template.render(headings=HEADINGS, rows=rows, version=version, count=f"{len(rows):,}")
+
+
+def _cells(entry: Entry, facts: ModelFacts | None) -> Iterator[Cell]:
+    """Yield a row's cells after the name."""
+    if facts is None:
+        yield from (Cell("") for _ in HEADINGS[1:-1])
+        yield Cell(entry.plugin, entry.plugin)
+        return
+    yield _number(facts.parameters, 10**6)
+    yield _number(facts.macs, 10**9)
+    yield _number(facts.activations, 10**6)
+    yield Cell(" x ".join(map(str, facts.input_size)), str(facts.input_size[1]))
+    yield Cell("") if facts.accuracy is None else Cell(f"{100 * facts.accuracy:.2f}", f"{facts.accuracy}")
+    yield Cell(", ".join(each.tag or "default" for each in facts.weights), str(len(facts.weights) or ""))
+    licences = ", ".join(dict.fromkeys(each.licence for each in facts.weights if each.licence))
+    yield Cell(licences, licences)
+    yield Cell(facts.family, facts.family)
+
+
+def _number(value: int, unit: int) -> Cell:
+    return Cell(f"{value / unit:,.3g}" if value < 1000 * unit else f"{value / unit:,.0f}", str(value))
