@@ -17,7 +17,7 @@ _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "b": 10**9}
 Known = tuple[Entry, ModelFacts | None]
 
 
-class Amount(click.ParamType):
+class Amount(click.ParamType[int]):
     """A number such as ``5M``, ``500k`` or ``1.8G``."""
 
     name = "amount"

@@ -19,17 +19,18 @@ FAILED = 3
 _CLASSES = 1000
 
 
-class Shape(click.ParamType):
+class Shape(click.ParamType[tuple[int, int, int]]):
     """An image's channels, height and width, such as ``3x224x224``."""
 
     name = "shape"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int, int]:
         """Read the three numbers."""
         parts = str(value).split("x")
         if len(parts) != 3 or not all(part.isdecimal() and int(part) for part in parts):
             self.fail(f"{value!r} is no shape; give channels, height and width, such as 3x224x224", param, ctx)
-        return tuple(map(int, parts))
+        channels, height, width = map(int, parts)
+        return channels, height, width
 
 
 @click.command("check")
