@@ -210,3 +210,33 @@ def test_a_builders_own_option_is_left_to_it():
     Path("first").rename("best")
     zoo.train(own, data=data(), options={"model.pretrained": "best"}, out="third", **SMALL)
     assert seen == [True, "best", False]
+
+
+class Pools(nn.Module):
+    """A model of any size that remembers which it was given in training and in evaluation."""
+
+    def __init__(self, num_classes: int, in_channels: int) -> None:
+        super().__init__()
+        self.head = nn.Linear(in_channels, num_classes)
+        self.seen: dict[bool, set[int]] = {True: set(), False: set()}
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        self.seen[self.training].add(inputs.shape[-1])
+        logits: Tensor = self.head(inputs.mean(dim=(2, 3)))
+        return logits
+
+
+def test_evaluations_may_be_of_another_size():
+    """Validation, test and prediction are; training is not, and the record says so."""
+    run = zoo.train(Pools, data=data(), out="run", eval_size=12, **SMALL)
+    assert run.model.seen[True] == {8}
+    run.model.seen[False].discard(8)  # as it was looked at before it began
+    assert run.model.seen[False] == {12}
+    assert tomllib.loads(Path("run/config.toml").read_text())["train"]["eval_size"] == 12
+
+
+def test_a_size_of_evaluations_that_the_model_does_not_take_is_one_line():
+    """Before anything is written."""
+    with pytest.raises(zoo.UsageError, match=r"--eval-size: .* fails on inputs \(2, 1, 12, 12\)"):
+        zoo.train(net, data=data(), out="run", eval_size=12, **SMALL)
+    assert not Path("run").exists()

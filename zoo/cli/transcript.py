@@ -75,6 +75,8 @@ class Transcript(Silence):
             _say(
                 f"images resized from {_times(run['image_size'])} to {_times(run['input_size'])}, which the model needs"
             )
+        if side := config["train"].get("eval_size"):
+            _say(f"evaluations with inputs of {_times((side, side))}")
         if progress.step:
             _say(f"going on from step {progress.step:,}, in epoch {progress.epoch + 1}")
 

@@ -86,6 +86,11 @@ class TrainSettings:
     steps: int | None = _setting(None, "Stop after N optimizer steps, in place of --epochs.", **_at_least(1))
     batch_size: int = _setting(128, "Images in a batch.", **_at_least(1))
     eval_batch_size: int = _setting(500, "Images in a batch of an evaluation.", **_at_least(1))
+    eval_size: int | None = _setting(
+        None,
+        "Evaluate and predict with inputs of N x N pixels. Default: the size that is trained with.",
+        **_at_least(1),
+    )
     validation: int | float | None = _setting(
         None,
         "Images held out of the training set: a number, or a fraction below 1. "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 
 import torch
@@ -51,6 +52,12 @@ class Preparation:
         if self.size is None or inputs.shape[-2:] == self.size:
             return inputs
         return self._resized(inputs, self.size).contiguous(memory_format=self.memory_format)
+
+    def at(self, size: tuple[int, int]) -> Preparation:
+        """Return the same preparation for inputs of another size, (H, W)."""
+        other = copy.copy(self)
+        other.size = size
+        return other
 
     def _resized(self, inputs: Tensor, size: tuple[int, int]) -> Tensor:
         """Resize normalised inputs, (N, C', H, W), with antialiasing where they shrink."""

@@ -29,6 +29,7 @@ class Network:
         model: The module that the plugin built; its state dict is what checkpoints hold.
         forward: What runs it: the model, compiled or in bf16 where that was chosen.
         prepare: Turns stored images into its inputs.
+        prepare_evaluation: The same in evaluations and predictions, which may be of another size.
         expects: What the model's weights expect of images, as it is used; None where they expect nothing, and images
             are normalised by the data's own statistics.
         memory_format: Layout of its convolution weights and inputs.
@@ -39,6 +40,7 @@ class Network:
     model: nn.Module
     forward: nn.Module
     prepare: Preparation
+    prepare_evaluation: Preparation
     expects: Expects | None
     memory_format: torch.memory_format
     precision: str
@@ -102,18 +104,29 @@ def build_network(
     forward = in_precision(model, machine.precision, machine.device)
     if settings.compile:
         forward = torch.compile(forward)  # type: ignore[assignment]
-    network = Network(model, forward, prepare, expects, memory_format, machine.precision, machine.device)
+    judged = prepare.at((settings.eval_size,) * 2) if settings.eval_size else prepare
+    network = Network(model, forward, prepare, judged, expects, memory_format, machine.precision, machine.device)
     check_logits(network, images, component.label)
     return network
 
 
 def check_logits(network: Network, images: ImageFacts, label: str) -> None:
-    """Run the model on two blank images and see that it gives (2, K) logits.
+    """Run the model on two blank images and see that it gives (2, K) logits, at the size of evaluations as well.
 
     Raises:
         PluginError: If it fails or gives anything else.
+        UsageError: If it does so at the size of evaluations alone.
     """
-    inputs = network.prepare(torch.zeros(2, images.in_channels, *images.image_size, dtype=torch.uint8))
+    blank = torch.zeros(2, images.in_channels, *images.image_size, dtype=torch.uint8)
+    _check_logits_for(network, network.prepare(blank), images, label)
+    if network.prepare_evaluation is not network.prepare:
+        try:
+            _check_logits_for(network, network.prepare_evaluation(blank), images, label)
+        except PluginError as error:
+            raise UsageError(f"--eval-size: {error}") from error
+
+
+def _check_logits_for(network: Network, inputs: Tensor, images: ImageFacts, label: str) -> None:
     try:
         with evaluating(network.model):
             logits = network.around(network.model)(inputs)

@@ -204,7 +204,7 @@ def _most_likely(
     """
     network, classes = loaded.network, loaded.images.classes
     with evaluating(network.model):
-        logits = network.forward(network.prepare(images))
+        logits = network.forward(network.prepare_evaluation(images))
         if temperature is not None:
             logits = logits.float() / temperature
         probabilities, indices = logits.softmax(dim=1).topk(top_k, dim=1)

@@ -173,7 +173,8 @@ def evaluation_batches(
     split: Split, settings: TrainSettings, network: Network, world: World = ALONE
 ) -> EvaluationBatches:
     """Return this process's batches of *split* in its own order."""
-    return EvaluationBatches(split, settings.eval_batch_size, network.prepare, process=(world.rank, world.size))
+    prepare = network.prepare_evaluation
+    return EvaluationBatches(split, settings.eval_batch_size, prepare, process=(world.rank, world.size))
 
 
 def _check_criterion(
