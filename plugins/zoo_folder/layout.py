@@ -80,6 +80,8 @@ def find_images(
     for part in chosen.train:
         for name, files in _classes_in(part, "train", owners).items():
             train[name] = [*train.get(name, ()), *files]
+    if empty := [name for name, files in train.items() if not files]:
+        raise zoo.UsageError(f"the class {empty[0]!r} is empty: no images in {str(chosen.train[0].path / empty[0])!r}")
     if len(train) < 2:
         raise zoo.UsageError(_too_few(chosen.train[0], train))
     test = None if chosen.test is None else _tested(chosen.test, train, owners)
@@ -105,7 +107,7 @@ def _chosen(root: Folder, splits: Splits) -> Chosen:
 
 
 def _classes_in(folder: Folder, part: str, owners: dict[str, tuple[str, str]]) -> Files:
-    """Return the images of each class; an empty folder is an empty class, and one with other files none.
+    """Return the images of each class; an empty folder is a class without any, one with other files alone is none.
 
     Args:
         folder: Holds the classes.
@@ -125,10 +127,8 @@ def _classes_in(folder: Folder, part: str, owners: dict[str, tuple[str, str]]) -
                 )
             owners[each.real] = (part, name)
             found += [(each.path / spelled, f"{each.name}/{file}") for file, spelled in each.files.items()]
-        if found:
+        if found or not any(each.beside or each.holds_runs for each in inner.walk()):
             classes[name] = sorted(found, key=lambda file: file[1].split("/"))
-        elif part == "train" and not any(each.beside or each.holds_runs for each in inner.walk()):
-            raise zoo.UsageError(f"the class {name!r} is empty: no images in {str(inner.path)!r}")
     return classes
 
 
@@ -143,7 +143,7 @@ def _too_few(folder: Folder, classes: Mapping[str, object]) -> str:
 
 
 def _tested(folder: Folder, train: Files, owners: dict[str, tuple[str, str]]) -> Files:
-    test = _classes_in(folder, "test", owners)
+    test = {name: files for name, files in _classes_in(folder, "test", owners).items() if files}
     if strangers := sorted(test.keys() - train.keys()):
         raise zoo.UsageError(
             f"{str(folder.path)!r} has classes that no training image has: {quoted(strangers)}. "
@@ -197,11 +197,11 @@ def _samples(classes: Sequence[str], split: Files) -> list[Sample]:
 def _tell(chosen: Chosen) -> None:
     """Say what lies there and is not used, so that nobody takes it for trained on."""
     if chosen.unused:
-        names = quoted(folder.name for folder in chosen.unused)
-        _log.warning("folder: %s beside the splits: not used", names)
+        _log.warning("folder: %s beside the splits: not used", quoted(folder.name for folder in chosen.unused))
     parts = [*chosen.train, *([chosen.test] if chosen.test else [])]
     if loose := sum(len(part.files) for part in parts):
-        _log.warning("folder: %d files beside the class folders, in none of them: not used", loose)
+        files = "1 file" if loose == 1 else f"{loose:,} files"
+        _log.warning("folder: %s beside the class folders, in none of them: not used", files)
     if beside := sum((each.beside for part in parts for each in part.walk()), Counter()):
         _log.warning("folder: files that are no images, by their endings: %s: not used", _counted(beside))
 

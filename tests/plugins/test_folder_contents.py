@@ -46,7 +46,7 @@ def test_files_that_are_no_images_are_counted_in_a_line(tmp_path, caplog):
     assert counted(layout) == ({"a": 2, "b": 3}, {"a": 1})
     assert [record.getMessage() for record in caplog.records] == [
         "folder: no test images of 'b': what is learnt of them is not tested",
-        "folder: 1 files beside the class folders, in none of them: not used",
+        "folder: 1 file beside the class folders, in none of them: not used",
         "folder: files that are no images, by their endings: 2 .json, 1 .txt: not used",
     ]
 

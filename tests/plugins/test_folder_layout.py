@@ -18,7 +18,8 @@ class Row(NamedTuple):
     Attributes:
         why: The reason.
         tree: What lies there.
-        right: ``"train TRAIN/CLASS..., test ..."`` as counts by class, or the refusal's text.
+        right: The counts by class of the training and the test images; or the classes alone, where zoo splits them; or
+            what a refusal says.
         said: What somebody said of the folders.
     """
 
@@ -197,6 +198,11 @@ BY_HAND = [
         "an empty class cannot be learnt",
         {"train/a": 2, "train/b": 0, "train/c": 2, "test/a": 1},
         "the class 'b' is empty",
+    ),
+    Row(
+        "an empty class of the validation set is none of the training set's",
+        {"train/a": 2, "train/b": 2, "val/a": 0, "val/b": 1, "test/a": 1},
+        ({"a": 2, "b": 3}, {"a": 1}),
     ),
     Row("nor an empty one that was left by mistake", {"a": 2, "b": 2, "c": 0}, "the class 'c' is empty"),
     Row("a class that only the test set has", {"train/a": 2, "train/b": 2, "test/c": 3}, "no training image has: 'c'"),

@@ -43,8 +43,9 @@ def hold_out(split: Split, requested: float | None, seed: int, rule: str) -> tup
         requested: A whole number, a fraction below 1, or None: 5000 where that is at most a tenth, else a tenth.
         seed: The choice is a pure function of the names or labels, what is requested, and the seed.
         rule: ``"name"``: a fraction holds out the images whose hash is below it, whatever others there are; a number
-            those with the lowest hashes. ``"class"``: each class in proportion. ``"order"``: the same, but a class
-            may lose all its images.
+            those with the lowest hashes, so that an added image moves one at most, and besides it the one that alone
+            kept its class in training: no rule could keep every class, be exact and move less. ``"class"``: each class
+            in proportion. ``"order"``: the same, but a class may lose all its images.
 
     Returns:
         The indices that stay and those held out, both int64, ascending, on the CPU.
