@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,7 +64,13 @@ def variables_for(rank: int, size: int, store: Path) -> dict[str, str]:
     }
 
 
-def together(size: int, *commands: Sequence[str], cwd: Path, variables: Mapping[str, str] | None = None) -> list[Ended]:
+def together(
+    size: int,
+    *commands: Sequence[str],
+    cwd: Path,
+    variables: Mapping[str, str] | None = None,
+    meanwhile: Callable[[list[int]], None] = lambda _: None,
+) -> list[Ended]:
     """Run a command in several processes, or one that is alone, and return what became of each.
 
     Args:
@@ -72,6 +78,7 @@ def together(size: int, *commands: Sequence[str], cwd: Path, variables: Mapping[
         commands: What follows ``zoo``: one for all, or one for each.
         cwd: Where they run.
         variables: More of them, the same for all.
+        meanwhile: Called with the processes' numbers when all are started.
     """
     with tempfile.TemporaryDirectory() as folder:
         processes = []
@@ -82,6 +89,7 @@ def together(size: int, *commands: Sequence[str], cwd: Path, variables: Mapping[
             processes.append(_CONTEXT.Process(target=_run, args=arguments))
         for process in processes:
             process.start()
+        meanwhile([process.pid for process in processes])
         for process in processes:
             process.join(SECONDS)
             process.kill()

@@ -43,7 +43,8 @@ def _run(arguments: Sequence[str] | None) -> int:
     try:
         # click hands back the code of an early exit, as of --help, and else what the command returns.
         with _heeding_interrupts():
-            result = cli.main(arguments, prog_name="zoo", standalone_mode=False)
+            given = list(sys.argv[1:] if arguments is None else arguments)
+            result = cli.main(given, prog_name="zoo", standalone_mode=False, obj=given)
         return result if isinstance(result, int) else 0
     except Exception as error:
         if debugging():

@@ -6,17 +6,24 @@ import dataclasses
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
 from zoo.cli.completion import complete_names
+from zoo.cli.launch import Command, launch, refuse_within_others, seconds
+from zoo.cli.launched import GO_ON, end_with_the_launcher
 from zoo.cli.options import common_options
 from zoo.cli.output import write_json
 from zoo.cli.ranks import is_first
 from zoo.config import KEYS, SINGLE, Layer, TrainSettings, assigned, in_order, layer_of, parse_assignment
 from zoo.errors import UnknownNameError, UsageError
+from zoo.training.place import STORE
+
+if TYPE_CHECKING:
+    from zoo.runs.reporting import Reporter
+    from zoo.runs.session import Run
 
 PREFIX = "ZOO_TRAIN_"
 
@@ -130,6 +137,21 @@ class TrainCommand(click.Command):
     help="Go on with a run; all settings are the run's, but for --set data.root=DIR where its images have moved.",
 )
 @click.option("--restart", is_flag=True, help="Remove the run in --out and begin anew.")
+@click.option(
+    "--processes",
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="Train in N processes on this machine, with the bits of one; on CPUs, --threads in one process is faster.",
+)
+@click.option(
+    "--max-restarts",
+    metavar="N",
+    type=click.IntRange(min=0),
+    help="Start the processes again, at most N times, when one of them was lost. Default: 0.",
+)
+@click.option(
+    "--timeout", metavar="TIME", help="How long a process waits for the others: 30s, 10min or 2h. Default: 10min."
+)
 @common_options
 @click.pass_context
 def train(
@@ -141,10 +163,13 @@ def train(
     out: Path | None,
     resume: Path | None,
     restart: bool,
+    processes: int | None,
+    max_restarts: int | None,
+    timeout: str | None,
     quiet: bool,
     as_json: bool,
     **settings: Any,
-) -> None:
+) -> int | None:
     """Train a model and keep the run.
 
     \b
@@ -160,32 +185,49 @@ def train(
         _refuse_with_resume(ctx)
     elif restart and out is None:
         raise UsageError("--restart needs --out DIR, the run to begin anew")
+    if max_restarts and not processes:
+        raise UsageError("--max-restarts starts processes again; it needs --processes N")
+    wait = seconds(timeout or "10min")
+    if processes is not None and STORE not in os.environ:
+        refuse_within_others()
+        if processes > 1:
+            begins = resume is None and (out is None or restart)
+            return launch(Command(ctx.obj, begins, resume or out), processes, max_restarts or 0)
+    end_with_the_launcher()
 
+    def run(reporter: Reporter) -> Run:
+        from zoo.runs.api import configured
+        from zoo.runs.training import Request, start
+        from zoo.runs.training import resume as resume_run
+
+        if (begun := os.environ.get(GO_ON)) is not None:
+            return resume_run(begun, reporter, timeout=wait)
+        if resume is not None:
+            return resume_run(resume, reporter, dict(map(assigned, assignments)), timeout=wait)
+        config = configured(layers, recipe=recipe, file=file)
+        return start(Request(config, out=out, restart=restart, timeout=wait), reporter)
+
+    _tell(run, quiet=quiet, as_json=as_json)
+    return None
+
+
+def _tell(train: Callable[[Reporter], Run], *, quiet: bool, as_json: bool) -> None:
+    """Train, and print what goes on and what came of it."""
     from zoo.cli.transcript import Silence, Transcript
-    from zoo.runs.api import configured
-    from zoo.runs.training import AlreadyFinished, Request, start
-    from zoo.runs.training import resume as resume_run
+    from zoo.runs.training import AlreadyFinished
 
     reporter = Silence() if quiet or as_json else Transcript()
     try:
-        if resume is not None:
-            run = resume_run(resume, reporter, dict(map(assigned, assignments)))
-        else:
-            run = start(Request(configured(layers, recipe=recipe, file=file), out=out, restart=restart), reporter)
+        run = train(reporter)
+        directory, summary, say = run.directory, run.summary, Transcript.finished
     except AlreadyFinished as finished:
-        if not is_first():
-            return
-        if as_json:
-            write_json({"directory": str(finished.directory), **finished.summary})
-        else:
-            Transcript.already_finished(finished.directory.path, finished.summary)
-        return
+        directory, summary, say = finished.directory.path, finished.summary, Transcript.already_finished
     if not is_first():
         return
     if as_json:
-        write_json({"directory": str(run.directory), **run.summary})
+        write_json({"directory": str(directory), **summary})
     else:
-        Transcript.finished(run.directory, run.summary)
+        say(directory, summary)
 
 
 def _layers(ctx: click.Context, assignments: tuple[str, ...], settings: dict[str, Any]) -> list[Layer]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from zoo.cli.launched import tell_launcher
 from zoo.progress_bar import ProgressBar
 from zoo.runs.reporting import Reporter
 from zoo.training.evaluation import standard_error
@@ -25,6 +26,10 @@ _NAME = 30  # characters of a class's name that are shown
 
 class Silence(Reporter):
     """Prints nothing but notices, on stderr."""
+
+    def started(self, run: Mapping[str, Any], progress: Progress) -> None:  # noqa: ARG002 - the reporter's interface
+        """Tell a launcher, where there is one, which run it is."""
+        tell_launcher(run["directory"])
 
     def notice(self, text: str) -> None:
         """Print one line on stderr."""
@@ -45,6 +50,7 @@ class Transcript(Silence):
 
     def started(self, run: Mapping[str, Any], progress: Progress) -> None:
         """Print what is trained, on what, and how."""
+        super().started(run, progress)
         self._run = run
         provider = run["entries"].get(run["model"], {"distribution": "this program", "version": ""})
         origin = f"{provider['distribution']} {provider['version']}".strip()
