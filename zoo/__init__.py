@@ -14,8 +14,11 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from zoo import testing as testing
     from zoo.data import Dataset as Dataset
+    from zoo.data import EncodedImages as EncodedImages
     from zoo.data import Expects as Expects
+    from zoo.data import ImageFiles as ImageFiles
     from zoo.data import TensorImages as TensorImages
+    from zoo.data import encoded_dataset as encoded_dataset
     from zoo.data import split_by_name as split_by_name
     from zoo.data.augmentation import Draws as Draws
     from zoo.errors import DamagedError as DamagedError
@@ -51,6 +54,9 @@ _HOMES = {
     "Dataset": "zoo.data",
     "Draws": "zoo.data.augmentation",
     "Expects": "zoo.data",
+    "EncodedImages": "zoo.data",
+    "ImageFiles": "zoo.data",
+    "encoded_dataset": "zoo.data",
     "PluginError": "zoo.errors",
     "ProgressBar": "zoo.progress_bar",
     "TensorImages": "zoo.data",

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
-from zoo_folder import decoding, memory
-from zoo_folder.dataset import folder
+from zoo_folder import dataset
 
 import zoo
+from zoo.data import encoded, held, memory
 
 
 def picture(path: Path, level: int = 0, size: tuple[int, int] = (6, 8), mode: str = "L") -> Path:
@@ -32,6 +33,11 @@ def pictures(root: Path, layout: dict[str, int], **options) -> Path:
             picture(root / name / f"{index:03}.png", level % 256, **options)
             level += 1
     return root
+
+
+def folder(**options) -> zoo.Dataset:
+    """Return the dataset as a run without a wish for a size holds it: decoded into memory, its pixels measured."""
+    return held(dataset.folder(**options), None, "cpu")
 
 
 def levels(split: zoo.TensorImages) -> list[int]:
@@ -66,7 +72,7 @@ def test_every_image_has_its_path_for_a_name(root):
 def test_it_is_built_by_name(root):
     """The core finds it through its entry point and gives it its options."""
     data = zoo.create("datasets", "folder", root=str(root), size=[4, 5], color=True)
-    assert data.train.images.shape == (8, 3, 4, 5)
+    assert data.train.batch(torch.arange(8))[0].shape == (8, 3, 4, 5)
 
 
 @pytest.mark.parametrize(("train", "test"), [("Train", "TEST"), ("training", "testing"), ("train", "val")])
@@ -272,7 +278,7 @@ def test_too_little_memory_is_no_damage_of_a_file(root, monkeypatch):
     def starved(*_, **__):
         raise zoo.ZooError("not enough memory to decode 'a.png'")
 
-    monkeypatch.setattr(decoding.zoo, "read_image", starved)
+    monkeypatch.setattr(encoded, "read_opened", starved)
     refused(zoo.ZooError, root, "^not enough memory to decode 'a.png'$")
 
 
@@ -286,13 +292,12 @@ def test_too_little_memory_is_no_damage_of_a_file(root, monkeypatch):
         ([(300, 400), (500, 600)] * 2, (224, 224)),
     ],
 )
-def test_the_size_is_the_common_one_or_a_square(tmp_path, sizes, expected, caplog):
-    """The documented rule; where images are resized without being asked to, one line says so."""
+def test_the_size_is_the_common_one_or_a_square(tmp_path, sizes, expected):
+    """The documented rule, where the model asks for no size of its own."""
     for index, size in enumerate(sizes):
         picture(tmp_path / "train" / "ab"[index % 2] / f"{index}.png", size=size)
     pictures(tmp_path, {"test/a": 1, "test/b": 1})
     assert folder(root=str(tmp_path)).train.images.shape[2:] == expected
-    assert ("--set data.size" in caplog.text) == (len(set(sizes)) > 1 or max(sizes[0]) > 512)
 
 
 @pytest.mark.parametrize(("size", "expected"), [(5, (5, 5)), ([4, 7], (4, 7)), ((1, 1), (1, 1))])
@@ -340,26 +345,25 @@ def test_images_of_one_level_have_deviation_one(tmp_path):
     """Black images are odd, not an error: nothing is divided by zero."""
     for name in ("a/1", "a/2", "b/1", "b/2"):
         picture(tmp_path / f"{name}.png")
-    assert folder(root=str(tmp_path)).std == [1.0]
+    assert folder(root=str(tmp_path)).std == (1.0,)
 
 
 def test_more_images_than_threads_take_at_once_keep_their_places(tmp_path):
     """Threads finish in any order; every image stays at its own index."""
-    paths = [picture(tmp_path / f"{i}.png", i, (2, 2)) for i in range(150)]
-    assert decoding.decode(paths, 1, (2, 2))[:, 0, 0, 0].tolist() == list(range(150))
-    assert decoding.probe(paths) == [(1, 2, 2)] * 150
+    pictures(tmp_path, {"train/a": 100, "train/b": 50, "test/a": 1, "test/b": 1})
+    assert levels(folder(root=str(tmp_path)).train) == list(range(150))
 
 
 def test_a_set_that_does_not_fit_into_memory_is_refused_before_it_is_decoded(root, monkeypatch):
     """The line says how much is needed, how much there is, and which option helps."""
-    monkeypatch.setattr(memory, "available_memory", lambda: 500)
+    monkeypatch.setattr(memory, "free_memory", lambda: 500)
     message = refused(zoo.ZooError, root, r"--set data\.size=3")
     assert "11 images of 1 x 6 x 8" in message
 
 
 def test_the_memory_that_is_free_is_known_here():
     """It is more than this test and less than a petabyte."""
-    available = memory.available_memory()
+    available = memory.free_memory()
     assert available is None or 1 << 20 < available < 1 << 50
 
 

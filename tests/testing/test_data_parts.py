@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -97,6 +98,35 @@ def test_names_that_are_not_one_for_each_image_are_found() -> None:
     split.names = ["a", "b"]
     with pytest.raises(ContractError, match=r"expected 60 train\.names"):
         datasets.check_known_again(dataset(data(train=split)))
+
+
+class Unsafe:
+    """A split that streams, and keeps what it reads at the moment where other threads find it."""
+
+    partners, shape = "near", (1, 12, 12)
+
+    def __init__(self) -> None:
+        self.labels = torch.arange(60) % 3
+        self.images = images(60)
+
+    def __len__(self) -> int:
+        return 60
+
+    def batch(self, indices: Tensor) -> tuple[Tensor, Tensor]:
+        return self.images[indices], self.labels[indices]
+
+    def read_into(self, room: Tensor, indices: Tensor) -> None:
+        for image, index in zip(room, indices, strict=True):
+            self.at = index
+            time.sleep(0.001)
+            image.copy_(self.images[self.at])
+
+
+def test_a_split_that_threads_cannot_read_is_found() -> None:
+    """Two of them would be given each other's images."""
+    with pytest.raises(ContractError, match="in four threads at once") as caught:
+        datasets.check_streaming(dataset(data(train=Unsafe())))
+    assert len(str(caught.value).splitlines()) == 2
 
 
 def test_a_single_shared_image_is_a_warning() -> None:

@@ -77,6 +77,8 @@ class Transcript(Silence):
             _say(_weights(run))
         if (settings := config["train"])["tune"] != "off":
             _say(_tuning(settings))
+        if run["storage"] != "memory":
+            _say(_stored(run))
         if run["input_size"]:
             _say(
                 f"images resized from {_times(run['image_size'])} to {_times(run['input_size'])}, which the model needs"
@@ -178,6 +180,15 @@ def _printable(name: str) -> str:
 
 def _short(name: str) -> str:
     return name.rpartition("/")[2]
+
+
+def _stored(run: Mapping[str, Any]) -> str:
+    size = f"images decoded to {_times(run['image_size'])}"
+    if run["storage"] == "decoded":
+        return f"{size}, all in memory"
+    readers = run["readers"]
+    how = f"by {readers} thread{'s' if readers != 1 else ''}, ahead of the steps" if readers else "between the steps"
+    return f"{size} {how}, as they are wanted"
 
 
 def _times(size: tuple[int, int]) -> str:

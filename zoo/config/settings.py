@@ -126,6 +126,13 @@ class TrainSettings:
         check=lambda value: 1 <= value <= 1024,  # torch ends the process where the system refuses more
         rule="a whole number from 1 to 1024",
     )
+    readers: int | None = _setting(
+        None,
+        "Threads that read images ahead, where they do not fit into memory; 0 reads between the steps. "
+        "Default: one a core, at most 16.",
+        check=lambda value: 0 <= value <= 1024,
+        rule="a whole number from 0 to 1024",
+    )
     memory_format: str = _setting(
         "auto",
         "Layout of images in memory; auto: channels_last for networks with convolutions where it gains.",

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from zoo.data.order import sample_order
 from zoo.errors import PluginError
 
 Augmentation = Callable[[Tensor, Tensor, "Draws"], tuple[Tensor, Tensor]]
@@ -29,6 +30,9 @@ inputs and their targets."""
 _GOLDEN = 0x9E3779B97F4A7C15 - 2**64
 _MULTIPLIERS = (0xBF58476D1CE4E5B9 - 2**64, 0x94D049BB133111EB - 2**64)
 _PARTNER = "partner"
+
+NEAR = 64
+"""Places of an epoch's order by which a partner comes earlier at most, where partners are near."""
 
 
 class Draws:
@@ -98,13 +102,25 @@ class Augmenter:
         seed: The run's seed.
         num_samples: Training samples there are; indices are from 0 to below it.
         fetch: How partners are read: maps indices to inputs and targets, prepared like the batch.
+        near: Whether a partner is a sample that came a few places earlier in the epoch's order, so that it was read
+            just now; else it is any sample.
     """
 
-    def __init__(self, augmentations: Sequence[Augmentation], *, seed: int, num_samples: int, fetch: Fetch) -> None:
+    def __init__(
+        self,
+        augmentations: Sequence[Augmentation],
+        *,
+        seed: int,
+        num_samples: int,
+        fetch: Fetch,
+        near: bool = False,
+    ) -> None:
         self._augmentations = tuple(augmentations)
         self._seed = seed
         self._num_samples = num_samples
         self._fetch = fetch
+        self._near = near
+        self._order: tuple[int, Tensor, Tensor] | None = None
 
     @property
     def soft_targets(self) -> bool:
@@ -144,15 +160,28 @@ class Augmenter:
         key = f"augment/{self._seed}/{epoch}/{place}"
 
         def partners(indices: Tensor) -> tuple[Tensor, Tensor]:
-            others = self._others(f"{key}/{_PARTNER}", indices)
+            others = self._others(f"{key}/{_PARTNER}", epoch, indices)
             return self._through(place, *self._fetch(others), epoch, others)
 
         return Draws(key, indices, device, partners)
 
-    def _others(self, key: str, indices: Tensor) -> Tensor:
+    def _others(self, key: str, epoch: int, indices: Tensor) -> Tensor:
         """Return an index other than its own for each sample; its own only where there is no other."""
-        step = _shift_right(_sample_keys(key, indices), 1).remainder_(max(1, self._num_samples - 1)).add_(1)
-        return step.add_(indices).remainder_(self._num_samples)
+        others = max(1, self._num_samples - 1)
+        steps = _shift_right(_sample_keys(key, indices), 1)
+        if self._near:
+            order, places = self._order_of(epoch, indices.device)
+            earlier = places[indices] - steps.remainder_(min(NEAR, others)).add_(1)
+            return order[earlier.remainder_(self._num_samples)]
+        return steps.remainder_(others).add_(1).add_(indices).remainder_(self._num_samples)
+
+    def _order_of(self, epoch: int, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Return the epoch's order of samples, and each sample's place in it, both int64 (N,)."""
+        if self._order is None or self._order[0] != epoch or self._order[1].device != device:
+            order = sample_order(self._seed, epoch, self._num_samples).to(device)
+            places = torch.empty_like(order).scatter_(0, order, torch.arange(len(order), device=device))
+            self._order = epoch, order, places
+        return self._order[1:]
 
 
 def _check(augmentation: Augmentation, given: Tensor, inputs: Tensor, targets: Tensor) -> None:

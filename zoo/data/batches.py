@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
@@ -12,6 +12,7 @@ from torch import Tensor
 from zoo.data.dataset import Split
 from zoo.data.order import batch_spans, cut, evenly, sample_order, share_of
 from zoo.data.preparation import on_device
+from zoo.data.reading import Reader, read_batches
 from zoo.data.splits import looked_up
 
 Prepare = Callable[[Tensor], Tensor]
@@ -48,6 +49,7 @@ class TrainingBatches:
         process: Which of the window's slices are read: those of this process, as its rank and the number of processes.
         denominator: What a batch's mean loss was divided by: maps targets to a number.
         augment: Maps (inputs, targets, epoch, indices) to inputs and targets; None for none.
+        reader: Reads the split; None for one that reads what streams when it is wanted.
     """
 
     def __init__(
@@ -62,8 +64,10 @@ class TrainingBatches:
         process: tuple[int, int] = (0, 1),
         denominator: Denominator = len,
         augment: Augment | None = None,
+        reader: Reader | None = None,
     ) -> None:
         self.split = split
+        self._reader = reader or Reader(split)
         self._spans = batch_spans(len(split), batch_size)
         self._seed = seed
         self._prepare = prepare
@@ -78,6 +82,10 @@ class TrainingBatches:
         """Optimizer steps in an epoch."""
         return -(-len(self._spans) // self.accumulate)
 
+    def batches_in(self, windows: int) -> int:
+        """The number of batches in the first *windows* windows of an epoch."""
+        return min(windows * self.accumulate, len(self._spans))
+
     def samples_in(self, batches: int) -> int:
         """The number of samples in the first *batches* batches of an epoch."""
         return self._spans[batches - 1][1] if batches else 0
@@ -87,15 +95,24 @@ class TrainingBatches:
         order = sample_order(self._seed, epoch, len(self.split)).to(self.split.labels.device)
         source, places = looked_up(self.split, order)
         spans = self._spans[start * self.accumulate :]
+        if self.accumulate == self.slices == 1:
+            stored = self._reader.batches(cut(places, spans))
+            for indices, images in zip(cut(order, spans), stored, strict=True):
+                yield (self._batch(epoch, indices, images),)
+            return
         if self.slices > 1:
             spans = [part for batch in spans for part in evenly(*batch, self.slices)]
         chosen = zip(cut(order, spans), cut(places, spans), strict=True)
-        if self.accumulate == self.slices == 1:
-            for indices, where in chosen:
-                yield (self._batch(epoch, indices, source.batch(where)),)
-            return
-        for number in range(start, self.steps):
-            yield self._window(epoch, list(islice(chosen, sum(map(len, self.sizes(number))))), source)
+        windows = [list(islice(chosen, sum(map(len, self.sizes(n))))) for n in range(start, self.steps)]
+        stored = self._reader.batches(window[n][1] for window in windows for n in self._own(window))
+        for window in windows:
+            pixels = islice(stored, len(self._own(window)))
+            # What streams is read before the window begins: where a file is gone, the run stops between two steps.
+            yield self._window(epoch, window, list(pixels) if self._reader.streams else pixels, source.labels)
+
+    def _own(self, window: Sequence[object]) -> range:
+        """Return which parts of a window this process computes."""
+        return share_of(len(window), *self._process)
 
     def sizes(self, window: int) -> list[list[int]]:
         """Return the number of samples in each slice of each batch of an epoch's *window*, counted from 0."""
@@ -110,16 +127,22 @@ class TrainingBatches:
             inputs, targets = self._augment(inputs, targets, epoch, indices)
         return Batch(inputs, targets, share=None)
 
-    def _window(self, epoch: int, parts: list[tuple[Tensor, Tensor]], source: Split) -> Iterator[Batch]:
+    def _window(
+        self,
+        epoch: int,
+        parts: list[tuple[Tensor, Tensor]],
+        stored: Iterable[tuple[Tensor, Tensor]],
+        labels: Tensor,
+    ) -> Iterator[Batch]:
         """Yield a window's parts, each with its share, so that all their gradients add up to the whole window's mean.
 
-        The shares come from the labels alone: only one batch of images is in memory at a time.
+        The shares come from the labels alone: only one batch of inputs is in memory at a time.
         """
-        weights = [self._denominator(source.labels[where]) for _, where in parts]
+        weights = [self._denominator(labels[where]) for _, where in parts]
         total = sum(weights)
-        for number in share_of(len(parts), *self._process):
-            (indices, where), weight = parts[number], weights[number]
-            batch = self._batch(epoch, indices, source.batch(where))
+        for number, images in zip(self._own(parts), stored, strict=True):
+            (indices, _), weight = parts[number], weights[number]
+            batch = self._batch(epoch, indices, images)
             share = _scalar(weight, batch.inputs.device) / total
             yield batch._replace(share=share.nan_to_num(0.0))  # of nothing at all, each has nothing
 
@@ -138,13 +161,17 @@ class EvaluationBatches:
         split: The images.
         batch_size: Images in a batch, at least 1. The last batch may be smaller.
         prepare: Maps images (N, C, H, W) to inputs.
+        readers: Threads that read ahead, where the split streams.
         process: Its rank and the number of processes, among which whole batches are dealt in turn.
     """
 
-    def __init__(self, split: Split, batch_size: int, prepare: Prepare, *, process: tuple[int, int] = (0, 1)) -> None:
+    def __init__(
+        self, split: Split, batch_size: int, prepare: Prepare, *, readers: int = 0, process: tuple[int, int] = (0, 1)
+    ) -> None:
         self.split = split
         self.batch_size = batch_size
         self._prepare = prepare
+        self._readers = readers
         self._process = process
 
     @property
@@ -154,8 +181,9 @@ class EvaluationBatches:
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         everything = torch.arange(len(self.split), device=self.split.labels.device)
+        source, places = looked_up(self.split, everything)
         rank, size = self._process
-        for indices in torch.split(everything, self.batch_size)[rank::size]:
-            images, labels = self.split.batch(indices)
+        mine = torch.split(places, self.batch_size)[rank::size]
+        for images, labels in read_batches(source, mine, self._readers):
             inputs = self._prepare(images)
             yield inputs, on_device(labels, inputs.device)

@@ -41,6 +41,8 @@ class TensorImages:
         labels: int64 (N,).
         names: N different texts, each a sample's own name within the dataset, as `Split` says; None for none.
         sizes: N numbers, the bytes of each sample's file; None where there are no files.
+        partners: Which samples mixing takes: ``"any"``, or ``"near"`` for some that come a few places earlier in an
+            epoch's order, as where the same images are read while training.
 
     Raises:
         ValueError: If the shapes or types are others, the lengths differ, or two samples have one name.
@@ -53,6 +55,7 @@ class TensorImages:
         *,
         names: Sequence[str] | None = None,
         sizes: Sequence[int] | None = None,
+        partners: str = "any",
     ) -> None:
         if images.dtype != torch.uint8 or images.ndim != 4:
             raise ValueError(f"images must be uint8 (N, C, H, W), not {images.dtype} {tuple(images.shape)}")
@@ -70,6 +73,7 @@ class TensorImages:
         self.labels = labels
         self.names = names
         self.sizes = sizes
+        self.partners = partners
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -108,11 +112,13 @@ class Dataset:
     """What a dataset builder returns.
 
     Attributes:
-        train: The split that is learnt from; the validation images are taken from it.
+        train: The split that is learnt from; the validation images are taken from it where there are no others.
         test: The split that is read once, at the end.
         classes: K names; label k means ``classes[k]``.
-        mean: C numbers, the training pixels' means, where white is 1.
-        std: C numbers, their standard deviations, each above 0.
+        mean: C numbers, the training pixels' means, where white is 1; if left out, a run measures them.
+        std: C numbers, their standard deviations, each above 0; if left out, a run measures them.
+        validation: The validation images, or None: then a run holds some of the training images out.
+        stream: Whether images that are encoded are read while training; None leaves it to their number.
 
     Raises:
         ValueError: If a split is empty, there are fewer than two classes, two have one name, a label is none of them,
@@ -122,17 +128,20 @@ class Dataset:
     train: Split
     test: Split
     classes: Sequence[str]
-    mean: Sequence[float]
-    std: Sequence[float]
+    mean: Sequence[float] | None = None
+    std: Sequence[float] | None = None
+    validation: Split | None = None
+    stream: bool | None = None
 
     def __post_init__(self) -> None:
-        if not len(self.train) or not len(self.test):
-            raise ValueError(f"a split is empty: {len(self.train)} training and {len(self.test)} test images")
+        if not all(map(len, self.splits)):
+            counts = [f"{len(split)} {name}" for name, split in self._named]
+            raise ValueError(f"a split is empty: {' and '.join(counts)} images")
         if len(self.classes) < 2:
             raise ValueError(f"a dataset needs at least two classes, not {list(self.classes)!r}")
         if len(set(self.classes)) < len(self.classes):
             raise ValueError(f"two classes have one name: {list(self.classes)!r:.100}")
-        for name, split in (("training", self.train), ("test", self.test)):
+        for name, split in self._named:
             if not split.labels.is_cpu:  # they were looked at before they were moved
                 continue
             low, high = int(split.labels.min()), int(split.labels.max())
@@ -141,18 +150,33 @@ class Dataset:
                     f"the {name} labels go from {low} to {high}, and there are {len(self.classes)} classes: "
                     f"they must be from 0 to {len(self.classes) - 1}"
                 )
-        fits = len(self.mean) == len(self.std) == self.in_channels
-        if not fits or not all(map(math.isfinite, self.mean)) or not all(0 < value < math.inf for value in self.std):
+        if self.mean is not None or self.std is not None:
+            self._check_statistics(self.mean or (), self.std or ())
+
+    def _check_statistics(self, mean: Sequence[float], std: Sequence[float]) -> None:
+        fits = len(mean) == len(std) == self.in_channels
+        if not fits or not all(map(math.isfinite, mean)) or not all(0 < value < math.inf for value in std):
             raise ValueError(
-                f"mean {list(self.mean)!r} and std {list(self.std)!r} must have {self.in_channels} numbers each, "
+                f"mean {list(mean)!r} and std {list(std)!r} must have {self.in_channels} numbers each, "
                 "one for each channel, and every std must be above 0"
             )
 
     @property
+    def splits(self) -> tuple[Split, ...]:
+        """The splits that there are."""
+        return tuple(split for _, split in self._named)
+
+    @property
+    def _named(self) -> list[tuple[str, Split]]:
+        named = [("training", self.train), ("test", self.test)]
+        return named if self.validation is None else [*named, ("validation", self.validation)]
+
+    @property
     def facts(self) -> ImageFacts:
-        """What a model must know of the images."""
-        _, height, width = self._shape
-        return ImageFacts(tuple(self.classes), tuple(self.mean), tuple(self.std), self.in_channels, (height, width))
+        """What a model must know of the images; as long as the pixels are not measured, each mean is 0 and std 1."""
+        channels, height, width = self._shape
+        mean, std = self.mean or (0.0,) * channels, self.std or (1.0,) * channels
+        return ImageFacts(tuple(self.classes), tuple(mean), tuple(std), channels, (height, width))
 
     @property
     def num_classes(self) -> int:
@@ -166,6 +190,9 @@ class Dataset:
 
     @property
     def _shape(self) -> tuple[int, int, int]:
+        if (shape := getattr(self.train, "shape", None)) is not None:  # it reads files when asked for images
+            told: tuple[int, int, int] = shape
+            return told
         images, _ = self.train.batch(torch.zeros(1, dtype=torch.int64, device=self.train.labels.device))
         channels, height, width = images.shape[1:]
         return channels, height, width

@@ -82,6 +82,7 @@ class Identification:
 
     def __init__(self, dataset: Dataset) -> None:
         self.facts = dataset.facts
+        self.measured = dataset.mean is not None
         splits = {name: getattr(dataset, name) for name in SPLITS}
         self.listings: Mapping[str, Listing | None] = {name: _listing(split) for name, split in splits.items()}
         pool = ThreadPoolExecutor(1, thread_name_prefix="zoo-identity")

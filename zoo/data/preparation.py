@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from zoo.data.dataset import Split, TensorImages
+from zoo.data.memory import SHARE, device_memory
 
 
 class Preparation:
@@ -38,10 +39,15 @@ class Preparation:
         self.memory_format = memory_format
         self.size = size
         self.channels = len(mean)
-        self._interpolation = interpolation
+        self.interpolation = interpolation
         white = 255.0
         self._shift = torch.tensor(mean, dtype=torch.float32, device=device).mul(white).view(-1, 1, 1)
         self._scale = torch.tensor(std, dtype=torch.float32, device=device).mul(white).reciprocal().view(-1, 1, 1)
+
+    @property
+    def decoding_filter(self) -> str:
+        """How images in files are resized as they are decoded: as inputs are, where they get the inputs' size."""
+        return self.interpolation if self.size is None else "bilinear"
 
     def __call__(self, images: Tensor) -> Tensor:
         """Map images, uint8 (N, C, H, W), on any device, to inputs, float32 (N, C', H', W'), on the device."""
@@ -61,11 +67,11 @@ class Preparation:
 
     def _resized(self, inputs: Tensor, size: tuple[int, int]) -> Tensor:
         """Resize normalised inputs, (N, C', H, W), with antialiasing where they shrink."""
-        if self._interpolation == "nearest":
+        if self.interpolation == "nearest":
             return functional.interpolate(inputs, size, mode="nearest-exact")
         shrinks = size[0] < inputs.shape[-2] or size[1] < inputs.shape[-1]
-        resized = functional.interpolate(inputs, size, mode=self._interpolation, align_corners=False, antialias=shrinks)
-        if self._interpolation == "bilinear":
+        resized = functional.interpolate(inputs, size, mode=self.interpolation, align_corners=False, antialias=shrinks)
+        if self.interpolation == "bilinear":
             return resized
         # Bicubic weights overshoot at edges: blacker than black and whiter than white, which no picture is.
         return resized.clamp_(-self._shift * self._scale, (255 - self._shift) * self._scale)
@@ -79,8 +85,18 @@ def on_device(tensor: Tensor, device: torch.device) -> Tensor:
 def resident(split: Split, device: torch.device | str) -> Split:
     """Return *split* with its images on the device, where they are in memory anyway, so that no batch is copied there.
 
-    A split that reads its images when asked stays as it is.
+    A split that reads its images when asked stays as it is, and so does one that would leave a GPU too little room.
     """
-    if not isinstance(split, TensorImages) or split.images.device == torch.device(device):
+    device = torch.device(device)
+    if not isinstance(split, TensorImages) or split.images.device == device:
         return split
-    return TensorImages(split.images.to(device), split.labels.to(device), names=split.names, sizes=split.sizes)
+    room = device_memory(device)
+    if room is not None and split.images.numel() > SHARE * room:
+        return split
+    return TensorImages(
+        split.images.to(device),
+        split.labels.to(device),
+        names=split.names,
+        sizes=split.sizes,
+        partners=split.partners,
+    )

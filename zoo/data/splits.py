@@ -40,6 +40,11 @@ class Subset:
         """The bytes of each sample's file, or None where the split does not tell."""
         return self._chosen("sizes")
 
+    @property
+    def partners(self) -> str:
+        """Which samples mixing takes, as for `TensorImages`."""
+        return getattr(self.split, "partners", "any")
+
     def _chosen(self, attribute: str) -> list[Any] | None:
         values = getattr(self.split, attribute, None)
         return None if values is None else [values[index] for index in self.indices.tolist()]

@@ -13,8 +13,9 @@ from torch import Tensor
 
 from zoo.errors import UsageError
 from zoo.files.depth import flattened_in_memory
-from zoo.files.images import as_tensor, check_wanted, decoding, read_image, read_opened
+from zoo.files.images import check_wanted, decoding, read_image, read_opened
 from zoo.files.orientation import orientation
+from zoo.files.pixels import as_pixels, resized_upright
 
 Given = str | Path | bytes | Image.Image | npt.NDArray[np.uint8]
 """What is taken for an image."""
@@ -27,7 +28,9 @@ def name_of(image: Any, index: int) -> str:
     return getattr(image, "filename", "") or f"images[{index}]"
 
 
-def read_given(image: Given, name: str, *, channels: int, size: tuple[int, int] | None = None) -> Tensor:
+def read_given(
+    image: Given, name: str, *, channels: int, size: tuple[int, int] | None = None, interpolation: str = "bilinear"
+) -> Tensor:
     """Return an image as `zoo.read_image` does.
 
     Args:
@@ -36,6 +39,7 @@ def read_given(image: Given, name: str, *, channels: int, size: tuple[int, int] 
         name: What messages call it.
         channels: As for `zoo.read_image`.
         size: As for `zoo.read_image`.
+        interpolation: As for `zoo.read_image`.
 
     Raises:
         UsageError: If it is something else, or an array of another shape or type.
@@ -43,9 +47,9 @@ def read_given(image: Given, name: str, *, channels: int, size: tuple[int, int] 
     """
     check_wanted(channels, size)
     if isinstance(image, str | Path):
-        return read_image(image, channels=channels, size=size)
+        return read_image(image, channels=channels, size=size, interpolation=interpolation)
     if isinstance(image, bytes | bytearray | memoryview):
-        return read_opened(io.BytesIO(image), name, channels=channels, size=size)
+        return read_opened(io.BytesIO(image), name, channels, size, interpolation).contiguous()
     if isinstance(image, np.ndarray):
         image = _from_array(image, name)
     if not isinstance(image, Image.Image):
@@ -55,7 +59,8 @@ def read_given(image: Given, name: str, *, channels: int, size: tuple[int, int] 
     with decoding(name):
         image.load()
         flat, turn = flattened_in_memory(image), orientation(image)
-    return as_tensor(flat, turn, channels, size)
+    pixels = resized_upright(as_pixels(flat, channels), turn, size, interpolation)
+    return pixels.expand(channels, -1, -1).contiguous()
 
 
 def _from_array(array: npt.NDArray[Any], name: str) -> Image.Image:

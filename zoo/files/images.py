@@ -9,8 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-import numpy as np
-import torch
 from PIL import Image, UnidentifiedImageError
 from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import jpeg_factory
@@ -20,10 +18,12 @@ from zoo.errors import DamagedError, UsageError, ZooError
 from zoo.files.depth import UnknownWhite, flattened, is_grey
 from zoo.files.downloads import open_file
 from zoo.files.formats import FORMATS, foreign
-from zoo.files.orientation import SIDEWAYS, TURNS, orientation
+from zoo.files.orientation import SIDEWAYS, orientation
+from zoo.files.pixels import as_pixels, decode_plain_jpeg, resized_upright
 from zoo.shared import Shared
 
 MAX_PIXELS = 89_478_485  # Pillow's own limit, 268 MB in colour; from there on it warns, from twice that it refuses
+_JPEG = ("JPEG", "MPO")  # the second is a phone's, with several pictures
 _SMALLEST = 8  # a JPEG can be decoded at a half, a quarter or an eighth of its sides
 
 logging.getLogger("PIL").addHandler(logging.NullHandler())  # what it logs of odd metadata would else reach stderr
@@ -72,7 +72,9 @@ def probe_opened(file: BinaryIO, name: str) -> ImageHeader:
         return ImageHeader(1 if grey else 3, height, width)
 
 
-def read_image(path: str | Path, *, channels: int, size: tuple[int, int] | None = None) -> Tensor:
+def read_image(
+    path: str | Path, *, channels: int, size: tuple[int, int] | None = None, interpolation: str = "bilinear"
+) -> Tensor:
     """Read an image file: PNG, JPEG, BMP, GIF, WebP, TIFF, PPM or AVIF, of any size, depth and colour.
 
     The first picture of an animation counts. EXIF orientation is applied. What is transparent becomes white. Colour
@@ -84,6 +86,7 @@ def read_image(path: str | Path, *, channels: int, size: tuple[int, int] | None 
         path: The file; what it is, is told from its content, not from its name.
         channels: C, 1 for grey or 3 for colour.
         size: (H, W) to resize to, each at least 1; as it is if left out.
+        interpolation: How: ``"bilinear"`` or ``"bicubic"``, with antialiasing, or ``"nearest"``.
 
     Returns:
         uint8 (C, H, W), black 0, white 255.
@@ -93,11 +96,12 @@ def read_image(path: str | Path, *, channels: int, size: tuple[int, int] | None 
         DamagedError: If it is no image that zoo reads, is damaged or cut short, or has more than `MAX_PIXELS` pixels
             and is no JPEG that can be decoded at a half of its sides or less.
 
-    Source: Pillow's decoders, converters and its bilinear filter with antialiasing.
+    Source: Pillow's decoders and converters, libjpeg-turbo through torchvision, and torch's filters, whose bilinear one
+        is Pillow's, rounded once more.
     """
     check_wanted(channels, size)
     with open_file(Path(path)) as file:
-        return read_opened(file, str(path), channels=channels, size=size)
+        return read_opened(file, str(path), channels, size, interpolation).contiguous()
 
 
 def check_wanted(channels: int, size: tuple[int, int] | None) -> None:
@@ -112,7 +116,9 @@ def check_wanted(channels: int, size: tuple[int, int] | None) -> None:
         raise UsageError(f"an image cannot be resized to {size!r}: height and width must be at least 1")
 
 
-def read_opened(file: BinaryIO, name: str, *, channels: int, size: tuple[int, int] | None = None) -> Tensor:
+def read_opened(
+    file: BinaryIO, name: str, channels: int, size: tuple[int, int] | None, interpolation: str = "bilinear"
+) -> Tensor:
     """Read an image from an open file, as `read_image` does.
 
     Args:
@@ -120,59 +126,40 @@ def read_opened(file: BinaryIO, name: str, *, channels: int, size: tuple[int, in
         name: What messages call it.
         channels: As for `read_image`.
         size: As for `read_image`.
+        interpolation: As for `read_image`.
+
+    Returns:
+        uint8 (C, H, W); its memory may be laid out by pixels.
 
     Raises:
         DamagedError: As `read_image`.
     """
     with decoding(name), _identified(file, name) as image:
         _check_pixels(image, name, shrinking=size is not None)
-        _draft(image, size)
+        reduced = size is not None and _draft(image, size)
         _check_pixels(image, name, shrinking=False)
-        flat = flattened(image, lambda: _identified(file, name))
+        pixels = None if reduced else decode_plain_jpeg(image, file, channels)
+        if pixels is None:
+            flat = flattened(image, lambda: _identified(file, name))
+            pixels = as_pixels(flat, channels)
         turn = orientation(image)
-    return as_tensor(flat, turn, channels, size)
+    return resized_upright(pixels, turn, size, interpolation).expand(channels, -1, -1)
 
 
-def as_tensor(flat: Image.Image, turn: int, channels: int, size: tuple[int, int] | None) -> Tensor:
-    """Return an image of 8 bits without transparency as `read_image` does.
+def _draft(image: ImageFile, size: tuple[int, int]) -> bool:
+    """Have a JPEG decoded at a half, a quarter or an eighth where it is that much larger than *size*, (H, W).
 
-    Args:
-        flat: In mode L or RGB, as it is stored.
-        turn: Its EXIF orientation, 1 to 8; anything else turns nothing.
-        channels: As for `read_image`.
-        size: As for `read_image`.
+    It is up to six times faster for photographs, and as good: its pixels are means of those that are left out.
     """
-    image = flat.convert("L" if channels == 1 else "RGB")
-    if turn in TURNS:
-        image = image.transpose(TURNS[turn])
-    if size is not None and image.size != (size[1], size[0]):
-        image = image.resize((size[1], size[0]), Image.Resampling.BILINEAR, reducing_gap=3.0)
-    pixels = torch.from_numpy(np.array(image))  # (H, W) or (H, W, C)
-    return pixels.unsqueeze(0) if channels == 1 else pixels.permute(2, 0, 1).contiguous()
-
-
-def _draft(image: ImageFile, size: tuple[int, int] | None) -> None:
-    """Have a JPEG decoded at a half, a quarter or an eighth where that is enough for *size*.
-
-    It is up to six times faster for photographs. Twice the size is left for the antialiasing, but by a JPEG that is
-    too large otherwise.
-    """
-    if size is None:
-        return
-    reserve = 2
-    if _can_shrink(image) and _pixels(image.size, _drafted(image, 2 * max(size))) > MAX_PIXELS:
-        reserve = 1
-    image.draft(None, (reserve * max(size), reserve * max(size)))
-
-
-def _drafted(image: ImageFile, side: int) -> int:
-    """Return by what a JPEG's sides are divided so that none falls below *side*."""
-    return next((scale for scale in (8, 4, 2) if min(image.size) // side >= scale), 1)
+    whole = image.size
+    height, width = reversed(size) if image.format in _JPEG and orientation(image) in SIDEWAYS else size
+    image.draft(None, (width, height))
+    return image.size != whole
 
 
 def _can_shrink(image: ImageFile) -> bool:
     """Return whether an image's decoder can leave pixels out: a progressive JPEG's holds all of them in memory."""
-    return image.format in ("JPEG", "MPO") and not image.info.get("progressive")
+    return image.format in _JPEG and not image.info.get("progressive")
 
 
 def _pixels(size: tuple[int, int], scale: int = 1) -> int:

@@ -8,17 +8,6 @@ from typing import IO
 from PIL import Image
 from PIL.PngImagePlugin import PngImageFile
 
-TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-"""What brings an image upright, by its orientation; 1 is upright."""
-
 SIDEWAYS = (5, 6, 7, 8)
 """The orientations by which height and width change places."""
 

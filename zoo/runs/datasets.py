@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 from dataclasses import dataclass
 
-import torch
-
 from zoo.config import Config
-from zoo.data import Dataset, Split, Subset, capped, choose_rule, hold_out, resident
+from zoo.data import Dataset, Split, Subset, capped, choose_rule, hold_out
 from zoo.data.identity import Identification
 from zoo.runs.components import Component
 
@@ -35,19 +32,18 @@ class Splits:
         return {name: 0 if split is None else len(split) for name, split in parts.items()}
 
 
-def load_dataset(component: Component, device: torch.device, split_by: str) -> tuple[Dataset, Identification]:
-    """Build the dataset, its in-memory splits on *device*, and begin to find out what its images are known by.
+def load_dataset(component: Component, split_by: str) -> tuple[Dataset, Identification]:
+    """Build the dataset, and begin to find out what its images are known by.
 
-    *split_by* is the setting, for a dataset that splits its images itself.
+    Images that are encoded are not decoded yet, as the model may ask for a size. *split_by* is the setting, for a
+    dataset that splits its images itself.
 
     Raises:
         UsageError: If its options are wrong.
         DamagedError: If its files are damaged.
     """
     dataset: Dataset = component.build(split_by=split_by)
-    images = Identification(dataset)
-    moved = dataclasses.replace(dataset, train=resident(dataset.train, device), test=resident(dataset.test, device))
-    return moved, images
+    return dataset, Identification(dataset)
 
 
 def split_dataset(dataset: Dataset, config: Config) -> Splits:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.config import Config
-from zoo.data import Split
+from zoo.data import Dataset, Split, moved, sized
 from zoo.data.identity import Identification
 from zoo.errors import UsageError, ZooError
 from zoo.records.directory import EVALUATIONS, RunDirectory
@@ -97,9 +97,9 @@ def on_own_data(
         UsageError: If the data are not what the run was trained on, or there is no such split.
     """
     component = find_components(relocated(loaded.config, options), only=("data",))["data"]
-    dataset, images = load_again(component, loaded.machine.device, loaded.config.train.split_by)
+    dataset, images = load_again(component, loaded.config.train.split_by)
     _refuse_other_images(loaded, images, split)
-    chosen = getattr(split_dataset(dataset, loaded.config), split)
+    chosen = getattr(split_dataset(_as_trained(loaded, dataset), loaded.config), split)
     if chosen is None:
         raise UsageError(f"{loaded.directory} held out no validation images; use --split test")
     return _kept(loaded, loaded.config, _measured(loaded, chosen, limit), (split, split, checkpoint), {})
@@ -108,10 +108,16 @@ def on_own_data(
 def _on_other_data(loaded: LoadedRun, which: str, checkpoint: str, config: Config, name: str | None) -> dict[str, Any]:
     chosen = name_of(config.data, name)
     components = find_components(config, only=("data",))
-    dataset, _ = load_dataset(components["data"], loaded.machine.device, config.train.split_by)
-    found = matched(dataset, loaded.images, which, chosen)
+    dataset, _ = load_dataset(components["data"], config.train.split_by)
+    found = matched(_as_trained(loaded, dataset), loaded.images, which, chosen)
     resolved = dataclasses.replace(config, data=components.resolved(config).data)
     return _kept(loaded, resolved, _measured(loaded, found.split), (chosen, which, checkpoint), _told(found, resolved))
+
+
+def _as_trained(loaded: LoadedRun, dataset: Dataset) -> Dataset:
+    """Return images in the size that a run had them; encoded ones stay so, as only what is evaluated is read."""
+    size, how = loaded.images.image_size, loaded.network.prepare.decoding_filter
+    return moved(sized(dataset, size, how), loaded.machine.device)
 
 
 def _told(found: OtherData, config: Config) -> dict[str, Any]:

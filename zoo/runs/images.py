@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -19,12 +20,12 @@ SCHEMA = 1
 Notice = Callable[[str], None]
 
 
-def keep_identity(directory: RunDirectory, images: Identification) -> None:
-    """Write what the images of a run are known by, as it begins."""
+def keep_identity(directory: RunDirectory, images: Identification, facts: ImageFacts) -> None:
+    """Write what the images of a run are known by, as it begins, and the facts of those that it trains on."""
     found = images.of(*SPLITS)
     data = {
         "schema": SCHEMA,
-        "images": facts_to_json(found.facts),
+        "images": facts_to_json(facts),
         "splits": {name: dict(vars(split)) for name, split in found.splits.items()},
     }
     files = {name: dict(vars(listing)) for name, listing in images.listings.items() if listing is not None}
@@ -76,8 +77,11 @@ def changed_images(
             f"{directory} has no record of its images in {DATA}: only the classes, size and statistics were compared"
         )
         then = DataIdentity(facts, {})
-    classes = then.facts.num_classes
-    return changes(then, images.of(*splits), lambda: _recorded_listings(directory, classes, notice), images.listings)
+    classes, now = then.facts.num_classes, images.of(*splits)
+    if not images.measured:  # size and statistics are as the run chooses them; the files tell whether they are the same
+        facts = dataclasses.replace(then.facts, classes=now.facts.classes, in_channels=now.facts.in_channels)
+        now = dataclasses.replace(now, facts=facts)
+    return changes(then, now, lambda: _recorded_listings(directory, classes, notice), images.listings)
 
 
 def _recorded_identity(directory: RunDirectory) -> DataIdentity | None:

@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from zoo.config import Choice, Config
 from zoo.data import Dataset
 from zoo.data.identity import Identification
@@ -47,7 +45,7 @@ def settled(config: Config, component: Component) -> Config:
     return dataclasses.replace(config, data=Choice(config.data.name, {**config.data.options, "root": root}))
 
 
-def load_again(component: Component, device: torch.device, split_by: str) -> tuple[Dataset, Identification]:
+def load_again(component: Component, split_by: str) -> tuple[Dataset, Identification]:
     """Build the dataset of a run that was begun before.
 
     Raises:
@@ -55,7 +53,7 @@ def load_again(component: Component, device: torch.device, split_by: str) -> tup
         DamagedError: If its files are damaged.
     """
     try:
-        return load_dataset(component, device, split_by)
+        return load_dataset(component, split_by)
     except UsageError as error:
         root = component.option("root")
         if not isinstance(root, str) or Path(root).exists():

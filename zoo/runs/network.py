@@ -93,14 +93,7 @@ def build_network(
     memory_format = choose_memory_format(settings.memory_format, model, machine.device)
     model = model.to(device=machine.device, memory_format=memory_format)  # type: ignore[call-overload]
     expects = recorded or _expectations(model, images, component)
-    prepare = Preparation(
-        expects.mean if expects else images.mean,
-        expects.std if expects else images.std,
-        size=_resized(expects.size if expects else _input_size(model, component), images),
-        interpolation=expects.interpolation if expects else "bilinear",
-        device=machine.device,
-        memory_format=memory_format,
-    )
+    prepare = _preparation(model, expects, images, component, (machine.device, memory_format))
     forward = in_precision(model, machine.precision, machine.device)
     if settings.compile:
         forward = torch.compile(forward)  # type: ignore[assignment]
@@ -108,6 +101,35 @@ def build_network(
     network = Network(model, forward, prepare, judged, expects, memory_format, machine.precision, machine.device)
     check_logits(network, images, component.label)
     return network
+
+
+def prepared_for(network: Network, images: ImageFacts, component: Component) -> Network:
+    """Return *network* for images whose size and statistics were not known when its model was built."""
+    device_and_format = (network.device, network.memory_format)
+    prepare = _preparation(network.model, network.expects, images, component, device_and_format)
+    judged = prepare
+    if network.prepare_evaluation is not network.prepare and network.prepare_evaluation.size is not None:
+        judged = prepare.at(network.prepare_evaluation.size)
+    return dataclasses.replace(network, prepare=prepare, prepare_evaluation=judged)
+
+
+def _preparation(
+    model: nn.Module,
+    expects: Expects | None,
+    images: ImageFacts,
+    component: Component,
+    device_and_format: tuple[torch.device, torch.memory_format],
+) -> Preparation:
+    """Return what turns images as they are stored into what the model takes."""
+    device, memory_format = device_and_format
+    return Preparation(
+        expects.mean if expects else images.mean,
+        expects.std if expects else images.std,
+        size=_resized(expects.size if expects else _input_size(model, component), images),
+        interpolation=expects.interpolation if expects else "bilinear",
+        device=device,
+        memory_format=memory_format,
+    )
 
 
 def check_logits(network: Network, images: ImageFacts, label: str) -> None:

@@ -16,7 +16,6 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from zoo.data import ImageFacts
 from zoo.errors import DamagedError, DamagedFilesError, UsageError
 from zoo.files.folders import files_of
 from zoo.files.given import Given, name_of, read_given
@@ -130,7 +129,7 @@ def outcomes(
         if not 1 <= top_k <= count:
             raise UsageError(f"top_k must be from 1 to {count}, the number of classes, not {top_k}")
         temperature = read_temperature(loaded.directory.path, loaded.checkpoint.manifest.digest)
-        for batch in _read_ahead(_named(images), loaded.images):
+        for batch in _read_ahead(_named(images), loaded):
             yield from _classified(loaded, batch, top_k, temperature, threshold)
 
 
@@ -148,14 +147,14 @@ def _named(images: Iterable[Given]) -> Iterator[tuple[str, Given]]:
             yield name_of(image, index), image
 
 
-def _read_ahead(images: Iterator[tuple[str, Given]], facts: ImageFacts) -> Iterator[list[tuple[str, Tensor | Unread]]]:
+def _read_ahead(images: Iterator[tuple[str, Given]], loaded: LoadedRun) -> Iterator[list[tuple[str, Tensor | Unread]]]:
     """Yield batches of pixels, uint8 (C, H, W) each, or what is wrong instead; read in threads, as Pillow allows."""
     pool = ThreadPoolExecutor(os.cpu_count())
     waiting: deque[list[tuple[str, Future[Tensor | Unread]]]] = deque()
     try:
         while True:
             while len(waiting) <= _AHEAD and (part := list(itertools.islice(images, _BATCH))):
-                waiting.append([(name, pool.submit(_read, image, name, facts)) for name, image in part])
+                waiting.append([(name, pool.submit(_read, image, name, loaded)) for name, image in part])
             if not waiting:
                 return
             yield [(name, future.result()) for name, future in waiting.popleft()]
@@ -164,9 +163,10 @@ def _read_ahead(images: Iterator[tuple[str, Given]], facts: ImageFacts) -> Itera
         pool.shutdown(cancel_futures=True)
 
 
-def _read(image: Given, name: str, facts: ImageFacts) -> Tensor | Unread:
+def _read(image: Given, name: str, loaded: LoadedRun) -> Tensor | Unread:
     try:
-        return read_given(image, name, channels=facts.in_channels, size=facts.image_size)
+        facts, how = loaded.images, loaded.network.prepare.decoding_filter
+        return read_given(image, name, channels=facts.in_channels, size=facts.image_size, interpolation=how)
     except (DamagedError, UsageError) as error:
         if isinstance(error, UsageError) and not isinstance(image, str | Path):
             raise  # the program's own fault

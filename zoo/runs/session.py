@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -148,10 +149,23 @@ class Session:
     def _fit(self) -> None:
         try:
             fit(self.task, self.progress, self)
+        except DamagedError as error:
+            raise self._without(error) from error
         except ValueError as error:
             if "more than 1 value per channel" not in str(error):
                 raise
             raise UsageError("batch norm cannot train on a batch of one image; give --batch-size 2 or more") from error
+
+    def _without(self, error: DamagedError) -> DamagedError:
+        """Save, where an image could not be read, and return what is told of it."""
+        # Between two steps; in the midst of one the model has seen a part of it, and other processes wait somewhere.
+        whole = len(self.task.losses) == self.task.training.batches_in(self.progress.position)
+        whole = whole and self.world.size == 1
+        if whole:
+            self.save(final=True)
+        kept = f"stopped at step {self.progress.step}{' and saved' if whole else ''}"
+        cure = f"{kept}; once that is mended, go on with: zoo train --resume {self.directory}"
+        return DamagedError(f"{str(error).rstrip('.')}.\n{cure}")
 
     def step_finished(self) -> None:
         """Save, print and stop where it is time: called between two optimizer steps."""
@@ -361,8 +375,11 @@ class Session:
         batches = evaluation_batches(split, self.config.train, self.network, self.world)
         forward, task = self.network.around(model), self.task
         record = PredictionRecord(len(split), self.parts.images.num_classes)
-        mine = announced(batches, self)
-        metrics = evaluate(forward, mine, task.criterion, task.denominator, record, self.world)
+        try:
+            with closing(announced(batches, self)) as mine:
+                metrics = evaluate(forward, mine, task.criterion, task.denominator, record, self.world)
+        except DamagedError as error:
+            raise self._without(error) from error
         check_metrics(metrics, name, self.progress)
         return metrics, Measured(split, metrics.loss, record.taken())
 

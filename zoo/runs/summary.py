@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from zoo.config import SINGLE, Config
-from zoo.data import Expects, ImageFacts, Split
+from zoo.data import Expects, ImageFacts, Reader, Split, reader_count
 from zoo.records.directory import RunDirectory
 from zoo.runs.components import Components
 from zoo.runs.datasets import Splits
@@ -54,6 +54,8 @@ def description(
         "select": task.select,
         "lr": task.updates.optimizer.defaults.get("lr"),
         "fused": bool(task.updates.optimizer.defaults.get("fused")),
+        "storage": _storage(splits.train),
+        "readers": reader_count(config.train.readers),
         "image_size": images.image_size,
         "input_size": network.prepare.size,
         "weights": weights_of(network.expects),
@@ -68,6 +70,13 @@ def weights_of(expects: Expects | None) -> dict[str, Any] | None:
 def _class_counts(split: Split, images: ImageFacts) -> dict[str, int]:
     counts = torch.bincount(split.labels, minlength=images.num_classes).tolist()
     return dict(zip(images.classes, counts, strict=True))
+
+
+def _storage(split: Split) -> str:
+    """Return where training images are: ``"memory"``, ``"decoded"`` into it from files, or ``"streamed"``."""
+    if Reader(split).streams:
+        return "streamed"
+    return "decoded" if getattr(split, "partners", "any") == "near" else "memory"
 
 
 def _drops(model: nn.Module) -> bool:
@@ -88,7 +97,7 @@ def summary_of(run: Mapping[str, Any], progress: Progress, status: str, test: Me
     return {
         "schema": SCHEMA,
         "status": status,
-        **{key: run[key] for key in (*SINGLE, "parameters", "train", "validation", "test")},
+        **{key: run[key] for key in (*SINGLE, "parameters", "train", "validation", "test", "storage")},
         "epochs": progress.epoch,
         "steps": progress.step,
         "select": run["select"],

@@ -11,8 +11,8 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from zoo.config import Config, TrainSettings
-from zoo.data import EvaluationBatches, ImageFacts, Split, TrainingBatches, on_device
-from zoo.data.augmentation import Augmenter
+from zoo.data import EvaluationBatches, ImageFacts, Reader, Split, TrainingBatches, on_device, reader_count
+from zoo.data.augmentation import NEAR, Augmenter
 from zoo.errors import PluginError, UsageError
 from zoo.registry.entry import in_one_line
 from zoo.runs.components import Component, Components
@@ -29,6 +29,8 @@ from zoo.training.updates import Updates
 from zoo.training.world import ALONE, World
 
 Denominator = Callable[[Tensor], Any]
+
+_DEEPEST = 4  # partners of partners of ... whose images are remembered; what is not is read again
 
 
 def build_task(
@@ -47,7 +49,9 @@ def build_task(
     """
     settings = config.train
     criterion, denominator = build_criterion(components["criterion"], network.device)
-    augmenter = build_augmenter(components.several["augment"], images, splits.train, network, settings.seed)
+    parts = components.several["augment"]
+    reader = Reader(splits.train, reader_count(settings.readers), remembered=NEAR * min(len(parts), _DEEPEST))
+    augmenter = build_augmenter(parts, images, reader, network, settings.seed)
     training = TrainingBatches(
         splits.train,
         settings.batch_size,
@@ -59,6 +63,7 @@ def build_task(
         # The shares are taken from labels, before they are mixed: the mean over soft targets is one over samples.
         denominator=len if augmenter is not None and augmenter.soft_targets else denominator,
         augment=augmenter,
+        reader=reader,
     )
     _check_criterion(components["criterion"], criterion, images.num_classes, augmenter, network.device)
     if settings.patience is not None and settings.validation == 0:
@@ -130,7 +135,7 @@ def build_criterion(
 
 
 def build_augmenter(
-    parts: tuple[Component, ...], images: ImageFacts, split: Split, network: Network, seed: int
+    parts: tuple[Component, ...], images: ImageFacts, reader: Reader, network: Network, seed: int
 ) -> Augmenter | None:
     """Build the augmentations in their order; None where there are none.
 
@@ -146,10 +151,11 @@ def build_augmenter(
     ]
 
     def fetch(indices: Tensor) -> tuple[Tensor, Tensor]:
-        stored, labels = split.batch(indices)
+        stored, labels = reader.batch(indices)
         return network.prepare(stored), on_device(labels, network.device)
 
-    return Augmenter(augmentations, seed=seed, num_samples=len(split), fetch=fetch)
+    near = getattr(reader.split, "partners", "any") == "near"
+    return Augmenter(augmentations, seed=seed, num_samples=len(reader.split), fetch=fetch, near=near)
 
 
 def build_optimizer(component: Component, model: nn.Module, rates: Mapping[str, float] | None = None) -> Optimizer:
@@ -173,8 +179,9 @@ def evaluation_batches(
     split: Split, settings: TrainSettings, network: Network, world: World = ALONE
 ) -> EvaluationBatches:
     """Return this process's batches of *split* in its own order."""
+    readers, process = reader_count(settings.readers), (world.rank, world.size)
     prepare = network.prepare_evaluation
-    return EvaluationBatches(split, settings.eval_batch_size, prepare, process=(world.rank, world.size))
+    return EvaluationBatches(split, settings.eval_batch_size, prepare, readers=readers, process=process)
 
 
 def _check_criterion(

@@ -13,6 +13,7 @@ from typing import Any
 from torch import Tensor
 
 from zoo.config import Config, Layer
+from zoo.data import held
 from zoo.data.identity import SPLITS, Identification
 from zoo.data.one_colour import one_colour
 from zoo.errors import DamagedError, UsageError, ZooError
@@ -26,7 +27,7 @@ from zoo.runs.facts import expects_from_json
 from zoo.runs.images import check_images, keep_identity
 from zoo.runs.machine import Machine, usable_here
 from zoo.runs.moved import ROOT, load_again, relocated, settled
-from zoo.runs.network import build_network
+from zoo.runs.network import build_network, prepared_for
 from zoo.runs.observers import Observers
 from zoo.runs.reporting import Reporter
 from zoo.runs.session import Parts, Run, Session
@@ -48,6 +49,7 @@ from zoo.training.world import World
 _SLICES = "train.slices"
 _CHOSEN = {_SLICES, "train.layer_decay", "train.head_lr"}
 """Settings that have no word for being left to zoo: leaving them out is that word."""
+_WITHOUT_MEANING = {"train.threads", "train.readers", "data.stream"}  # they change how a run is computed, not what
 _KEPT = 3  # checkpoints: the last two and the best
 
 
@@ -173,7 +175,7 @@ def differences(recorded: Config, requested: Config, *, rate_left_out: bool = Fa
         rate_left_out: Whether nobody gave a rate: then tuning has one of its own.
     """
     old, new = {_SLICES: 1, **_flat(recorded.to_dict())}, _flat(requested.to_dict())  # older runs tell of no slices
-    open_keys = {key for key, value in new.items() if value == "auto"} | {"train.threads"} | (_CHOSEN - new.keys())
+    open_keys = {key for key, value in new.items() if value == "auto"} | _WITHOUT_MEANING | (_CHOSEN - new.keys())
     if rate_left_out and recorded.train.tune == "full":
         open_keys.add("optimizer.lr")
     return [
@@ -304,12 +306,14 @@ def _build(
     machine = Machine.prepare(config.train)
     observers = Observers(components.several["observe"], reporter.notice, first=world.is_first)
     load = load_dataset if check is None else load_again
-    dataset, identity = load(components["data"], machine.device, config.train.split_by)
+    dataset, identity = load(components["data"], config.train.split_by)
     if check is not None:
         check(identity)
-    images, splits = dataset.facts, split_dataset(dataset, config)
     seed_everything(config.train.seed)
-    network = build_network(model, images, machine, config.train, recorded=recorded)
+    network = build_network(model, dataset.facts, machine, config.train, recorded=recorded)
+    dataset = held(dataset, network.prepare.size, machine.device, network.prepare.interpolation)
+    images, splits = dataset.facts, split_dataset(dataset, config)
+    network = prepared_for(network, images, model)
     config = dataclasses.replace(config, train=decided(config.train, components, network))
     components = with_rate(components, config.train)
     config = components.resolved(config)
@@ -358,7 +362,7 @@ def _begin(
         if note := one_colour(parts.splits.train):
             reporter.notice(note)
         directory.write_environment(environs)
-        keep_identity(directory, parts.identity)
+        keep_identity(directory, parts.identity, parts.images)
         directory.write_config(parts.config)  # the last, as a directory holds a run from here on
     _warn_of_little_room(directory, parts.checkpoint_bytes, reporter)
     if not found:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 import zoo
-from zoo.data import Split
+from zoo.data import Split, is_streamed, read_batches
 from zoo.data.changes import changes
 from zoo.data.identity import SPLITS, Identification
 from zoo.registry import Entry
@@ -17,6 +17,7 @@ from zoo.testing.outcome import ContractError, warn
 
 _IN_MEMORY, _READ = 100_000, 2_000  # images of a split that are compared at most
 _SHARED = 0.01  # the share of test images that may be training images before the splits count as mixed up
+_STREAMED = 64  # images of a split that streams that are read in several threads
 
 
 def check_images(entry: Entry) -> str:
@@ -91,7 +92,7 @@ def check_labels(entry: Entry) -> str:
 def check_disjoint(entry: Entry) -> str:
     """Keep the test images out of the training images."""
     data = dataset(entry)
-    train, test = (_digests(split) for _, split in _splits(data))
+    train, test = _digests(data.train), _digests(data.test)
     shared = sum(digest in train for digest in test)
     if shared > max(1, _SHARED * len(test)):
         raise ContractError(
@@ -130,8 +131,29 @@ def check_known_again(entry: Entry) -> str:
     return f"by {known.splits['train'].known_by}"
 
 
-def _splits(data: zoo.Dataset) -> tuple[tuple[str, Split], tuple[str, Split]]:
-    return ("train", data.train), ("test", data.test)
+def check_streaming(entry: Entry) -> str:
+    """Read the same images in several threads at once as in one, where they are read when they are asked for."""
+    streamed = [(name, split) for name, split in _splits(dataset(entry)) if is_streamed(split)]
+    for name, split in streamed:
+        order = torch.randperm(len(split), generator=torch.Generator().manual_seed(0))[:_STREAMED]
+        alone = [split.batch(index.view(1)) for index in order]
+        read = list(read_batches(split, torch.split(order, 8), readers=4))
+        if not all(
+            torch.equal(torch.cat(one), torch.cat(other))
+            for one, other in zip(zip(*alone, strict=True), zip(*read, strict=True), strict=True)
+        ):
+            raise ContractError(
+                entry,
+                expected=f"from {name}.read_into in four threads at once the images that {name}.batch gives",
+                seen="others",
+                mend="Share no file position or buffer between calls: open or map the file for each.",
+            )
+    return ", ".join(name for name, _ in streamed) or "all in memory"
+
+
+def _splits(data: zoo.Dataset) -> list[tuple[str, Split]]:
+    splits = ("train", data.train), ("test", data.test), ("validation", data.validation)
+    return [(name, split) for name, split in splits if split is not None]
 
 
 def _digests(split: Split) -> set[bytes]:
@@ -149,4 +171,5 @@ CHECKS = {
     "has labels in the range of its classes": check_labels,
     "keeps its splits apart": check_disjoint,
     "is known again when it is built again": check_known_again,
+    "reads the same images in several threads": check_streaming,
 }

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -135,8 +136,9 @@ def fit(task: Task, progress: Progress, listener: Listener) -> None:
 
 def _fit(task: Task, progress: Progress, listener: Listener, clock: _Clock) -> None:
     while progress.epoch < task.epochs and not _out_of_patience(task, progress):
-        windows = _between_steps(task, progress, listener, clock)
-        train_epoch(task.forward, windows, task.criterion, task.updates, task.slices or task.losses)
+        # Closed, so that also where the loop is left by an error nothing goes on reading images.
+        with closing(_between_steps(task, progress, listener, clock)) as windows:
+            train_epoch(task.forward, windows, task.criterion, task.updates, task.slices or task.losses)
         check_losses(task, progress)
         clock.training()  # the device had steps left to do until their losses could be read
         metrics = _validated(task, progress, listener)
@@ -148,7 +150,8 @@ def _fit(task: Task, progress: Progress, listener: Listener, clock: _Clock) -> N
 
 def _probed(task: Task, probe: Probe, progress: Progress, listener: Listener, clock: _Clock) -> EpochResult:
     """Fit the head and return what came of it as epoch 0, which no step belongs to."""
-    loss, images = probe.fit(announced(probe.batches, listener), task.world)
+    with closing(announced(probe.batches, listener)) as batches:
+        loss, images = probe.fit(batches, task.world)
     clock.training()
     spent, progress.train_seconds = progress.train_seconds, 0.0
     metrics = _validated(task, progress, listener)
@@ -159,13 +162,14 @@ def _probed(task: Task, probe: Probe, progress: Progress, listener: Listener, cl
 def _validated(task: Task, progress: Progress, listener: Listener) -> Metrics | None:
     if task.validation is None:
         return None
-    batches = announced(task.validation, listener)
-    metrics = evaluate(task.judged, batches, task.criterion, task.denominator, task.predictions, task.world)
+    judged, record = task.judged, task.predictions
+    with closing(announced(task.validation, listener)) as batches:
+        metrics = evaluate(judged, batches, task.criterion, task.denominator, record, task.world)
     check_metrics(metrics, "validation", progress)
     return metrics
 
 
-def announced(batches: EvaluationBatches, listener: Listener) -> Iterator[tuple[Tensor, Tensor]]:
+def announced(batches: EvaluationBatches, listener: Listener) -> Generator[tuple[Tensor, Tensor], None, None]:
     """Yield this process's evaluation batches, telling *listener* before each, and where only others have one left."""
     mine = iter(batches)
     for _ in range(batches.rounds):
@@ -228,7 +232,9 @@ class _Clock:
         return passed
 
 
-def _between_steps(task: Task, progress: Progress, listener: Listener, clock: _Clock) -> Iterator[Iterable[Batch]]:
+def _between_steps(
+    task: Task, progress: Progress, listener: Listener, clock: _Clock
+) -> Generator[Iterable[Batch], None, None]:
     """Yield the epoch's windows that are left; what happens between two steps happens here."""
     left = task.windows_in(progress.epoch) - progress.position
     for _, window in zip(range(left), task.training.windows(progress.epoch, progress.position), strict=False):

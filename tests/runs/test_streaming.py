@@ -1,0 +1,154 @@
+"""Training on images that are read from their files: the same run, bit for bit, as with all of them in memory."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+import torch
+from small_photos import photographs, reading_threads
+
+import zoo
+from zoo.registry import entries
+from zoo.runs.reporting import Reporter
+
+AUGMENTATIONS = sorted(entry.name for entry in entries() if entry.kind == "augmentations" and entry.own)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    return photographs(tmp_path_factory.mktemp("photographs"))
+
+
+def trained(root, out, *, stream: bool, readers: int | None = None, reporter=None, **settings) -> zoo.Run:
+    options = {"data.root": str(root), "data.stream": stream, "data.size": [12, 12], **settings.pop("options", {})}
+    given = {"epochs": 2, "batch_size": 4, "validation": 0.2, "device": "cpu", "threads": 1, "readers": readers}
+    return zoo.train("mlp", data="folder", options=options, out=out, reporter=reporter, **{**given, **settings})
+
+
+def assert_equal(one: zoo.Run, other: zoo.Run) -> None:
+    """Weights and all metrics, but for times, have equal bits."""
+    for name, tensor in one.model.state_dict().items():
+        assert torch.equal(tensor, other.model.state_dict()[name]), name
+    for mine, others in zip(one.metrics, other.metrics, strict=True):
+        assert (mine.loss, mine.val_loss, mine.val_accuracy) == (others.loss, others.val_loss, others.val_accuracy)
+    assert one.summary["test_loss"] == other.summary["test_loss"]
+
+
+@pytest.mark.parametrize("augmentation", AUGMENTATIONS)
+def test_every_augmentation_has_equal_bits_in_memory_and_streamed(root, tmp_path, augmentation):
+    """Mixing ones, too, whose partners are the same samples either way."""
+    memory, streamed = (
+        trained(root, tmp_path / str(stream), stream=stream, readers=2, augment=[augmentation])
+        for stream in (False, True)
+    )
+    assert (memory.summary["storage"], streamed.summary["storage"]) == ("decoded", "streamed")
+    assert_equal(memory, streamed)
+    assert reading_threads() == []
+
+
+def test_any_number_of_readers_trains_alike(root, tmp_path):
+    """None, one, two or five: the same weights, with gradients that accumulate and partners of partners."""
+    settings = {"augment": ["mixup", "cutmix"], "accumulate": 2}
+    runs = [trained(root, tmp_path / str(n), stream=True, readers=n, **settings) for n in (0, 1, 2, 5)]
+    for run in runs[1:]:
+        assert_equal(runs[0], run)
+
+
+class Stopping(Reporter):
+    """Sends this process a signal after some step."""
+
+    def __init__(self, step: int):
+        self.at = step
+
+    def step(self, progress):
+        if progress.step == self.at:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+@pytest.mark.parametrize("step", [1, 3, 6, 9])
+def test_a_run_goes_on_at_any_step_and_otherwise_stored(root, tmp_path, step):
+    """Stopped while streaming, gone on with in memory and another number of readers: an uninterrupted run's bits."""
+    settings = {"augment": ["mixup"]}
+    whole = trained(root, tmp_path / "whole", stream=True, readers=2, **settings)
+    with pytest.raises(zoo.ZooError, match="and saved"):
+        trained(root, tmp_path / "run", stream=True, readers=2, reporter=Stopping(step), **settings)
+    assert reading_threads() == []
+    assert_equal(whole, trained(root, tmp_path / "run", stream=bool(step % 2), readers=1, **settings))
+
+
+class Removing(Reporter):
+    """Takes a file away after some step."""
+
+    def __init__(self, path, step: int):
+        self.path, self.at = path, step
+
+    def step(self, progress):
+        if progress.step == self.at:
+            self.path.rename(self.path.with_name("elsewhere"))
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_a_file_that_vanishes_stops_the_run_saved_and_named(tmp_path, split, accumulate):
+    """Exit code 4; once the file is back, the run ends with the bits of one that was never stopped."""
+    root = photographs(tmp_path / "photographs")
+    whole = trained(root, tmp_path / "whole", stream=True, accumulate=accumulate)
+    path = root / split / "gull" / "001.jpg"
+    with pytest.raises(zoo.DamagedError, match=r"No such file") as caught:
+        trained(root, tmp_path / "run", stream=True, accumulate=accumulate, reporter=Removing(path, 2))
+    assert caught.value.exit_code == 4
+    assert repr(str(path)) in str(caught.value)
+    assert f"zoo train --resume {tmp_path / 'run'}" in str(caught.value)
+    assert (tmp_path / "run" / "checkpoints").is_dir()
+    assert reading_threads() == []
+    path.with_name("elsewhere").rename(path)
+    assert_equal(whole, zoo.train(resume=tmp_path / "run"))
+
+
+def test_the_command_tells_where_images_are(root, tmp_path):
+    """A line of the transcript says it, and the process ends at once, with no thread to wait for."""
+    for stream, line in (
+        ("true", " by 2 threads, ahead of the steps, as they are wanted"),
+        ("false", ", all in memory"),
+    ):
+        command = [sys.executable, "-m", "zoo", "train", "--model", "mlp", "--data", "folder", "--epochs", "1"]
+        command += ["--set", f"data.root={root}", "--set", "data.size=20", "--set", f"data.stream={stream}"]
+        result = subprocess.run(
+            [*command, "--readers", "2", "--out", str(tmp_path / stream)],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=True,
+        )
+        assert f"images decoded to 20 x 20{line}" in result.stdout
+
+
+def test_the_model_is_asked_for_its_size_before_anything_is_decoded(root, tmp_path):
+    """Images are resized once, to what the model takes, and recorded in that size."""
+
+    def picky(num_classes: int, in_channels: int, image_size: tuple[int, int]) -> torch.nn.Module:
+        model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(in_channels * 16 * 16, num_classes))
+        model.input_size = (16, 16)
+        return model
+
+    class Listening(Reporter):
+        def started(self, run, progress):
+            self.run = run
+
+    heard = Listening()
+    zoo.train(
+        picky,
+        data="folder",
+        options={"data.root": str(root)},
+        epochs=1,
+        batch_size=8,
+        out=tmp_path / "run",
+        reporter=heard,
+        device="cpu",
+    )
+    assert heard.run["image_size"] == (16, 16)
+    assert heard.run["input_size"] is None
