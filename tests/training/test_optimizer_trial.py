@@ -123,3 +123,30 @@ def test_an_unusual_state_dict_is_refused() -> None:
     model = network()
     with pytest.raises(UsageError, match=r"optimizer Two cannot be checkpointed: its state_dict\(\) has not the form"):
         check_packable(Two(model.parameters(), lr=0.1), dict(model.named_parameters()))
+
+
+class Prepared(SGD):
+    """Makes its state when it is constructed, as torch 2.10's Adagrad does."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                self.state[parameter]["sum"] = torch.full_like(parameter, 0.5)
+                self.state[parameter]["step"] = torch.tensor(0.0)
+
+    def step(self, closure: Any = None) -> Any:
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    self.state[parameter]["sum"] += parameter.grad.square()
+                    self.state[parameter]["step"] += 1
+        return super().step(closure)
+
+
+def test_a_state_that_is_made_with_the_optimizer_is_tried_too() -> None:
+    """The copies have it, as large as their small parameters; the real one stays as it was."""
+    model = network()
+    optimizer = Prepared(model.parameters(), lr=0.1)
+    check_packable(optimizer, dict(model.named_parameters()))
+    assert all(state["step"] == 0 and (state["sum"] == 0.5).all() for state in optimizer.state.values())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from typing import Any
 
@@ -76,18 +76,40 @@ def _full_size(key: str, tensor: Tensor, small: Mapping[str, Tensor], parameters
 def _small_copy(optimizer: Optimizer, parameters: Mapping[str, Tensor]) -> tuple[Optimizer, dict[str, Tensor]]:
     """Return a fresh copy of *optimizer* over small parameters, and those by name.
 
-    The memo makes `deepcopy` take the small parameters for the real ones, which are never copied, and an empty state
+    The memo makes `deepcopy` take the small parameters for the real ones, which are never copied, and a small state
     for the real one. All attributes are copied: `Optimizer.__getstate__`, which `deepcopy` would use, keeps three. A
     scheduler replaces ``step`` on the instance by a function that steps the original, so that one is left out.
     """
     small = {name: _small(parameter) for name, parameter in parameters.items()}
     memo: dict[int, Any] = {id(parameters[name]): copy for name, copy in small.items()}
-    memo[id(optimizer.state)] = defaultdict(dict)
+    memo[id(optimizer.state)] = defaultdict(dict, _small_states(optimizer, parameters, small))
     duplicate = object.__new__(type(optimizer))
     memo[id(optimizer)] = duplicate
     attributes = {key: value for key, value in vars(optimizer).items() if key != "step"}
     vars(duplicate).update(deepcopy(attributes, memo))
     return duplicate, small
+
+
+def _small_states(
+    optimizer: Optimizer, parameters: Mapping[str, Tensor], small: Mapping[str, Tensor]
+) -> Iterator[tuple[Tensor, dict[str, Any]]]:
+    """Yield the small parameters' states, where the optimizer made one for each when it was constructed itself.
+
+    Those that do (torch 2.10's Adagrad) cannot step without. Where a state has tensors of other shapes, a step made it.
+    """
+    for name, parameter in parameters.items():
+        state = optimizer.state.get(parameter, {})
+        tensors = [value for value in state.values() if isinstance(value, Tensor)]
+        if state and all(tensor.ndim == 0 or tensor.shape == parameter.shape for tensor in tensors):
+            yield small[name], {key: _cut(value, small[name]) for key, value in state.items()}
+
+
+def _cut(value: Any, small: Tensor) -> Any:
+    """Return a copy of a part of a state, as much of it as belongs to the small parameter."""
+    if not isinstance(value, Tensor) or not value.ndim:
+        return deepcopy(value)
+    part = value[tuple(slice(length) for length in small.shape)]
+    return torch.empty_like(small, dtype=value.dtype, requires_grad=False).copy_(part)
 
 
 def _small(parameter: Tensor) -> Tensor:
