@@ -129,6 +129,13 @@ def test_every_key_and_tensor_of_an_evaluation_stands_on_the_page(run: Path) -> 
     assert kept.arrays.keys() <= names
 
 
+def test_every_key_of_report_json_stands_on_the_page(run: Path) -> None:
+    """And no other."""
+    assert sorted(
+        re.findall(r"`([a-z_]+)`", "".join(re.findall(r"^\| (`.*?) \|", section("report.html and report.json"), re.M)))
+    ) == sorted(json.loads((run / "report.json").read_bytes()))
+
+
 def test_every_tag_and_every_top_level_file_stands_on_the_page(run: Path) -> None:
     """And the number of the format."""
     assert set(re.findall(r"\| `\{\"(\$\w+)\"", section("state.json"))) == set(_DECODERS)

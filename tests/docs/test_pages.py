@@ -32,6 +32,7 @@ FOLLOWED = {
     "docs/how-to/choose-a-model.md": 4,
     "docs/how-to/evaluate-and-predict.md": 7,
     "docs/how-to/observe-a-run.md": 4,
+    "docs/how-to/report.md": 3,
     "docs/how-to/resume.md": 6,
     "docs/how-to/train.md": 12,
     "docs/reference/config.md": 1,

@@ -64,6 +64,8 @@ def test_a_run_s_directory_holds_all_that_is_promised():
         "environment.json",
         "evaluations",
         "metrics.csv",
+        "report.html",
+        "report.json",
         "summary.json",
     ]
     config = tomllib.loads((run.directory / "config.toml").read_text())

@@ -152,6 +152,7 @@ class TrainCommand(click.Command):
 @click.option(
     "--timeout", metavar="TIME", help="How long a process waits for the others: 30s, 10min or 2h. Default: 10min."
 )
+@click.option("--no-report", is_flag=True, help="Leave out the page, report.html, that is written at the end.")
 @common_options
 @click.pass_context
 def train(
@@ -166,6 +167,7 @@ def train(
     processes: int | None,
     max_restarts: int | None,
     timeout: str | None,
+    no_report: bool,
     quiet: bool,
     as_json: bool,
     **settings: Any,
@@ -207,12 +209,12 @@ def train(
         config = configured(layers, recipe=recipe, file=file)
         return start(Request(config, out=out, restart=restart, timeout=wait), reporter)
 
-    _tell(run, quiet=quiet, as_json=as_json)
+    _tell(run, quiet=quiet, as_json=as_json, page=not no_report)
     return None
 
 
-def _tell(train: Callable[[Reporter], Run], *, quiet: bool, as_json: bool) -> None:
-    """Train, and print what goes on and what came of it."""
+def _tell(train: Callable[[Reporter], Run], *, quiet: bool, as_json: bool, page: bool) -> None:
+    """Train, print what goes on and what came of it, and write the run's page."""
     from zoo.cli.transcript import Silence, Transcript
     from zoo.runs.training import AlreadyFinished
 
@@ -224,6 +226,10 @@ def _tell(train: Callable[[Reporter], Run], *, quiet: bool, as_json: bool) -> No
         directory, summary, say = finished.directory.path, finished.summary, Transcript.already_finished
     if not is_first():
         return
+    if page:
+        from zoo.reports.report import report_if_possible
+
+        report_if_possible(directory, reporter.notice)
     if as_json:
         write_json({"directory": str(directory), **summary})
     else:

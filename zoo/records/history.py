@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,10 +54,11 @@ def _past_run(directory: RunDirectory) -> PastRun:
     except ZooError as error:
         damages.append(str(error))
     damages += [str(damage) for damage in directory.checkpoints.damages]
-    return PastRun(directory.path, _status(directory, summary), summary, tuple(damages))
+    return PastRun(directory.path, status_of(directory, summary), summary, tuple(damages))
 
 
-def _status(directory: RunDirectory, summary: dict[str, Any]) -> str:
+def status_of(directory: RunDirectory, summary: Mapping[str, Any]) -> str:
+    """Return how a run stands, as `PastRun` tells it: from its summary, and from whether a process holds its lock."""
     recorded = str(summary.get("status", "damaged" if summary else "running"))
     if is_locked(directory.path):
         return "running"

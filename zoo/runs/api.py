@@ -14,6 +14,7 @@ from zoo.runs.reporting import Reporter
 from zoo.runs.session import Run
 from zoo.runs.training import AlreadyFinished, Request, start
 from zoo.runs.training import resume as resume_run
+from zoo.training.place import place
 
 
 def train(
@@ -26,6 +27,7 @@ def train(
     restart: bool = False,
     resume: str | Path | None = None,
     reporter: Reporter | None = None,
+    report: bool = True,
     **settings: Any,
 ) -> Run:
     """Train a model and keep the run, as the command ``zoo train`` does.
@@ -45,6 +47,7 @@ def train(
         resume: The directory of a run to go on with; all settings are the run's, so no others are taken, but for
             ``options={"data.root": DIR}`` where its images have moved.
         reporter: Told what happens; by default nothing is printed.
+        report: Whether to write the finished run's page, report.html.
         **settings: As the command's options, with underscores: ``data``, ``optimizer``, ``lr``, ``criterion``,
             ``scheduler``, ``augment``, ``observe``, ``epochs``, ``batch_size``, ``seed`` and so on. ``data``,
             ``optimizer``, ``criterion`` and ``scheduler`` also take an object or a builder in place of a name.
@@ -67,7 +70,7 @@ def train(
     if resume is not None:
         if settings or recipe or config or out or restart or model is not None:
             raise UsageError("resume takes all settings from the run; leave the others out")
-        return _resumed(resume, reporter, options)
+        return _reported(_resumed(resume, reporter, options), reporter, report)
     if restart and out is None:
         raise UsageError("restart needs out, the run to begin anew")
     layers, objects = _layers(settings if model is None else {"model": model, **settings})
@@ -75,9 +78,19 @@ def train(
         layers.append(Layer(f"options[{key!r}]", nested(key, value)))
     request = Request(configured(layers, recipe=recipe, file=config), objects, Path(out) if out else None, restart)
     try:
-        return start(request, reporter)
+        run = start(request, reporter)
     except AlreadyFinished as finished:
-        return _finished(finished, objects)
+        run = _finished(finished, objects)
+    return _reported(run, reporter, report)
+
+
+def _reported(run: Run, reporter: Reporter, wanted: bool) -> Run:
+    here = place()
+    if wanted and (here is None or here.rank == 0):
+        from zoo.reports.report import report_if_possible
+
+        report_if_possible(run.directory, reporter.notice)
+    return run
 
 
 def configured(layers: Iterable[Layer], *, recipe: str | None = None, file: str | Path | None = None) -> Config:

@@ -60,6 +60,18 @@ class Run:
         """Share of the test images that were classified rightly, in [0, 1]."""
         return float(self.summary["test_accuracy"])
 
+    def report(self, out: str | Path | None = None) -> Path:
+        """Write the run's page, report.html, and return its path; *out* is where it goes instead."""
+        from zoo.reports.report import report  # with the library that makes pages, which training does not wait for
+
+        return report(self.directory, out)
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: the accuracy, the curves and the confusion matrix."""
+        from zoo.reports.report import page_for_notebook
+
+        return page_for_notebook(self.directory)
+
 
 @dataclass(frozen=True)
 class Parts:

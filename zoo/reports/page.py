@@ -1,0 +1,148 @@
+"""The page of a run: one HTML file that asks nothing of anybody."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import hashlib
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+from markupsafe import Markup
+
+from zoo.reports.drawing import Curve, chart, interval_bar, matrix, reliability_diagram
+from zoo.reports.pictures import picture_of
+from zoo.reports.story import Story
+
+SHOWN_CLASSES = 100
+"""Classes in the page's table, the weakest; report.json has all."""
+
+
+def run_page(story: Story, *, brief: bool = False) -> str:
+    """Return the page of a run.
+
+    Args:
+        story: What is to be told.
+        brief: The accuracy, the curves and the matrix alone, as a notebook shows them.
+    """
+    document = story.document
+    return rendered(
+        "run.html",
+        title=f"{document['name']} · zoo",
+        story=document,
+        brief=brief,
+        split=(document["details_of"] or "").rpartition("-")[0],
+        facts=_facts(document),
+        charts=_charts(document),
+        matrix=matrix(**document["matrix"]) if document["matrix"] else None,
+        classes=[{**row, "bar": _bar(row)} for row in document["classes"][:SHOWN_CLASSES]],
+        hidden_classes=max(0, len(document["classes"]) - SHOWN_CLASSES),
+        mistakes=_mistakes(story) if not brief else [],
+        reliability=_reliability(document["calibration"]),
+    )
+
+
+def rendered(template: str, **values: Any) -> str:
+    """Return a page of a template in zoo/reports/templates; its policy names style and script by their digests."""
+    style, script = _text("report.css"), _text("report.js")
+    policy = {"style_hash": _digest(style), "script_hash": _digest(script)}
+    # Both are zoo's own files; to escape them would break them.
+    own = {"style": Markup(style), "script": Markup(script)}  # noqa: S704
+    return _environment().get_template(template).render(**policy, **own, **values) + "\n"
+
+
+@functools.cache
+def _environment() -> Environment:
+    return Environment(
+        loader=FunctionLoader(_text), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+
+
+def _text(name: str) -> str:
+    return files("zoo.reports").joinpath("templates", name).read_text(encoding="utf-8")
+
+
+def _digest(text: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode('ascii')}"
+
+
+def _facts(document: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return what stands beside the accuracy."""
+    summary, found = document["summary"], []
+    if (accuracy := summary.get("val_accuracy")) is not None:
+        found.append(("validation accuracy", f"{100 * accuracy:.2f} %"))
+    if (best := summary.get("best_epoch")) is not None:
+        found.append(("best epoch", f"{best} of {len(document['epochs'])}"))
+    if (error := document["metrics"].get("balanced_accuracy")) is not None:
+        found.append(("balanced accuracy", f"{100 * error:.2f} %"))
+    if (top5 := document["metrics"].get("top5_accuracy")) is not None:
+        found.append(("top-5 accuracy", f"{100 * top5:.2f} %"))
+    if (parameters := summary.get("parameters")) is not None:
+        found.append(("parameters", f"{parameters:,}"))
+    if (train := summary.get("train")) is not None:
+        found.append(("training images", f"{train:,}"))
+    if seconds := summary.get("seconds"):
+        found.append(("time", clock(seconds)))
+    if rate := summary.get("samples_per_second"):
+        found.append(("images a second", f"{rate:,.0f}"))
+    return found
+
+
+def clock(seconds: float) -> str:
+    """Return a duration as one reads it: 12 s, 3 min 5 s, 2 h 10 min."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def _charts(document: Mapping[str, Any]) -> list[dict[str, Any]]:
+    epochs, best = document["epochs"], document["summary"].get("best_epoch")
+    wanted = (
+        ("Loss", (("training", "train", "loss"), ("validation", "validation", "val_loss")), False),
+        ("Accuracy", (("validation", "validation", "val_accuracy"),), True),
+        ("Learning rate", (("rate", "rate", "lr"),), False),
+    )
+    found = []
+    for title, curves, percent in wanted:
+        drawn = [Curve(name, kind, [row.get(key) for row in epochs]) for name, kind, key in curves]
+        drawn = [curve for curve in drawn if any(value is not None for value in curve.values)]
+        if drawn:
+            picture = chart(f"{title} by epoch", drawn, best, percent=percent)
+            found.append({"title": title, "curves": drawn, "picture": picture})
+    return found
+
+
+def _bar(row: Mapping[str, Any]) -> Markup:
+    interval = row["recall_interval"]
+    return interval_bar(row["recall"], *interval) if interval else Markup("")
+
+
+def _mistakes(story: Story) -> list[dict[str, Any]]:
+    told: Sequence[Mapping[str, Any]] = story.document["mistakes"]
+    return [{**each, "picture": picture_of(pixels)} for each, pixels in zip(told, story.pixels, strict=True)]
+
+
+def _reliability(calibration: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    if calibration is None:
+        return []
+    before, after = calibration["before"], calibration["after"]
+    chance = (
+        f"{100 * calibration['by_chance']:.2f} % would be by chance" if calibration["by_chance"] is not None else ""
+    )
+    shown = [("As the model says", before, chance)]
+    if after is not None:
+        note = "found on the validation images; zoo calibrate keeps it"
+        shown.append((f"With temperature {calibration['temperature']:.3f}", after, note))
+    return [
+        {
+            "title": title,
+            "error": found["error"],
+            "note": note,
+            "picture": reliability_diagram(title, found["confidence"], found["accuracy"], found["counts"]),
+        }
+        for title, found, note in shown
+    ]

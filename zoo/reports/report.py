@@ -1,0 +1,67 @@
+"""`zoo report`: the page of a run, and its numbers beside it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from zoo.errors import UsageError, ZooError
+from zoo.records.directory import REPORTS
+from zoo.records.disk import write_atomic
+from zoo.registry.entry import in_one_line
+from zoo.reports.drawing import tag
+from zoo.reports.page import run_page
+from zoo.reports.story import story_of
+
+
+def report(run: str | Path | Any, out: str | Path | None = None) -> Path:
+    """Write the page of a run, report.html, and the numbers behind it, report.json.
+
+    The run may still be going on; then the page tells how far it is. Nothing is computed anew: what is shown comes from
+    the run's files and its kept evaluations, and equal ones give equal bytes.
+
+    Args:
+        run: The run's directory, or what `zoo.train` returned.
+        out: Where the page is written instead; the numbers go beside it, under its name with ``.json``.
+
+    Returns:
+        The page's path.
+
+    Raises:
+        UsageError: If there is no such run, or it cannot be written there.
+        DamagedError: If a file of the run is damaged.
+    """
+    path = Path(getattr(run, "directory", run)).expanduser()
+    page, data = (path / name for name in REPORTS) if out is None else _beside(Path(out).expanduser())
+    story = story_of(path)
+    try:
+        write_atomic(data, json.dumps(story.document, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+        write_atomic(page, run_page(story))
+    except OSError as error:
+        raise UsageError(
+            f"cannot write {str(page)!r}: {error.strerror or error}; give another place by --out"
+        ) from error
+    return page
+
+
+def report_if_possible(run: Path, notice: Callable[[str], None]) -> None:
+    """Write the page of a run that has just ended; where that fails, *notice* is told, and the run stands as it is."""
+    try:
+        report(run)
+    except Exception as error:  # a defect of the page, too, must not make hours of training look as if they had failed
+        what = str(error) if isinstance(error, ZooError) else in_one_line(error)
+        notice(f"the run's page is not written: {what}")
+
+
+def page_for_notebook(run: Path) -> str:
+    """Return the accuracy, the curves and the matrix of a run as HTML that a notebook shows, in a frame of its own."""
+    page = run_page(story_of(run), brief=True)
+    return str(tag("iframe", srcdoc=page, width="100%", height=620, frameborder=0, sandbox="allow-scripts"))
+
+
+def _beside(page: Path) -> tuple[Path, Path]:
+    if page.suffix == ".json" or page.is_dir():
+        raise UsageError(f"{str(page)!r} is where the page goes; give a file such as report.html")
+    return page, page.with_suffix(".json")

@@ -1,0 +1,290 @@
+"""What is to be told of a run, gathered from its files as plain data: report.json, from which the page is drawn."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoo.config import SEVERAL, SINGLE, Config, TrainSettings
+from zoo.errors import DamagedError
+from zoo.records.directory import METRICS, RunDirectory
+from zoo.records.disk import read_bytes
+from zoo.records.history import status_of
+from zoo.reports.evaluations import Evaluation, evaluation_names, read_document, read_evaluation
+from zoo.reports.metrics import Reliability, confusion, fitted_temperature, outcomes_of, reliability
+from zoo.reports.statistics import wilson
+from zoo.reports.suspicions import suspected_labels
+
+SCHEMA = 1
+MATRIX_CLASSES = 20
+"""Classes up to which the whole confusion matrix is shown; above them the pairs are."""
+
+PAIRS = 12
+MISTAKES = 24
+
+_MAX_METRICS = 2**26  # bytes of metrics.csv
+_CHOSEN = ("device", "precision", "threads", "memory_format", "dropout_masks", "split_by")
+_ENVIRONMENT = ("zoo", "python", "torch", "torchvision", "timm", "device", "threads", "cpu_capability", "processor")
+_OWN = ("test-best", "validation-best")
+
+
+@dataclass(frozen=True)
+class Story:
+    """What is told of a run.
+
+    Attributes:
+        document: What report.json holds.
+        pixels: The images of its mistakes, in their order, uint8 (M, C, H, W).
+    """
+
+    document: dict[str, Any]
+    pixels: Sequence[NDArray[np.uint8]]
+
+
+def story_of(run: str | Path) -> Story:
+    """Gather what is to be told of a run, whether it is finished or still going on.
+
+    Raises:
+        UsageError: If there is no such run.
+        DamagedError: If a file of it is damaged.
+    """
+    directory = RunDirectory.open(run)
+    summary, epochs = directory.read_summary(), read_epochs(directory.path)
+    config, names = directory.read_config(), evaluation_names(directory.path)
+    test, validation = (read_evaluation(directory.path, name) if name in names else None for name in _OWN)
+    shown = test or validation
+    mistakes, pixels = _mistakes(shown)
+    document = {
+        "schema": SCHEMA,
+        "name": directory.path.resolve().name,
+        "status": status_of(directory, summary),
+        "model": config.model.name,
+        "data": config.data.name,
+        "headline": _headline(summary, test, validation),
+        "summary": summary,
+        "epochs": epochs,
+        "warnings": [*_warnings(directory, summary, names, shown), *_suspicions(test, validation)],
+        "details_of": shown.name if shown else None,
+        "metrics": {key: value for key, value in shown.document["metrics"].items() if key != "classes"}
+        if shown
+        else {},
+        "classes": sorted(shown.document["metrics"]["classes"], key=_by_recall) if shown else [],
+        "confused": _confused(shown),
+        "matrix": _matrix(shown),
+        "mistakes": mistakes,
+        "calibration": _calibration(test, validation),
+        "other_evaluations": [_other(directory.path, name) for name in names if name not in _OWN],
+        "parts": _parts(config),
+        "settings": _settings(config),
+        "environment": _environment(directory, config),
+    }
+    return Story(document, pixels)
+
+
+def read_epochs(run: Path) -> list[dict[str, float | None]]:
+    """Return the rows of a run's metrics.csv; none where it wrote nothing yet.
+
+    Raises:
+        DamagedError: If the file is damaged.
+    """
+    path = run / METRICS
+    if not path.exists():
+        return []
+    try:
+        rows = list(csv.DictReader(io.StringIO(read_bytes(path, _MAX_METRICS).decode())))
+        return [{key: float(value) if value else None for key, value in row.items()} for row in rows]
+    except (ValueError, TypeError) as error:
+        raise DamagedError(f"{path} is damaged: {error}") from error
+
+
+def _headline(
+    summary: Mapping[str, Any], test: Evaluation | None, validation: Evaluation | None
+) -> dict[str, Any] | None:
+    """Return the number that is shown large: of the test images where there is one, else of the validation images."""
+    for split, key, kept in (("test", "test_accuracy", test), ("validation", "val_accuracy", validation)):
+        accuracy, samples = summary.get(key), summary.get(split)
+        if isinstance(accuracy, float) and isinstance(samples, int) and samples:
+            right = round(accuracy * samples)
+        elif kept is not None:
+            right, samples = int(kept.outcomes.right.sum()), len(kept.outcomes)
+        else:
+            continue
+        interval = wilson(right, samples)
+        return {
+            "split": split,
+            "accuracy": right / samples,
+            "interval": [interval.low, interval.high],
+            "samples": samples,
+        }
+    return None
+
+
+def _warnings(
+    directory: RunDirectory, summary: Mapping[str, Any], names: Sequence[str], shown: Evaluation | None
+) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    if shown is None and summary.get("status") == "finished":
+        text = "This run keeps no evaluation, so there are no classes, mistakes or calibration to show."
+        found.append({"kind": "no evaluation", "text": f"{text} 'zoo evaluate' makes it."})
+    for name in names if shown else ():
+        document = read_document(directory.path, name)
+        empty = [row["class"] for row in document["metrics"]["classes"] if not row["images"]]
+        if name in _OWN and empty:
+            counted = f"{len(empty)} of {len(document['classes'])} classes have"
+            text = f"{counted} no {document['split']} images: {_some(empty)}."
+            found.append({"kind": "empty classes", "text": text, "classes": empty})
+        if name in _OWN and (changed := _is_of_another(directory, document)):
+            found.append({"kind": "other checkpoint", "text": changed})
+    return found
+
+
+def _is_of_another(directory: RunDirectory, document: Mapping[str, Any]) -> str | None:
+    try:
+        digest = directory.checkpoints.digest_at(document["step"])
+    except DamagedError:
+        return None  # a run may be shown without its checkpoints
+    if digest == document["checkpoint_digest"]:
+        return None
+    return (
+        f"The {document['split']} evaluation is of another checkpoint than the run now has; 'zoo evaluate' renews it."
+    )
+
+
+def _suspicions(*evaluations: Evaluation | None) -> list[dict[str, Any]]:
+    suspected = [each for kept in evaluations if kept is not None for each in suspected_labels(kept)]
+    if not suspected:
+        return []
+    counts = {split: sum(each.split == split for each in suspected) for split in ("test", "validation")}
+    told = " and ".join(f"{count:,} {split}" for split, count in counts.items() if count)
+    text = f"{told} labels may be mistaken: the model is as sure of another class as it is of images that have it."
+    labels = [{k: v for k, v in dataclasses.asdict(each).items() if k != "row"} for each in suspected]
+    return [{"kind": "suspected labels", "text": text, "labels": labels}]
+
+
+def _by_recall(row: Mapping[str, Any]) -> tuple[bool, float, str]:
+    return row["recall"] is None, row["recall"] or 0.0, row["class"]
+
+
+def _confused(kept: Evaluation | None) -> list[dict[str, Any]]:
+    if kept is None:
+        return []
+    outcomes, count = kept.outcomes, len(kept.classes)
+    wrong = ~outcomes.right
+    codes, counts = np.unique(outcomes.labels[wrong] * count + outcomes.predictions[wrong], return_counts=True)
+    actual = np.bincount(outcomes.labels, minlength=count)
+    order = np.argsort(-counts, kind="stable")[:PAIRS]
+    pairs = [
+        (*divmod(code, count), images)
+        for code, images in zip(codes[order].tolist(), counts[order].tolist(), strict=True)
+    ]
+    return [
+        {
+            "actual": kept.classes[label],
+            "predicted": kept.classes[prediction],
+            "images": images,
+            "share": images / int(actual[label]),
+        }
+        for label, prediction, images in pairs
+    ]
+
+
+def _matrix(kept: Evaluation | None) -> dict[str, Any] | None:
+    if kept is None or len(kept.classes) > MATRIX_CLASSES:
+        return None
+    counts = confusion(kept.outcomes.labels, kept.outcomes.predictions, len(kept.classes))
+    return {"classes": list(kept.classes), "counts": counts.tolist()}
+
+
+def _mistakes(kept: Evaluation | None) -> tuple[list[dict[str, Any]], list[NDArray[np.uint8]]]:
+    if kept is None or "worst" not in kept.arrays:
+        return [], []
+    outcomes, names = kept.outcomes, kept.document.get("worst_names")
+    suspected = {each.row for each in suspected_labels(kept)}
+    rows = kept.arrays["worst"][:MISTAKES].tolist()
+    told = [
+        {
+            "place": int(kept.arrays["places"][row]),
+            "name": names[number] if names else None,
+            "label": kept.classes[outcomes.labels[row]],
+            "prediction": kept.classes[outcomes.predictions[row]],
+            "confidence": float(outcomes.confidence[row]),
+            "suspected": row in suspected,
+        }
+        for number, row in enumerate(rows)
+    ]
+    return told, list(kept.arrays["worst_pixels"][: len(rows)])
+
+
+def _calibration(test: Evaluation | None, validation: Evaluation | None) -> dict[str, Any] | None:
+    """Return the reliability of the test's confidence, before and after a temperature that validation alone chose."""
+    judged = test or validation
+    if judged is None:
+        return None
+    found: dict[str, Any] = {"judged_on": judged.document["split"], "temperature": None, "after": None}
+    found["before"] = _bins(reliability(judged.outcomes.confidence, judged.outcomes.right))
+    found["by_chance"] = judged.document["metrics"].get("ece_by_chance")
+    if test is None or validation is None or test.logits is None or validation.logits is None:
+        return found
+    temperature = fitted_temperature(validation.logits, validation.outcomes.labels)
+    tempered = outcomes_of(
+        test.logits, test.outcomes.labels, predictions=test.outcomes.predictions, temperature=temperature
+    )
+    return {**found, "temperature": temperature, "after": _bins(reliability(tempered.confidence, tempered.right))}
+
+
+def _bins(found: Reliability) -> dict[str, Any]:
+    return {
+        "error": found.error,
+        "counts": found.counts.tolist(),
+        "confidence": found.confidence.tolist(),
+        "accuracy": found.accuracy.tolist(),
+    }
+
+
+def _other(run: Path, name: str) -> dict[str, Any]:
+    document = read_document(run, name)
+    keys = ("accuracy", "accuracy_interval", "balanced_accuracy", "nll")
+    return {
+        "name": name,
+        "data": document.get("data"),
+        "samples": document["samples"],
+        **{key: document["metrics"].get(key) for key in keys},
+    }
+
+
+def _parts(config: Config) -> list[dict[str, Any]]:
+    """Return the entries of a run with their options."""
+    chosen = [(section, getattr(config, section)) for section in SINGLE]
+    chosen += [(section, choice) for section in SEVERAL for choice in getattr(config, section)]
+    return [{"part": section, "name": choice.name, "options": dict(choice.options)} for section, choice in chosen]
+
+
+def _settings(config: Config) -> list[dict[str, Any]]:
+    """Return the settings that differ from the defaults, but for those that were left to zoo to choose."""
+    found = [
+        {"key": f"train.{field.name}", "value": getattr(config.train, field.name), "default": field.default}
+        for field in dataclasses.fields(TrainSettings)
+        if field.name not in _CHOSEN and getattr(config.train, field.name) != field.default
+    ]
+    if config.limit is not None:
+        found.append({"key": "data.limit", "value": config.limit, "default": None})
+    return found
+
+
+def _environment(directory: RunDirectory, config: Config) -> dict[str, Any]:
+    found = directory.read_environment()
+    told = {key: found[key] for key in (*_ENVIRONMENT, "platform", "git_commit") if found.get(key) is not None}
+    settings = {key: getattr(config.train, key) for key in _CHOSEN if key not in told}
+    return {**told, **{key: value for key, value in settings.items() if value is not None}}
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
