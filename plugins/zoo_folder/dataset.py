@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import zoo
 from zoo_folder.deciding import EXPECTED
@@ -21,6 +22,7 @@ def folder(
     train: str | list[str] | None = None,
     test: str | None = None,
     stream: bool | None = None,
+    fit: Literal["stretch", "pad", "crop"] = "stretch",
     test_fraction: float = 0.2,
     seed: int = 0,
     split_by: str = "auto",
@@ -33,7 +35,7 @@ def folder(
     Args:
         root: The folder, which holds ``train/CLASS/*`` and ``test/CLASS/*``; or ``train/CLASS/*`` or ``CLASS/*``
             alone, whose images are then split, each class in proportion.
-        size: [H, W] to which images are resized (stretched, with antialiasing), or one number for both. If left out,
+        size: [H, W] to which images are resized, with antialiasing, or one number for both. If left out,
             the size that the model asks for; if it asks for none, the training images' own where all have the same,
             at most 512 a side; else a square, whose side is the median of their shorter sides, at most 224.
         color: True for three channels, False for one. If left out: three if any training image is in colour.
@@ -42,6 +44,8 @@ def folder(
         test: Which one holds the test images. Given *train* alone, some of its images are kept for testing.
         stream: Whether images are read while training; False decodes them all first. If left out: only where they
             would take more than a quarter of the machine's memory.
+        fit: How a picture of another aspect becomes one of that size: stretched, padded with grey, or cropped from its
+            middle. Pictures that are predicted are fitted in the same way.
         test_fraction: The share that is kept for testing, in (0, 1), where there is no test folder.
         seed: Which images those are.
         split_by: The run's setting: ``"order"`` chooses them by their order, as the first runs did, and any other by a
@@ -69,6 +73,7 @@ def folder(
         size=size,
         color=color,
         stream=stream,
+        fit=fit,
     )
 
 

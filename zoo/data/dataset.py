@@ -93,6 +93,7 @@ class ImageFacts:
         std: C numbers, their standard deviations.
         in_channels: C.
         image_size: (H, W), in pixels, as the dataset stores them.
+        fit: How a picture of another aspect became one of that size: ``"stretch"``, ``"pad"`` or ``"crop"``.
     """
 
     classes: tuple[str, ...]
@@ -100,6 +101,7 @@ class ImageFacts:
     std: tuple[float, ...]
     in_channels: int
     image_size: tuple[int, int]
+    fit: str = "stretch"
 
     @property
     def num_classes(self) -> int:
@@ -119,6 +121,8 @@ class Dataset:
         std: C numbers, their standard deviations, each above 0; if left out, a run measures them.
         validation: The validation images, or None: then a run holds some of the training images out.
         stream: Whether images that are encoded are read while training; None leaves it to their number.
+        fit: How pictures of another aspect became the images: ``"stretch"``, ``"pad"`` or ``"crop"``; predictions are
+            made of pictures in the same way.
 
     Raises:
         ValueError: If a split is empty, there are fewer than two classes, two have one name, a label is none of them,
@@ -132,6 +136,7 @@ class Dataset:
     std: Sequence[float] | None = None
     validation: Split | None = None
     stream: bool | None = None
+    fit: str = "stretch"
 
     def __post_init__(self) -> None:
         if not all(map(len, self.splits)):
@@ -176,7 +181,7 @@ class Dataset:
         """What a model must know of the images; as long as the pixels are not measured, each mean is 0 and std 1."""
         channels, height, width = self._shape
         mean, std = self.mean or (0.0,) * channels, self.std or (1.0,) * channels
-        return ImageFacts(tuple(self.classes), tuple(mean), tuple(std), channels, (height, width))
+        return ImageFacts(tuple(self.classes), tuple(mean), tuple(std), channels, (height, width), self.fit)
 
     @property
     def num_classes(self) -> int:

@@ -86,7 +86,8 @@ class EncodedImages:
         source: The encoded images.
         labels: int64 (N,).
         channels: C, 1 for grey or 3 for colour.
-        size: (H, W) to which images are stretched.
+        size: (H, W) to which images are resized.
+        fit: How another aspect becomes that one: ``"stretch"``, ``"pad"`` or ``"crop"``, as `read_image` knows them.
         fixed: Whether somebody asked for that size; else the model's own, if it has one, takes its place.
 
     Raises:
@@ -97,19 +98,27 @@ class EncodedImages:
     partners = "near"
 
     def __init__(
-        self, source: Encoded, labels: Tensor, *, channels: int, size: tuple[int, int], fixed: bool = False
+        self,
+        source: Encoded,
+        labels: Tensor,
+        *,
+        channels: int,
+        size: tuple[int, int],
+        fixed: bool = False,
+        fit: str = "stretch",
     ) -> None:
         if labels.dtype != torch.int64 or labels.shape != (len(source.names),):
             raise ValueError(
                 f"labels must be int64 ({len(source.names)},), one for each image, not {labels.dtype} "
                 f"{tuple(labels.shape)}"
             )
-        check_wanted(channels, size)
+        check_wanted(channels, size, fit)
         self.source = source
         self.labels = labels
         self.channels = channels
         self.size = size
         self.fixed = fixed
+        self.fit = fit
         self.interpolation = "bilinear"
 
     def __len__(self) -> int:
@@ -130,11 +139,11 @@ class EncodedImages:
         """(C, H, W) of each image."""
         return self.channels, *self.size
 
-    def at(self, size: tuple[int, int], interpolation: str = "bilinear") -> EncodedImages:
-        """Return the same images in another size, (H, W), resized as `read_image` knows it."""
+    def at(self, size: tuple[int, int], interpolation: str = "bilinear", fit: str | None = None) -> EncodedImages:
+        """Return the same images in another size, (H, W), resized and fitted as `read_image` knows it."""
         check_wanted(self.channels, size)
         other = copy.copy(self)
-        other.size, other.interpolation = size, interpolation
+        other.size, other.interpolation, other.fit = size, interpolation, fit or self.fit
         return other
 
     def batch(self, indices: Tensor) -> tuple[Tensor, Tensor]:
@@ -156,7 +165,7 @@ class EncodedImages:
         for image, index in zip(images, indices.tolist(), strict=True):
             with opened(self.source, index) as file:
                 place = self.source.place(index)
-                image.copy_(read_opened(file, place, self.channels, self.size, self.interpolation))
+                image.copy_(read_opened(file, place, self.channels, self.size, self.interpolation, self.fit))
 
 
 def probe(source: Encoded, index: int) -> ImageHeader:

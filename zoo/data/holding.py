@@ -40,12 +40,15 @@ def held(
     return dataclasses.replace(dataset, mean=mean, std=std)
 
 
-def sized(dataset: Dataset, size: tuple[int, int] | None, interpolation: str = "bilinear") -> Dataset:
+def sized(
+    dataset: Dataset, size: tuple[int, int] | None, interpolation: str = "bilinear", fit: str | None = None
+) -> Dataset:
     """Return *dataset* with encoded images decoded to *size*, (H, W), unless somebody chose another; None for no wish.
 
-    So they are resized once, as they are decoded, by *interpolation*, and not again as inputs.
+    So they are resized once, as they are decoded, by *interpolation*, and not again as inputs. *fit* takes the place
+    of the dataset's own.
     """
-    return _each(dataset, lambda split: _at(split, size, interpolation))
+    return _each(dataset, lambda split: _at(split, size, interpolation, fit))
 
 
 def moved(dataset: Dataset, device: torch.device | str) -> Dataset:
@@ -102,12 +105,12 @@ def _bytes(split: Streamed) -> int:
     return len(split) * math.prod(split.shape)
 
 
-def _at(split: Split, size: tuple[int, int] | None, interpolation: str) -> Split:
+def _at(split: Split, size: tuple[int, int] | None, interpolation: str, fit: str | None) -> Split:
     if not isinstance(split, EncodedImages):
         return split
     chosen = split.size if size is None or split.fixed else size
     # What will be resized once more, as an input, is resized by the plainest filter here.
-    return split.at(chosen, interpolation if size in (None, chosen) else "bilinear")
+    return split.at(chosen, interpolation if size in (None, chosen) else "bilinear", fit)
 
 
 def _decoded(split: Split, faults: dict[str, DamagedError]) -> Split:

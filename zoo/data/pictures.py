@@ -42,6 +42,7 @@ def encoded_dataset(
     size: int | Sequence[int] | None = None,
     color: bool | None = None,
     stream: bool | None = None,
+    fit: str = "stretch",
 ) -> Dataset:
     """Make a dataset of encoded images: files, members of archives, rows of tables. No pixel is read yet.
 
@@ -52,17 +53,18 @@ def encoded_dataset(
         test: The test images and their labels.
         classes: K names.
         validation: The validation images and their labels; None where a run is to hold some out.
-        size: [H, W] to which images are stretched, or one number for both. If left out, the model's own size; where
+        size: [H, W] to which images are resized, or one number for both. If left out, the model's own size; where
             it has none, the training images' where all have the same, at most 512 a side; else a square, whose side
             is the median of their shorter sides, at most 224.
         color: True for three channels, False for one. If left out: three if any training image is in colour.
         stream: Whether images are read while training; None: where they would take more than a quarter of the memory.
+        fit: How another aspect becomes the size's: ``"stretch"``; ``"pad"`` with grey; ``"crop"`` from the middle.
 
     Returns:
         The dataset. Of more than 4,096 training images, that many are looked at to choose size and colour.
 
     Raises:
-        UsageError: If *size* cannot be.
+        UsageError: If *size* or *fit* cannot be.
         DamagedFilesError: If images that were looked at are none, or damaged.
     """
     parts = [LabelledImages(*part) for part in (train, test, validation) if part is not None]
@@ -78,10 +80,12 @@ def encoded_dataset(
             channels=3 if color else 1,
             size=chosen,
             fixed=wanted is not None,
+            fit=fit,
         )
         for part in parts
     ]
-    return Dataset(splits[0], splits[1], classes, validation=splits[2] if validation else None, stream=stream)
+    held_out = splits[2] if validation else None
+    return Dataset(splits[0], splits[1], classes, validation=held_out, stream=stream, fit=fit)
 
 
 def _checked_size(size: int | Sequence[int]) -> tuple[int, int]:

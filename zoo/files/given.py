@@ -29,7 +29,13 @@ def name_of(image: Any, index: int) -> str:
 
 
 def read_given(
-    image: Given, name: str, *, channels: int, size: tuple[int, int] | None = None, interpolation: str = "bilinear"
+    image: Given,
+    name: str,
+    *,
+    channels: int,
+    size: tuple[int, int] | None = None,
+    interpolation: str = "bilinear",
+    fit: str = "stretch",
 ) -> Tensor:
     """Return an image as `zoo.read_image` does.
 
@@ -40,16 +46,17 @@ def read_given(
         channels: As for `zoo.read_image`.
         size: As for `zoo.read_image`.
         interpolation: As for `zoo.read_image`.
+        fit: As for `zoo.read_image`.
 
     Raises:
         UsageError: If it is something else, or an array of another shape or type.
         DamagedError: As `zoo.read_image`.
     """
-    check_wanted(channels, size)
+    check_wanted(channels, size, fit)
     if isinstance(image, str | Path):
-        return read_image(image, channels=channels, size=size, interpolation=interpolation)
+        return read_image(image, channels=channels, size=size, interpolation=interpolation, fit=fit)
     if isinstance(image, bytes | bytearray | memoryview):
-        return read_opened(io.BytesIO(image), name, channels, size, interpolation).contiguous()
+        return read_opened(io.BytesIO(image), name, channels, size, interpolation, fit).contiguous()
     if isinstance(image, np.ndarray):
         image = _from_array(image, name)
     if not isinstance(image, Image.Image):
@@ -59,7 +66,7 @@ def read_given(
     with decoding(name):
         image.load()
         flat, turn = flattened_in_memory(image), orientation(image)
-    pixels = resized_upright(as_pixels(flat, channels), turn, size, interpolation)
+    pixels = resized_upright(as_pixels(flat, channels), turn, size, interpolation, fit)
     return pixels.expand(channels, -1, -1).contiguous()
 
 

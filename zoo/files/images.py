@@ -17,6 +17,7 @@ from torch import Tensor
 from zoo.errors import DamagedError, UsageError, ZooError
 from zoo.files.depth import UnknownWhite, flattened, is_grey
 from zoo.files.downloads import open_file
+from zoo.files.fitting import FITS
 from zoo.files.formats import FORMATS, foreign
 from zoo.files.orientation import SIDEWAYS, orientation
 from zoo.files.pixels import as_pixels, decode_plain_jpeg, resized_upright
@@ -73,20 +74,26 @@ def probe_opened(file: BinaryIO, name: str) -> ImageHeader:
 
 
 def read_image(
-    path: str | Path, *, channels: int, size: tuple[int, int] | None = None, interpolation: str = "bilinear"
+    path: str | Path,
+    *,
+    channels: int,
+    size: tuple[int, int] | None = None,
+    interpolation: str = "bilinear",
+    fit: str = "stretch",
 ) -> Tensor:
     """Read an image file: PNG, JPEG, BMP, GIF, WebP, TIFF, PPM or AVIF, of any size, depth and colour.
 
     The first picture of an animation counts. EXIF orientation is applied. What is transparent becomes white. Colour
     becomes grey by luma (ITU-R 601-2); grey becomes colour by repeating it; 16 bits are rounded to 8, where 65,535 is
-    white in every file. A resized image is stretched to the size, with antialiasing, whatever its aspect: nothing of
-    it is cut off. Colour profiles are ignored.
+    white in every file. A resized image is stretched to the size, with antialiasing, whatever its aspect, unless *fit*
+    says otherwise: nothing of it is cut off. Colour profiles are ignored.
 
     Args:
         path: The file; what it is, is told from its content, not from its name.
         channels: C, 1 for grey or 3 for colour.
         size: (H, W) to resize to, each at least 1; as it is if left out.
         interpolation: How: ``"bilinear"`` or ``"bicubic"``, with antialiasing, or ``"nearest"``.
+        fit: What becomes of another aspect: ``"stretch"``; ``"pad"`` with grey; ``"crop"`` from its middle.
 
     Returns:
         uint8 (C, H, W), black 0, white 255.
@@ -99,13 +106,13 @@ def read_image(
     Source: Pillow's decoders and converters, libjpeg-turbo through torchvision, and torch's filters, whose bilinear one
         is Pillow's, rounded once more.
     """
-    check_wanted(channels, size)
+    check_wanted(channels, size, fit)
     with open_file(Path(path)) as file:
-        return read_opened(file, str(path), channels, size, interpolation).contiguous()
+        return read_opened(file, str(path), channels, size, interpolation, fit).contiguous()
 
 
-def check_wanted(channels: int, size: tuple[int, int] | None) -> None:
-    """Check that images can be read with so many channels and in that size.
+def check_wanted(channels: int, size: tuple[int, int] | None, fit: str = "stretch") -> None:
+    """Check that images can be read with so many channels, in that size and fitted so.
 
     Raises:
         UsageError: If not.
@@ -114,10 +121,17 @@ def check_wanted(channels: int, size: tuple[int, int] | None) -> None:
         raise UsageError(f"an image is read with 1 channel (grey) or 3 (colour), not {channels!r}")
     if size is not None and min(size) < 1:
         raise UsageError(f"an image cannot be resized to {size!r}: height and width must be at least 1")
+    if fit not in FITS:
+        raise UsageError(f"fit must be one of {', '.join(FITS)}, not {fit!r}")
 
 
 def read_opened(
-    file: BinaryIO, name: str, channels: int, size: tuple[int, int] | None, interpolation: str = "bilinear"
+    file: BinaryIO,
+    name: str,
+    channels: int,
+    size: tuple[int, int] | None,
+    interpolation: str = "bilinear",
+    fit: str = "stretch",
 ) -> Tensor:
     """Read an image from an open file, as `read_image` does.
 
@@ -127,6 +141,7 @@ def read_opened(
         channels: As for `read_image`.
         size: As for `read_image`.
         interpolation: As for `read_image`.
+        fit: As for `read_image`.
 
     Returns:
         uint8 (C, H, W); its memory may be laid out by pixels.
@@ -143,7 +158,7 @@ def read_opened(
             flat = flattened(image, lambda: _identified(file, name))
             pixels = as_pixels(flat, channels)
         turn = orientation(image)
-    return resized_upright(pixels, turn, size, interpolation).expand(channels, -1, -1)
+    return resized_upright(pixels, turn, size, interpolation, fit).expand(channels, -1, -1)
 
 
 def _draft(image: ImageFile, size: tuple[int, int]) -> bool:

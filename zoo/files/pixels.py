@@ -10,6 +10,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
+from zoo.files.fitting import PADDING, placement
 from zoo.files.orientation import SIDEWAYS
 
 _MIRRORED = {2: (2,), 3: (1, 2), 4: (1,), 5: (), 6: (2,), 7: (1, 2), 8: (1,)}
@@ -58,19 +59,26 @@ def decode_plain_jpeg(image: Image.Image, file: BinaryIO, channels: int) -> Tens
 
 
 def resized_upright(
-    pixels: Tensor, orientation: int, size: tuple[int, int] | None, interpolation: str = "bilinear"
+    pixels: Tensor,
+    orientation: int,
+    size: tuple[int, int] | None,
+    interpolation: str = "bilinear",
+    fit: str = "stretch",
 ) -> Tensor:
-    """Return pixels stretched to a size, with antialiasing, and turned as a camera's note says.
+    """Return pixels in a size, resized with antialiasing, and turned as a camera's note says.
 
     Args:
         pixels: uint8 (C, H, W), as stored.
         orientation: The EXIF orientation, 1 to 8; anything else turns nothing.
         size: (H', W'), upright; as it is if left out.
         interpolation: ``"nearest"``, ``"bilinear"`` or ``"bicubic"``.
+        fit: ``"stretch"``, ``"pad"`` or ``"crop"``.
 
     Returns:
         uint8 (C, H', W').
     """
+    if size is not None and fit != "stretch":  # turned first, so that the middle is that of the upright picture
+        return _fitted(resized_upright(pixels, orientation, None), size, interpolation, fit)
     sideways = orientation in SIDEWAYS
     if size is not None:
         stored = (size[1], size[0]) if sideways else size
@@ -78,6 +86,19 @@ def resized_upright(
     if orientation not in _MIRRORED:
         return pixels
     return (pixels.transpose(1, 2) if sideways else pixels).flip(_MIRRORED[orientation])
+
+
+def _fitted(pixels: Tensor, size: tuple[int, int], interpolation: str, fit: str) -> Tensor:
+    """Return upright pixels, uint8 (C, H, W), padded or cropped to a size, (H', W')."""
+    place = placement((pixels.shape[1], pixels.shape[2]), size, fit)
+    (rows, columns), (height, width) = place.part, place.inner
+    part = pixels[:, place.top : place.top + rows, place.left : place.left + columns]
+    resized = _resized(part, place.inner, interpolation)
+    if place.inner == size:
+        return resized
+    whole = torch.full((len(pixels), *size), PADDING, dtype=torch.uint8)
+    whole[:, place.row : place.row + height, place.column : place.column + width] = resized
+    return whole
 
 
 def _resized(pixels: Tensor, size: tuple[int, int], interpolation: str) -> Tensor:

@@ -117,7 +117,7 @@ def _on_other_data(loaded: LoadedRun, which: str, checkpoint: str, config: Confi
 def _as_trained(loaded: LoadedRun, dataset: Dataset) -> Dataset:
     """Return images in the size that a run had them; encoded ones stay so, as only what is evaluated is read."""
     size, how = loaded.images.image_size, loaded.network.prepare.decoding_filter
-    return moved(sized(dataset, size, how), loaded.machine.device)
+    return moved(sized(dataset, size, how, loaded.images.fit), loaded.machine.device)
 
 
 def _told(found: OtherData, config: Config) -> dict[str, Any]:

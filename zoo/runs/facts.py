@@ -28,6 +28,7 @@ def facts_from_json(data: Any, where: str = "the checkpoint's state.json") -> Im
             std=tuple(map(float, data["std"])),
             in_channels=int(data["in_channels"]),
             image_size=(int(height), int(width)),
+            fit=str(data.get("fit", "stretch")),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise DamagedError(f"{where} lacks or misstates the images: {error}") from error

@@ -166,7 +166,8 @@ def _read_ahead(images: Iterator[tuple[str, Given]], loaded: LoadedRun) -> Itera
 def _read(image: Given, name: str, loaded: LoadedRun) -> Tensor | Unread:
     try:
         facts, how = loaded.images, loaded.network.prepare.decoding_filter
-        return read_given(image, name, channels=facts.in_channels, size=facts.image_size, interpolation=how)
+        channels, size = facts.in_channels, facts.image_size
+        return read_given(image, name, channels=channels, size=size, interpolation=how, fit=facts.fit)
     except (DamagedError, UsageError) as error:
         if isinstance(error, UsageError) and not isinstance(image, str | Path):
             raise  # the program's own fault
