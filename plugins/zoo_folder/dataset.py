@@ -34,7 +34,7 @@ def folder(
 
     Args:
         root: The folder, which holds ``train/CLASS/*`` and ``test/CLASS/*``; or ``train/CLASS/*`` or ``CLASS/*``
-            alone, whose images are then split, each class in proportion.
+            alone, whose images are then split. A validation folder beside a test folder is the validation set.
         size: [H, W] to which images are resized, with antialiasing, or one number for both. If left out,
             the size that the model asks for; if it asks for none, the training images' own where all have the same,
             at most 512 a side; else a square, whose side is the median of their shorter sides, at most 224.
@@ -70,6 +70,7 @@ def folder(
         _labelled(folder, layout.train),
         _labelled(folder, layout.test),
         layout.classes,
+        validation=_labelled(folder, layout.validation) if layout.validation else None,
         size=size,
         color=color,
         stream=stream,

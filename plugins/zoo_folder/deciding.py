@@ -20,12 +20,14 @@ class Chosen(NamedTuple):
     Attributes:
         train: Whose images are trained on.
         test: Whose images are tested with; None where they are to be taken from the others.
-        unused: Folders with images that are neither.
+        unused: Folders with images that are none of these.
+        validation: Whose images are validated on; None where some of the training images are to be held out.
     """
 
     train: Sequence[Folder]
     test: Folder | None
     unused: Sequence[Folder] = ()
+    validation: Folder | None = None
 
 
 class Candidate(NamedTuple):
@@ -126,10 +128,10 @@ def _assigned(root: Folder, candidates: Sequence[Candidate], folders: Mapping[st
     more = parts["validation"] if "test" in parts and "validation" in parts else []
     # Where val is a link to test, its images are tested with alone.
     more = [folder for folder in more if test is None or folder.real != test.real]
-    train = [unwrapped(folder) for folder in (*parts["train"], *more)]
+    train = [unwrapped(folder) for folder in parts["train"]]
     used = {candidate.folder.name for candidate in candidates}
     unused = [folder for folder in folders.values() if folder.name not in used]
-    return Chosen(train, test and unwrapped(test), unused)
+    return Chosen(train, test and unwrapped(test), unused, unwrapped(more[0]) if more else None)
 
 
 def _below(root: Folder, name: str, option: str) -> Folder:

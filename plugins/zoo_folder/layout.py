@@ -26,11 +26,12 @@ class Sample(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """The classes, sorted by name, and the images of both splits, in a fixed order."""
+    """The classes, sorted by name, and the images of each split, in a fixed order; *validation* may have none."""
 
     classes: Sequence[str]
     train: Sequence[Sample]
     test: Sequence[Sample]
+    validation: Sequence[Sample] = ()
 
 
 class Splits(NamedTuple):
@@ -63,11 +64,11 @@ def find_images(
 
     Args:
         root: Holds ``train/CLASS`` and ``test/CLASS``, or ``train/CLASS`` alone, or the classes themselves. A class
-            may have folders within. A validation folder is the test set where there is no other, and is otherwise
-            counted among the training images.
+            may have folders within. A validation folder is the test set where there is no other.
         test_fraction: The share of the images, in (0, 1), that is kept for testing where no test set is.
         seed: Which images those are.
-        by_name: Whether each image's own name decides, or their order, as in the first runs.
+        by_name: Whether each image's own name decides, or their order, as in the first runs, which trained on a
+            validation folder beside a test folder.
         splits: What somebody said of the folders.
 
     Raises:
@@ -77,18 +78,20 @@ def find_images(
     chosen = _chosen(folder, splits)
     owners: dict[str, tuple[str, str]] = {}
     train: Files = {}
-    for part in chosen.train:
+    validation = chosen.validation if by_name else None
+    for part in (*chosen.train, *([chosen.validation] if chosen.validation and not by_name else [])):
         for name, files in _classes_in(part, "train", owners).items():
             train[name] = [*train.get(name, ()), *files]
     if empty := [name for name, files in train.items() if not files]:
         raise zoo.UsageError(f"the class {empty[0]!r} is empty: no images in {str(chosen.train[0].path / empty[0])!r}")
     if len(train) < 2:
         raise zoo.UsageError(_too_few(chosen.train[0], train))
-    test = None if chosen.test is None else _tested(chosen.test, train, owners)
+    test = None if chosen.test is None else _tested(chosen.test, "test", train, owners)
+    judged = {} if validation is None else _tested(validation, "validation", train, owners)
     _tell(chosen)
     classes = sorted(train)
     if test is not None:
-        return Layout(classes, _samples(classes, train), _samples(classes, test))
+        return Layout(classes, *(_samples(classes, part) for part in (train, test, judged)))
     return _split(classes, train, test_fraction, seed, by_name=by_name)
 
 
@@ -142,17 +145,18 @@ def _too_few(folder: Folder, classes: Mapping[str, object]) -> str:
     return f"{str(folder.path)!r} has {found}.{hint} {cure}"
 
 
-def _tested(folder: Folder, train: Files, owners: dict[str, tuple[str, str]]) -> Files:
-    test = {name: files for name, files in _classes_in(folder, "test", owners).items() if files}
+def _tested(folder: Folder, part: str, train: Files, owners: dict[str, tuple[str, str]]) -> Files:
+    """Return the images of the test set, or the validation set: *part* says which."""
+    test = {name: files for name, files in _classes_in(folder, part, owners).items() if files}
     if strangers := sorted(test.keys() - train.keys()):
         raise zoo.UsageError(
             f"{str(folder.path)!r} has classes that no training image has: {quoted(strangers)}. "
             "Remove them, or add training images."
         )
     if not test:
-        raise zoo.UsageError(f"there are no images in {str(folder.path)!r}; add them, or leave data.test out")
+        raise zoo.UsageError(f"there are no images in {str(folder.path)!r}; add them, or leave the {part} set out")
     if missing := sorted(train.keys() - test.keys()):
-        _log.warning("folder: no test images of %s: what is learnt of them is not tested", quoted(missing))
+        _log.warning("folder: no %s images of %s: what is learnt of them is not tested", part, quoted(missing))
     return test
 
 

@@ -83,12 +83,16 @@ def test_other_usual_names_of_the_splits_are_known(tmp_path, train, test):
     assert (len(data.train), len(data.test)) == (4, 2)
 
 
-def test_a_validation_folder_beside_a_test_folder_is_trained_on(tmp_path):
-    """The test set stays as it is; zoo holds out its own validation images."""
+def test_a_validation_folder_beside_a_test_folder_is_the_validation_set(tmp_path):
+    """Its images are in no other split; runs from before, whose rule is the order, keep training on them."""
     pictures(tmp_path, {"train/a": 2, "train/b": 2, "val/a": 1, "val/b": 1, "test/a": 3, "test/b": 1})
     data = folder(root=str(tmp_path))
-    assert sorted(levels(data.train)) == [0, 1, 2, 3, 4, 5]
-    assert levels(data.test) == [6, 7, 8, 9]
+    assert data.validation is not None
+    parts = [sorted(levels(split)) for split in (data.train, data.validation, data.test)]
+    assert parts == [[0, 1, 2, 3], [4, 5], [6, 7, 8, 9]]
+    before = folder(root=str(tmp_path), split_by="order")
+    assert before.validation is None
+    assert sorted(levels(before.train)) == [0, 1, 2, 3, 4, 5]
 
 
 @pytest.mark.parametrize("prefix", ["", "train/"])

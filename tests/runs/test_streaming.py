@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -152,3 +154,18 @@ def test_the_model_is_asked_for_its_size_before_anything_is_decoded(root, tmp_pa
     )
     assert heard.run["image_size"] == (16, 16)
     assert heard.run["input_size"] is None
+
+
+def test_a_dataset_s_own_validation_images_are_taken_unless_others_are_asked_for(tmp_path):
+    """They are measured after every epoch and recorded; ``--validation`` holds out training images in their place."""
+    root = photographs(tmp_path / "photographs")
+    shutil.copytree(root / "test", root / "val")
+    for path in (root / "val").rglob("*.*"):
+        path.rename(path.with_name(f"val_{path.name}"))
+    for validation, counts in ((None, (30, 9)), (0.5, (15, 15))):
+        run = trained(root, tmp_path / str(validation), stream=True, validation=validation, split_by="class", epochs=1)
+        assert (run.summary["train"], run.summary["validation"]) == counts
+        known = json.loads((run.directory / "data.json").read_bytes())["splits"]
+        assert sum(known["validation"]["counts"]) == 9
+        measured = zoo.evaluate(run, split="validation")
+        assert measured["samples"] == counts[1]

@@ -14,7 +14,7 @@ SHOWN = 3
 """How many files or classes are named, of each kind of change."""
 
 _BRIEF = 80  # characters up to which all classes are told
-_TITLES = {"train": "training images", "test": "test images"}
+_TITLES = {"train": "training images", "test": "test images", "validation": "validation images"}
 
 Listings = Mapping[str, Listing | None]
 

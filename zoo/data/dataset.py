@@ -123,6 +123,7 @@ class Dataset:
         stream: Whether images that are encoded are read while training; None leaves it to their number.
         fit: How pictures of another aspect became the images: ``"stretch"``, ``"pad"`` or ``"crop"``; predictions are
             made of pictures in the same way.
+        divisible: Whether a run may hold out any of the training images; False where some belong together.
 
     Raises:
         ValueError: If a split is empty, there are fewer than two classes, two have one name, a label is none of them,
@@ -137,6 +138,7 @@ class Dataset:
     validation: Split | None = None
     stream: bool | None = None
     fit: str = "stretch"
+    divisible: bool = True
 
     def __post_init__(self) -> None:
         if not all(map(len, self.splits)):

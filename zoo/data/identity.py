@@ -20,7 +20,7 @@ from torch import Tensor
 from zoo.data.dataset import Dataset, ImageFacts, Split, TensorImages
 
 SPLITS = ("train", "test")
-"""The splits of a dataset, before anything is held out."""
+"""The splits that every dataset has, before anything is held out; some have one for ``"validation"``, too."""
 
 _SAMPLE = 32  # images of a split that has neither names nor pixels in memory
 _AT_ONCE = 4096  # images that are hashed at a time, which bounds the copy that a layout may ask for
@@ -83,7 +83,8 @@ class Identification:
     def __init__(self, dataset: Dataset) -> None:
         self.facts = dataset.facts
         self.measured = dataset.mean is not None
-        splits = {name: getattr(dataset, name) for name in SPLITS}
+        splits = {name: getattr(dataset, name) for name in (*SPLITS, "validation")}
+        splits = {name: split for name, split in splits.items() if split is not None}
         self.listings: Mapping[str, Listing | None] = {name: _listing(split) for name, split in splits.items()}
         pool = ThreadPoolExecutor(1, thread_name_prefix="zoo-identity")
         self._found: dict[str, Future[SplitIdentity]] = {
@@ -99,7 +100,8 @@ class Identification:
         pool.shutdown(wait=False)
 
     def of(self, *names: str) -> DataIdentity:
-        """Return what the splits with these *names* are known by, waiting for it where need be."""
+        """Return what the splits with these *names*, or all, are known by, waiting for it where need be."""
+        names = tuple(name for name in self._found if not names or name in names)
         return DataIdentity(self.facts, {name: self._found[name].result() for name in names})
 
 

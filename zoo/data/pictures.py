@@ -43,6 +43,7 @@ def encoded_dataset(
     color: bool | None = None,
     stream: bool | None = None,
     fit: str = "stretch",
+    divisible: bool = True,
 ) -> Dataset:
     """Make a dataset of encoded images: files, members of archives, rows of tables. No pixel is read yet.
 
@@ -59,6 +60,7 @@ def encoded_dataset(
         color: True for three channels, False for one. If left out: three if any training image is in colour.
         stream: Whether images are read while training; None: where they would take more than a quarter of the memory.
         fit: How another aspect becomes the size's: ``"stretch"``; ``"pad"`` with grey; ``"crop"`` from the middle.
+        divisible: Whether a run may hold out any of the training images; False where some belong together.
 
     Returns:
         The dataset. Of more than 4,096 training images, that many are looked at to choose size and colour.
@@ -84,8 +86,8 @@ def encoded_dataset(
         )
         for part in parts
     ]
-    held_out = splits[2] if validation else None
-    return Dataset(splits[0], splits[1], classes, validation=held_out, stream=stream, fit=fit)
+    judged = splits[2] if validation else None
+    return Dataset(splits[0], splits[1], classes, validation=judged, stream=stream, fit=fit, divisible=divisible)
 
 
 def _checked_size(size: int | Sequence[int]) -> tuple[int, int]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from zoo.config import Config
 from zoo.data import Dataset, Split, Subset, capped, choose_rule, hold_out
 from zoo.data.identity import Identification
+from zoo.errors import UsageError
 from zoo.runs.components import Component
 
 _log = logging.getLogger("zoo")
@@ -47,11 +48,24 @@ def load_dataset(component: Component, split_by: str) -> tuple[Dataset, Identifi
 
 
 def split_dataset(dataset: Dataset, config: Config) -> Splits:
-    """Hold the validation images out and cap what is left, all as a pure function of the settings and the seed."""
+    """Hold the validation images out and cap what is left, all as a pure function of the settings and the seed.
+
+    A dataset's own validation images are taken, unless it is said how many of the training images are to be held out.
+    """
     settings, device = config.train, dataset.train.labels.device
     rule = choose_rule(settings.split_by, dataset.train)
-    chosen = hold_out(dataset.train, settings.validation, settings.seed, rule)
-    train, validation = (Subset(dataset.train, indices.to(device)) for indices in chosen)
+    train: Split = dataset.train
+    validation: Split
+    if settings.validation and not dataset.divisible:
+        raise UsageError(
+            f"--validation {settings.validation} would divide groups of images that belong together; "
+            "leave it out, or choose the share by an option of the dataset"
+        )
+    if dataset.validation is not None and settings.validation is None:
+        validation = dataset.validation
+    else:
+        chosen = hold_out(dataset.train, settings.validation, settings.seed, rule)
+        train, validation = (Subset(dataset.train, indices.to(device)) for indices in chosen)
     if not len(validation) and settings.validation != 0:
         _log.warning("no validation images are held out, as no class has two images: the last epoch counts")
     return Splits(

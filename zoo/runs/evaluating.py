@@ -179,7 +179,7 @@ def _refuse_other_images(loaded: LoadedRun, images: Identification, split: str) 
     Raises:
         UsageError: If they are others.
     """
-    splits = ("test",) if split == "test" else ("train",)
+    splits = ("test",) if split == "test" else ("train", "validation")
     notice = logging.getLogger("zoo").warning
     changed = changed_images(loaded.directory, loaded.images, images, notice, splits)
     if changed:

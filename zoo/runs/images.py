@@ -22,7 +22,7 @@ Notice = Callable[[str], None]
 
 def keep_identity(directory: RunDirectory, images: Identification, facts: ImageFacts) -> None:
     """Write what the images of a run are known by, as it begins, and the facts of those that it trains on."""
-    found = images.of(*SPLITS)
+    found = images.of()
     data = {
         "schema": SCHEMA,
         "images": facts_to_json(facts),
@@ -53,7 +53,7 @@ def changed_images(
     facts: ImageFacts | None,
     images: Identification,
     notice: Notice,
-    splits: tuple[str, ...] = SPLITS,
+    splits: tuple[str, ...] = (),
 ) -> list[str]:
     """Return how *images* differ from those that a run began with, a text each; nothing where they do not.
 
@@ -63,7 +63,7 @@ def changed_images(
             record in a run that was begun before there was one.
         images: Those that are there now.
         notice: Told where something could not be compared.
-        splits: Those that matter.
+        splits: Those that matter; all where none are named.
     """
     try:
         then = _recorded_identity(directory)
@@ -92,7 +92,9 @@ def _recorded_identity(directory: RunDirectory) -> DataIdentity | None:
         raise DamagedError(f"{where} has schema {data.get('schema')!r}, and this torch-zoo reads {SCHEMA}")
     facts = facts_from_json(data.get("images"), where)
     try:
-        splits = {name: _split_from_json(data["splits"][name], facts.num_classes) for name in SPLITS}
+        splits = {
+            name: _split_from_json(data["splits"][name], facts.num_classes) for name in {*SPLITS, *data["splits"]}
+        }
     except (KeyError, TypeError, ValueError) as error:
         raise DamagedError(f"{where} lacks or misstates something: {error}") from error
     return DataIdentity(facts, splits)

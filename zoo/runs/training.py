@@ -14,7 +14,7 @@ from torch import Tensor
 
 from zoo.config import Config, Layer
 from zoo.data import held
-from zoo.data.identity import SPLITS, Identification
+from zoo.data.identity import Identification
 from zoo.data.one_colour import one_colour
 from zoo.errors import DamagedError, UsageError, ZooError
 from zoo.records.checkpoints import Checkpoint, estimate_bytes
@@ -245,7 +245,7 @@ def _proceed(
 
         parts = world.agree(lambda: _build(config, components, reporter, world, state, None if new else check))
         if world.size > 1:
-            refuse_differences(parts.config, parts.splits.counts, parts.identity.of(*SPLITS), world)
+            refuse_differences(parts.config, parts.splits.counts, parts.identity.of(), world)
         held.enter_context(dropout_masks(parts.machine.dropout_masks))
         if not existed:
             directory = RunDirectory(world.first(lambda: _claimed(directory, held, named=named)))

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from torch import nn
 
 from zoo.config import TrainSettings
-from zoo.data import EvaluationBatches, Split, capped
+from zoo.data import EvaluationBatches, Split, capped, reader_count
 from zoo.errors import UsageError
 from zoo.runs.components import Component, Components
 from zoo.runs.network import Network
@@ -126,7 +126,13 @@ def build_probe(
         forward=network.around(network.model),
         head=head,
         copies=[layer for layer in copies if isinstance(layer, nn.Linear)],
-        batches=EvaluationBatches(images, settings.eval_batch_size, network.prepare, process=(world.rank, world.size)),
+        batches=EvaluationBatches(
+            images,
+            settings.eval_batch_size,
+            network.prepare,
+            readers=reader_count(settings.readers),
+            process=(world.rank, world.size),
+        ),
     )
 
 
