@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import torch
 
@@ -21,7 +22,7 @@ def table(
     size: int | list[int] | None = None,
     color: bool | None = None,
     stream: bool | None = None,
-    fit: str = "stretch",
+    fit: Literal["stretch", "pad", "crop"] = "stretch",
     test_fraction: float = 0.2,
     validation_fraction: float = 0.1,
     seed: int = 0,
