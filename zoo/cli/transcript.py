@@ -61,6 +61,8 @@ class Transcript(Silence):
         )
         _say(_classes(run["classes"]))
         threads = f"{run['threads']} thread{'s' if run['threads'] != 1 else ''}"
+        if run["slices"] > 1:
+            threads = f"{threads} a slice, {run['slices']} slices, {run['processes']} process{_es(run['processes'])}"
         layout = ", channels_last" if run["memory_format"] == "channels_last" else ""
         dropout = ", numpy dropout" if run["dropout_masks"] == "numpy" else ""
         optimizer = ("fused " if run["fused"] else "") + _short(config["optimizer"]["name"])
@@ -176,6 +178,10 @@ def _printable(name: str) -> str:
     """Return a class's name as it is, or with escapes where it would break the line or cannot be printed."""
     shown = name if name.isprintable() and name.strip() else repr(name)
     return shown if len(shown) <= _NAME else f"{shown[: _NAME - 3]}..."
+
+
+def _es(count: int) -> str:
+    return "" if count == 1 else "es"
 
 
 def _short(name: str) -> str:

@@ -42,6 +42,8 @@ def description(
         "device": network.device.type,
         "precision": network.precision,
         "threads": config.train.threads,
+        "processes": task.world.size,
+        "slices": config.train.slices or 1,
         "memory_format": config.train.memory_format,
         "dropout_masks": config.train.dropout_masks if _drops(network.model) else None,
         "train": len(splits.train),

@@ -24,6 +24,8 @@ _RUN = {
     "device": "cpu",
     "precision": "fp32",
     "threads": 2,
+    "processes": 1,
+    "slices": 1,
     "memory_format": "contiguous",
     "dropout_masks": "numpy",
     "train": 55_000,

@@ -82,6 +82,8 @@ class Processes(World):
             wait = timedelta(seconds=timeout)
             distributed.init_process_group("gloo", store=store, rank=self.rank, world_size=self.size, timeout=wait)
         Processes.met = True
+        if torch.cuda.is_available():  # one process a GPU; a launcher that shows each process one alone is as good
+            torch.cuda.set_device(place.local_rank % torch.cuda.device_count())
 
     def first(self, make: Callable[[], T]) -> T:
         """Return what *make* returns in the first process, sent from there; or end as that one does."""
