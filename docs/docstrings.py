@@ -11,7 +11,7 @@ from typing import Any
 import zoo
 
 GROUPS = {
-    "Train and use": ("train", "Run", "Reporter", "evaluate", "calibrate", "predict", "report"),
+    "Train and use": ("train", "Run", "Reporter", "evaluate", "calibrate", "predict", "report", "load", "Classifier"),
     "What is registered": ("entries", "create"),
     "Errors": ("ZooError", "UsageError", "PluginError", "DamagedError", "DamagedFilesError"),
     "For plugins": (

@@ -48,6 +48,8 @@ if TYPE_CHECKING:
     from zoo.runs.predicting import predict as predict
     from zoo.runs.reporting import Reporter as Reporter
     from zoo.runs.session import Run as Run
+    from zoo.sharing.loading import Classifier as Classifier
+    from zoo.sharing.loading import load as load
 
 _HOMES = {
     "DamagedError": "zoo.errors",
@@ -85,6 +87,8 @@ _HOMES = {
     "evaluate": "zoo.runs.evaluating",
     "predict": "zoo.runs.predicting",
     "train": "zoo.runs.api",
+    "Classifier": "zoo.sharing.loading",
+    "load": "zoo.sharing.loading",
 }
 _MODULES = {"testing"}
 

@@ -276,6 +276,18 @@ class CheckpointStore:
                 self.disk.remove(hidden)
 
 
+def open_checkpoint(path: Path) -> Checkpoint:
+    """Return the checkpoint in the directory *path*, wherever it was copied to, every byte of it verified.
+
+    Raises:
+        DamagedError: If it is damaged.
+        NewerFormatError: If a newer zoo wrote it.
+    """
+    checkpoint = Checkpoint(path, read_manifest(path / MANIFEST))
+    checkpoint.verify()
+    return checkpoint
+
+
 def estimate_bytes(tensors: Mapping[str, Mapping[str, Tensor]]) -> int:
     """Return how many bytes the tensors of a checkpoint take on the disk."""
     from zoo.records.tensors import file_size
@@ -314,10 +326,9 @@ def _open_whole(path: Path) -> Checkpoint | Damage:
         NewerFormatError: If a newer zoo wrote it.
     """
     try:
-        checkpoint = Checkpoint(path, read_manifest(path / MANIFEST))
+        checkpoint = open_checkpoint(path)
         if checkpoint.step != _parsed(path)[0]:
             raise DamagedError(f"{path} is not where it was written: it is that of step {checkpoint.step}")
-        checkpoint.verify()
     except DamagedError as error:
         return Damage(path, str(error))
     return checkpoint

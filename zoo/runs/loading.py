@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zoo.config import Config
-from zoo.data import ImageFacts
+from torch import Tensor
+
+from zoo.config import Config, TrainSettings
+from zoo.data import Expects, ImageFacts
 from zoo.records.checkpoints import Checkpoint
 from zoo.records.directory import RunDirectory
 from zoo.records.epochs import EpochResult, results_from
-from zoo.runs.components import find_components
+from zoo.runs.components import Component, find_components
 from zoo.runs.facts import expects_from_json, facts_from_json
 from zoo.runs.machine import Machine, usable_here
 from zoo.runs.network import Network, build_network
@@ -61,14 +63,44 @@ def load_run(
     """
     directory = run if isinstance(run, RunDirectory) else RunDirectory.open(run)
     config = directory.read_config()
-    component = find_components(config, objects, only=("model",))["model"].without_pretrained()
+    component = find_components(config, objects, only=("model",))["model"]
     checkpoint = directory.checkpoint(which)
     for damage in directory.checkpoints.damages:
         logging.getLogger("zoo").warning("%s; the checkpoint before it is used", damage)
     images = facts_from_json(checkpoint.state.get("images"))
-    settings = dataclasses.replace(usable_here(config.train), compile=False)
-    machine = Machine.prepare(settings)
     recorded = expects_from_json(checkpoint.state.get("expects"))
-    network = build_network(component, images, machine, settings, recorded=recorded)
-    load_weights(network.model, checkpoint.tensors("average" if "average" in checkpoint.names else "model"))
+    weights = checkpoint.tensors(weights_part(checkpoint))
+    machine, network = network_with(weights, component, images, config.train, recorded)
     return LoadedRun(directory, config, images, machine, network, results_from(checkpoint.state), checkpoint)
+
+
+def weights_part(checkpoint: Checkpoint) -> str:
+    """Return which of a checkpoint's parts are the weights that count: the averaged ones where there are such."""
+    return "average" if "average" in checkpoint.names else "model"
+
+
+def network_with(
+    weights: Mapping[str, Tensor],
+    component: Component,
+    images: ImageFacts,
+    settings: TrainSettings,
+    recorded: Expects | None,
+) -> tuple[Machine, Network]:
+    """Build a trained model, with what it computes with here.
+
+    Args:
+        weights: By name, loaded into the model.
+        component: What builds it; no pretrained weights are fetched.
+        images: What it was trained on.
+        settings: How it was trained.
+        recorded: What the weights expect that it began with.
+
+    Raises:
+        UsageError: If the weights are another model's.
+        PluginError: If the model's plugin is broken.
+    """
+    settings = dataclasses.replace(usable_here(settings), compile=False)
+    machine = Machine.prepare(settings)
+    network = build_network(component.without_pretrained(), images, machine, settings, recorded=recorded)
+    load_weights(network.model, weights)
+    return machine, network

@@ -16,11 +16,13 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from zoo.data import ImageFacts
 from zoo.errors import DamagedError, DamagedFilesError, UsageError
 from zoo.files.folders import files_of
 from zoo.files.given import Given, name_of, read_given
 from zoo.reports.calibration import read_temperature
-from zoo.runs.loading import LoadedRun, load_run
+from zoo.runs.loading import load_run
+from zoo.runs.network import Network
 from zoo.training.arithmetic import own_arithmetic
 from zoo.training.evaluation import evaluating
 
@@ -119,18 +121,70 @@ def outcomes(
     threshold: float = 0.0,
 ) -> Iterator[Prediction | Unread]:
     """Yield what becomes of each image, in order, while others are being read; the arguments are those of `predict`."""
+    _check_wishes(top_k, threshold)
+    with own_arithmetic():
+        loaded = load_run(getattr(run, "directory", run), checkpoint)
+        temperature = read_temperature(loaded.directory.path, loaded.checkpoint.manifest.digest)
+    yield from Predictor(loaded.network, loaded.images, temperature).outcomes(images, top_k=top_k, threshold=threshold)
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """A trained model that is asked about images.
+
+    Attributes:
+        network: The model and what surrounds it.
+        images: What it was trained on.
+        temperature: What its logits are divided by; None for nothing.
+    """
+
+    network: Network
+    images: ImageFacts
+    temperature: float | None = None
+
+    def outcomes(
+        self, images: Iterable[Given], *, top_k: int = 1, threshold: float = 0.0
+    ) -> Iterator[Prediction | Unread]:
+        """Yield what becomes of each image, in order; the arguments are those of `predict`.
+
+        Raises:
+            UsageError: If *top_k* or *threshold* is out of range, or an image is none.
+        """
+        _check_wishes(top_k, threshold)
+        count = self.images.num_classes
+        if not 1 <= top_k <= count:
+            raise UsageError(f"top_k must be from 1 to {count}, the number of classes, not {top_k}")
+        with own_arithmetic():
+            for batch in _read_ahead(_named(images), self):
+                yield from self._classified(batch, top_k, threshold)
+
+    def _classified(
+        self, batch: Sequence[tuple[str, Tensor | Unread]], top_k: int, threshold: float
+    ) -> Iterator[Prediction | Unread]:
+        whole = [pixels for _, pixels in batch if isinstance(pixels, Tensor)]
+        answers = iter(self._most_likely(torch.stack(whole), top_k) if whole else ())
+        for name, pixels in batch:
+            yield pixels if isinstance(pixels, Unread) else _prediction(name, *next(answers), threshold)
+
+    def _most_likely(self, images: Tensor, top_k: int) -> list[tuple[tuple[str, ...], tuple[float, ...]]]:
+        """Return the likeliest labels of each of *images*, uint8 (N, C, H, W), and their probabilities."""
+        with evaluating(self.network.model):
+            logits = self.network.forward(self.network.prepare_evaluation(images))
+            if self.temperature is not None:
+                logits = logits.float() / self.temperature
+            probabilities, indices = logits.softmax(dim=1).topk(top_k, dim=1)
+        return [
+            (tuple(self.images.classes[k] for k in index), tuple(likely))
+            for likely, index in zip(probabilities.tolist(), indices.tolist(), strict=True)
+        ]
+
+
+def _check_wishes(top_k: Any, threshold: float) -> None:
+    """Refuse what no model could answer, before one is loaded."""
     if not isinstance(top_k, int) or isinstance(top_k, bool):
         raise UsageError(f"top_k must be a whole number, not {top_k!r}")
     if not 0 <= threshold <= 1:
         raise UsageError(f"threshold must be from 0 to 1, a probability, not {threshold!r}")
-    with own_arithmetic():
-        loaded = load_run(getattr(run, "directory", run), checkpoint)
-        count = loaded.images.num_classes
-        if not 1 <= top_k <= count:
-            raise UsageError(f"top_k must be from 1 to {count}, the number of classes, not {top_k}")
-        temperature = read_temperature(loaded.directory.path, loaded.checkpoint.manifest.digest)
-        for batch in _read_ahead(_named(images), loaded):
-            yield from _classified(loaded, batch, top_k, temperature, threshold)
 
 
 def damaged_files(unread: Sequence[Unread], cure: str = "") -> DamagedFilesError:
@@ -147,14 +201,14 @@ def _named(images: Iterable[Given]) -> Iterator[tuple[str, Given]]:
             yield name_of(image, index), image
 
 
-def _read_ahead(images: Iterator[tuple[str, Given]], loaded: LoadedRun) -> Iterator[list[tuple[str, Tensor | Unread]]]:
+def _read_ahead(images: Iterator[tuple[str, Given]], asked: Predictor) -> Iterator[list[tuple[str, Tensor | Unread]]]:
     """Yield batches of pixels, uint8 (C, H, W) each, or what is wrong instead; read in threads, as Pillow allows."""
     pool = ThreadPoolExecutor(os.cpu_count())
     waiting: deque[list[tuple[str, Future[Tensor | Unread]]]] = deque()
     try:
         while True:
             while len(waiting) <= _AHEAD and (part := list(itertools.islice(images, _BATCH))):
-                waiting.append([(name, pool.submit(_read, image, name, loaded)) for name, image in part])
+                waiting.append([(name, pool.submit(_read, image, name, asked)) for name, image in part])
             if not waiting:
                 return
             yield [(name, future.result()) for name, future in waiting.popleft()]
@@ -163,9 +217,9 @@ def _read_ahead(images: Iterator[tuple[str, Given]], loaded: LoadedRun) -> Itera
         pool.shutdown(cancel_futures=True)
 
 
-def _read(image: Given, name: str, loaded: LoadedRun) -> Tensor | Unread:
+def _read(image: Given, name: str, asked: Predictor) -> Tensor | Unread:
     try:
-        facts, how = loaded.images, loaded.network.prepare.decoding_filter
+        facts, how = asked.images, asked.network.prepare.decoding_filter
         channels, size = facts.in_channels, facts.image_size
         return read_given(image, name, channels=channels, size=size, interpolation=how, fit=facts.fit)
     except (DamagedError, UsageError) as error:
@@ -174,42 +228,6 @@ def _read(image: Given, name: str, loaded: LoadedRun) -> Tensor | Unread:
         return Unread(name, error)
 
 
-def _classified(
-    loaded: LoadedRun,
-    batch: Sequence[tuple[str, Tensor | Unread]],
-    top_k: int,
-    temperature: float | None,
-    threshold: float,
-) -> Iterator[Prediction | Unread]:
-    whole = [pixels for _, pixels in batch if isinstance(pixels, Tensor)]
-    answers = iter(_most_likely(loaded, torch.stack(whole), top_k, temperature) if whole else ())
-    for name, pixels in batch:
-        yield pixels if isinstance(pixels, Unread) else _prediction(name, *next(answers), threshold)
-
-
 def _prediction(image: str, labels: tuple[str, ...], probabilities: tuple[float, ...], threshold: float) -> Prediction:
     label = labels[0] if probabilities[0] >= threshold else UNKNOWN
     return Prediction(image, label, labels, probabilities)
-
-
-def _most_likely(
-    loaded: LoadedRun, images: Tensor, top_k: int, temperature: float | None
-) -> list[tuple[tuple[str, ...], tuple[float, ...]]]:
-    """Return each image's likeliest labels and their probabilities.
-
-    Args:
-        loaded: The run.
-        images: uint8 (N, C, H, W).
-        top_k: How many.
-        temperature: What the logits are divided by, or None.
-    """
-    network, classes = loaded.network, loaded.images.classes
-    with evaluating(network.model):
-        logits = network.forward(network.prepare_evaluation(images))
-        if temperature is not None:
-            logits = logits.float() / temperature
-        probabilities, indices = logits.softmax(dim=1).topk(top_k, dim=1)
-    return [
-        (tuple(classes[k] for k in index), tuple(likely))
-        for likely, index in zip(probabilities.tolist(), indices.tolist(), strict=True)
-    ]

@@ -1,0 +1,1 @@
+"""Trained models as they travel: loading them from anywhere, publishing them, and training them again."""
