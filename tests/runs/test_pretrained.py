@@ -11,6 +11,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 from small_images import small_dataset
+from small_photos import photographs
 from torch import Tensor, nn
 
 import zoo
@@ -113,6 +114,20 @@ def test_a_safetensors_file_is_read_and_its_hash_recorded(caplog: pytest.LogCapt
     assert (expected_by(second)["sha256"], expected_by(second)["mean"]) == (digest, [0.5])
 
 
+@pytest.mark.parametrize("expects", [{}, {"interpolation": "bicubic"}])
+def test_statistics_that_nobody_states_are_measured_of_a_folder(expects: dict[str, object]):
+    """They are not known before the model's size is; those of the images as they are decoded are used and recorded."""
+    root = photographs(Path("photos"))
+    settings = {"data": "folder", **SMALL}
+    plain = zoo.train(net, options={"data.root": str(root), "data.size": 8}, out="plain", **settings)
+    path, _ = saved(plain, "weights.safetensors")
+    options = {"data.root": str(root), "data.size": 8, "model.pretrained": str(path), "model.expects": expects}
+    run = zoo.train(net, options=options, out="run", **settings)
+    images = json.loads(next(Path("run").glob("checkpoints/*/state.json")).read_text())["images"]
+    assert (expected_by(run)["mean"], expected_by(run)["std"]) == (images["mean"], images["std"])
+    assert images["mean"] != [0.0, 0.0, 0.0]
+
+
 def test_what_a_files_weights_expect_can_be_stated(caplog: pytest.LogCaptureFixture):
     """Statistics, size, filter and the classes of its head; more channels of grey images, too."""
     path, _ = saved(train("first", of=small_dataset(48, channels=3)), "weights.safetensors")
@@ -179,6 +194,7 @@ def test_a_pickle_that_would_run_code_is_not_read():
         ({"pretrained": "strange.safetensors"}, "the model's '0.1.weight' is not there; 2 more such differences"),
         ({"sha256": "0" * 64}, "model.sha256 was given, and the model begins with no file that has one"),
         ({"expects": {"mean": [0.5, 0.5], "std": [0.5]}}, "model.expects: mean .* must have a number for each channel"),
+        ({"expects": {"mean": [0.5]}}, "model.expects takes mean and std together"),
         ({"expects": {"man": [0.5]}}, "model.expects has no 'man'; it takes mean, std, size"),
         ({"expects": 3}, "model.expects is a table with mean"),
     ],

@@ -105,6 +105,9 @@ def build_network(
 
 def prepared_for(network: Network, images: ImageFacts, component: Component) -> Network:
     """Return *network* for images whose size and statistics were not known when its model was built."""
+    if network.expects is not None and component.beginning.leaves_statistics(network.model):
+        measured = dataclasses.replace(network.expects, mean=images.mean, std=images.std)
+        network = dataclasses.replace(network, expects=measured)
     device_and_format = (network.device, network.memory_format)
     prepare = _preparation(network.model, network.expects, images, component, device_and_format)
     judged = prepare

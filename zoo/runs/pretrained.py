@@ -99,6 +99,12 @@ class Beginning:
         except (TypeError, ValueError) as error:
             raise UsageError(f"model.expects: {error}") from error
 
+    def leaves_statistics(self, model: nn.Module) -> bool:
+        """Whether nobody states the statistics of what *model* begins with, so that they are those of the data."""
+        told_by_builder = self.path is None and getattr(model, "expects", None) is not None
+        of_a_run = self.path is not None and self.path.is_dir()
+        return "mean" not in self.stated and not told_by_builder and not of_a_run
+
     def verify(self, expects: Expects | None) -> None:
         """See that a builder's weights have the SHA-256 that was given.
 
@@ -215,6 +221,8 @@ def _stated(table: Any) -> dict[str, Any]:
         raise UsageError(f"model.expects is a table with {', '.join(_STATED)}, not {plain(table)!r}")
     if unknown := [name for name in table if name not in _STATED]:
         raise UsageError(f"model.expects has no {unknown[0]!r}; it takes {', '.join(_STATED)}")
+    if ("mean" in table) != ("std" in table):
+        raise UsageError("model.expects takes mean and std together: one without the other normalises nothing")
     return {name: _as_size(plain(value)) if name == "size" else plain(value) for name, value in table.items()}
 
 
