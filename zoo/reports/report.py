@@ -37,8 +37,8 @@ def report(run: str | Path | Any, out: str | Path | None = None) -> Path:
     page, data = (path / name for name in REPORTS) if out is None else _beside(Path(out).expanduser())
     story = story_of(path)
     try:
-        write_atomic(data, json.dumps(story.document, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
-        write_atomic(page, run_page(story))
+        _put(data, json.dumps(story.document, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+        _put(page, run_page(story))
     except OSError as error:
         raise UsageError(
             f"cannot write {str(page)!r}: {error.strerror or error}; give another place by --out"
@@ -59,6 +59,12 @@ def page_for_notebook(run: Path) -> str:
     """Return the accuracy, the curves and the matrix of a run as HTML that a notebook shows, in a frame of its own."""
     page = run_page(story_of(run), brief=True)
     return str(tag("iframe", srcdoc=page, width="100%", height=620, frameborder=0, sandbox="allow-scripts"))
+
+
+def _put(path: Path, text: str) -> None:
+    """Write the text, unless it stands there already: a finished run that is asked for again is left as it is."""
+    if not path.is_file() or path.read_bytes() != text.encode():
+        write_atomic(path, text)
 
 
 def _beside(page: Path) -> tuple[Path, Path]:
