@@ -7,7 +7,8 @@ put together exactly.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Literal, TypeAlias
 
 import torch
 from torch import Tensor
@@ -15,6 +16,10 @@ from torch.nn import functional as F  # noqa: N812 - the field's name
 
 import zoo
 from zoo_torch.checks import check_above, check_at_least, check_fraction
+
+Weights: TypeAlias = Sequence[float] | Mapping[str, float] | Literal["balanced"] | None
+"""One number a class, numbers by class name, or the inverse of the classes' frequencies; a run makes the first of the
+others, and records it."""
 
 _NO_LABEL = -100  # what torch ignores by default; no dataset has it
 
@@ -26,7 +31,8 @@ class cross_entropy:  # noqa: N801 - a registered name equals its builder's
 
     Args:
         label_smoothing: Share of the probability that is spread evenly over all classes, in [0, 1).
-        weight: K numbers of at least 0, one for each class, or None for all alike; above 0 where labels are smoothed.
+        weight: K numbers of at least 0, one for each class; numbers by class name, 1 for the rest; ``"balanced"`` for
+            the inverse of the classes' frequencies; or None for all alike. Above 0 where labels are smoothed.
         ignore_index: A label whose samples count for nothing, or None.
 
     Raises:
@@ -36,7 +42,7 @@ class cross_entropy:  # noqa: N801 - a registered name equals its builder's
     """
 
     def __init__(
-        self, *, label_smoothing: float = 0.0, weight: Sequence[float] | None = None, ignore_index: int | None = None
+        self, *, label_smoothing: float = 0.0, weight: Weights = None, ignore_index: int | None = None
     ) -> None:
         check_fraction(label_smoothing=label_smoothing)
         self._smoothing = label_smoothing
@@ -125,8 +131,8 @@ class multi_margin:  # noqa: N801 - a registered name equals its builder's
     Args:
         margin: By how much the label's logit must lead, above 0.
         p: The power of what is missing, 1 or 2.
-        weight: K numbers of at least 0, the cost of a sample of each class, or None for all alike. The mean is over
-            samples, as in torch.
+        weight: K numbers of at least 0, the cost of a sample of each class, or as for `cross_entropy`, or None for all
+            alike. The mean is over samples, as in torch.
 
     Raises:
         ValueError: If an option is outside its range.
@@ -134,7 +140,7 @@ class multi_margin:  # noqa: N801 - a registered name equals its builder's
     Source: Weston and Watkins 1999, through `torch.nn.functional.multi_margin_loss`, which divides by K.
     """
 
-    def __init__(self, *, margin: float = 1.0, p: int = 1, weight: Sequence[float] | None = None) -> None:
+    def __init__(self, *, margin: float = 1.0, p: int = 1, weight: Weights = None) -> None:
         check_above(0, margin=margin)
         if p not in (1, 2):
             raise ValueError(f"p must be 1 or 2, not {p!r}")
@@ -163,7 +169,8 @@ class focal:  # noqa: N801 - a registered name equals its builder's
     Args:
         gamma: The power, at least 0. 0 gives cross-entropy.
         label_smoothing: Share of the target that is spread evenly over all classes, in [0, 1).
-        weight: K numbers of at least 0, alpha in the paper, or None for all alike. The mean is over samples.
+        weight: K numbers of at least 0, alpha in the paper, or as for `cross_entropy`, or None for all alike. The mean
+            is over samples.
 
     Raises:
         ValueError: If an option is outside its range.
@@ -171,9 +178,7 @@ class focal:  # noqa: N801 - a registered name equals its builder's
     Source: Lin et al. 2017. Changed: over a softmax in place of one sigmoid a class.
     """
 
-    def __init__(
-        self, *, gamma: float = 2.0, label_smoothing: float = 0.0, weight: Sequence[float] | None = None
-    ) -> None:
+    def __init__(self, *, gamma: float = 2.0, label_smoothing: float = 0.0, weight: Weights = None) -> None:
         check_at_least(0, gamma=gamma)
         check_fraction(label_smoothing=label_smoothing)
         self._gamma, self._smoothing, self._weight = gamma, label_smoothing, _class_weights(weight)
@@ -190,9 +195,11 @@ class focal:  # noqa: N801 - a registered name equals its builder's
         return -(soft * missing**self._gamma * log_p).sum(1).mean()
 
 
-def _class_weights(weight: Sequence[float] | None) -> Tensor | None:
+def _class_weights(weight: Weights) -> Tensor | None:
     if weight is None:
         return None
+    if isinstance(weight, str | Mapping):
+        raise ValueError(f"weight {weight!r} is for a run, which knows the classes; here it takes one number a class")
     values = torch.tensor(list(weight), dtype=torch.float32)
     if values.ndim != 1 or not values.isfinite().all() or (values < 0).any() or not values.any():
         raise ValueError(f"weight must be numbers of at least 0, not all 0, one for each class, not {list(weight)!r}")

@@ -269,3 +269,23 @@ def test_the_classes_are_named_on_one_line(counts, line):
     from zoo.cli.transcript import _classes
 
     assert _classes(counts) == line
+
+
+@pytest.mark.parametrize(
+    ("counts", "settings", "told"),
+    [
+        ({"a": 100, "b": 10}, {}, False),
+        ({"a": 101, "b": 10}, {}, True),
+        ({"a": 101, "b": 10}, {"balance": 0.5}, False),
+        ({"a": 50, "b": 40, "c": 0}, {}, False),
+    ],
+    ids=["ten to one", "more", "balanced", "an empty one"],
+)
+def test_classes_of_very_different_sizes_are_worth_a_line(counts, settings, told):
+    """Above ten to one, unless something is done about it; a class without images has a line of its own."""
+    from zoo.cli.transcript import _imbalance
+
+    config = {"criterion": {"name": "torch/cross_entropy"}, "train": {"balance": 0.0, **settings}}
+    text = _imbalance({"classes": counts, "config": config})
+    assert bool(text) == told
+    assert not told or text.startswith("the largest class has 10 times the images of the smallest; --balance 0.5")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from zoo.data import batch_spans, sample_order, share_of
-from zoo.data.order import cut, evenly
+from zoo.data.order import balanced_order, cut, evenly
 
 
 def test_the_order_is_a_pure_function_of_seed_and_epoch():
@@ -15,6 +16,36 @@ def test_the_order_is_a_pure_function_of_seed_and_epoch():
     assert order == sample_order(0, 0, 100).tolist()
     assert sorted(order) == list(range(100))
     assert order not in (sample_order(0, 1, 100).tolist(), sample_order(1, 0, 100).tolist())
+
+
+@given(
+    counts=st.lists(st.integers(0, 60), min_size=2, max_size=5).filter(any),
+    balance=st.floats(0.0, 1.0),
+    epoch=st.integers(0, 99),
+)
+def test_a_balanced_order_visits_each_class_as_often_as_its_weight_says(counts, balance, epoch):
+    """As many visits as samples, each sample's rounded up or down, each visit with a number of its own."""
+    labels = torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts))
+    order = balanced_order(3, epoch, labels, balance)
+    assert torch.equal(order, balanced_order(3, epoch, labels, balance))
+    assert len(order) == len(labels) == len(order.unique())
+    visits = torch.bincount(order % len(labels), minlength=len(labels))
+    weights = torch.bincount(labels).double().clamp(min=1).pow(-balance)[labels]
+    expected = weights * (len(labels) / weights.sum())
+    assert ((visits - expected).abs() < 1 + 1e-6).all()
+    again, sample = order // len(labels), order % len(labels)
+    for one, count in enumerate(visits.tolist()):
+        assert sorted(again[sample == one].tolist()) == list(range(count))
+
+
+def test_a_balanced_order_depends_on_seed_and_epoch_and_evens_classes_out():
+    """With 1 each class is visited as often as any other; with 0 each sample once."""
+    labels = torch.tensor([0] * 90 + [1] * 10)
+    order = balanced_order(0, 0, labels, 1.0)
+    assert torch.bincount(labels[order % 100]).tolist() == [50, 50]
+    assert sorted(balanced_order(0, 0, labels, 0.0).tolist()) == list(range(100))
+    others = [balanced_order(0, 1, labels, 1.0), balanced_order(1, 0, labels, 1.0)]
+    assert not any(torch.equal(order, other) for other in others)
 
 
 @given(count=st.integers(1, 300), batch_size=st.integers(1, 64))

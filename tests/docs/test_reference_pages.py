@@ -103,6 +103,7 @@ _RULES = {
     r"a number above 0": lambda: ([1e-9], [0, -1.0, float("inf")]),
     r"a number above 0, at most 1": lambda: ([1e-9, 1], [0, -1.0, 1.1]),
     r"a whole number of at least 1, or patterns of names": lambda: ([1, "blocks.*"], [0, ""]),
+    r"a number from 0 to 1": lambda: ([0, 0.5, 1], [-0.1, 1.1]),
     r"a number from 0 to below 1": lambda: ([0, 0.999], [1, -0.1]),
     r"a whole number from 0 to 2\*\*63 - 1": lambda: ([0, 2**63 - 1], [-1, 2**63]),
     r"one of (.+)": lambda names: (names.split(", "), ["neither"]),

@@ -85,7 +85,12 @@ def _saved_groups(run: zoo.Run) -> list[dict]:
 
 @pytest.mark.parametrize(
     "settings",
-    [{}, {"freeze": 2, "unfreeze_after": 1}, {"tune": "head", "unfreeze_after": 2, "ema": 0.5}, {"freeze": "stem.*"}],
+    [
+        {},
+        {"freeze": 2, "unfreeze_after": 1},
+        {"tune": "head", "unfreeze_after": 2, "ema": 0.5},
+        {"freeze": "stem.*", "balance": 0.5},
+    ],
     ids=["defaults", "freeze", "head", "pattern"],
 )
 @pytest.mark.parametrize("step", [3, 7, 8, 14])

@@ -24,6 +24,10 @@ _CLASSES = 5  # that are named
 _NAME = 30  # characters of a class's name that are shown
 
 
+UNEVEN = 10
+"""How many times the images of the smallest class the largest may have before it is worth a line."""
+
+
 class Silence(Reporter):
     """Prints nothing but notices, on stderr."""
 
@@ -60,6 +64,8 @@ class Transcript(Silence):
             f"{run['model']} ({origin}), {run['parameters']:,} parameters, on {_short(run['data'])}: {', '.join(sizes)}"
         )
         _say(_classes(run["classes"]))
+        if text := _imbalance(run):
+            _say(text)
         threads = f"{run['threads']} thread{'s' if run['threads'] != 1 else ''}"
         if run["slices"] > 1:
             threads = f"{threads} a slice, {run['slices']} slices, {run['processes']} process{_es(run['processes'])}"
@@ -159,6 +165,17 @@ def _weights(run: Mapping[str, Any]) -> str:
     mean, std = (" ".join(f"{value:.4g}" for value in weights[name]) for name in ("mean", "std"))
     head = "its head kept" if weights["head"] == "kept" else "a new head"
     return f"weights of {weights['source'] or run['model']}{told}, {head}; {size}mean {mean}, std {std}"
+
+
+def _imbalance(run: Mapping[str, Any]) -> str:
+    """Say that some classes have many times the images of others, unless something is done about it already."""
+    counts, settings = [count for count in run["classes"].values() if count], run["config"]["train"]
+    if settings["balance"] or "weight" in run["config"]["criterion"] or max(counts) <= UNEVEN * min(counts):
+        return ""
+    return (
+        f"the largest class has {max(counts) / min(counts):.0f} times the images of the smallest; "
+        "--balance 0.5 evens that out, --select balanced judges by each class alike"
+    )
 
 
 def _classes(counts: Mapping[str, int]) -> str:

@@ -163,6 +163,13 @@ class TrainSettings:
         "What makes an epoch the best, on the validation images; balanced: the mean of the classes' accuracies.",
         **_one_of("accuracy", "balanced", "loss"),
     )
+    balance: float = _setting(
+        0.0,
+        "How far small classes are seen more often: 0 not at all, 1 each class equally often.",
+        metavar="X",
+        check=lambda value: 0 <= value <= 1,
+        rule="a number from 0 to 1",
+    )
     tune: str = _setting(
         "auto",
         "How pretrained weights are tuned. probe: the head alone, fitted in seconds to the images as they are; "

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from zoo.data.dataset import Split
-from zoo.data.order import batch_spans, cut, evenly, sample_order, share_of
+from zoo.data.order import balanced_order, batch_spans, cut, evenly, sample_order, share_of
 from zoo.data.preparation import on_device
 from zoo.data.reading import Reader, read_batches
 from zoo.data.splits import looked_up
@@ -50,6 +50,7 @@ class TrainingBatches:
         denominator: What a batch's mean loss was divided by: maps targets to a number.
         augment: Maps (inputs, targets, epoch, indices) to inputs and targets; None for none.
         reader: Reads the split; None for one that reads what streams when it is wanted.
+        balance: How far small classes are visited more often, from 0 to 1.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class TrainingBatches:
         denominator: Denominator = len,
         augment: Augment | None = None,
         reader: Reader | None = None,
+        balance: float = 0.0,
     ) -> None:
         self.split = split
         self._reader = reader or Reader(split)
@@ -76,6 +78,7 @@ class TrainingBatches:
         self._process = process
         self._denominator = denominator
         self._augment = augment
+        self._balance = balance
 
     @property
     def steps(self) -> int:
@@ -92,8 +95,8 @@ class TrainingBatches:
 
     def windows(self, epoch: int, start: int = 0) -> Iterator[Sequence[Batch] | Iterator[Batch]]:
         """Yield the windows of *epoch*, counted from 0, beginning with window *start*."""
-        order = sample_order(self._seed, epoch, len(self.split)).to(self.split.labels.device)
-        source, places = looked_up(self.split, order)
+        order = self._order(epoch).to(self.split.labels.device)
+        source, places = looked_up(self.split, order % len(self.split) if self._balance else order)
         spans = self._spans[start * self.accumulate :]
         if self.accumulate == self.slices == 1:
             stored = self._reader.batches(cut(places, spans))
@@ -113,6 +116,11 @@ class TrainingBatches:
     def _own(self, window: Sequence[object]) -> range:
         """Return which parts of a window this process computes."""
         return share_of(len(window), *self._process)
+
+    def _order(self, epoch: int) -> Tensor:
+        if self._balance:
+            return balanced_order(self._seed, epoch, self.split.labels, self._balance)
+        return sample_order(self._seed, epoch, len(self.split))
 
     def sizes(self, window: int) -> list[list[int]]:
         """Return the number of samples in each slice of each batch of an epoch's *window*, counted from 0."""

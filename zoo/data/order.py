@@ -18,9 +18,42 @@ def sample_order(seed: int, epoch: int, count: int) -> Tensor:
         epoch: Counted from 0.
         count: N.
     """
-    digest = hashlib.sha256(f"order/{seed}/{epoch}".encode()).digest()
-    generator = torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
-    return torch.randperm(count, generator=generator)
+    return torch.randperm(count, generator=_generator(f"order/{seed}/{epoch}"))
+
+
+def balanced_order(seed: int, epoch: int, labels: Tensor, balance: float) -> Tensor:
+    """Return which samples an epoch visits where small classes are to be seen more often: a pure function.
+
+    As many are visited as there are, each as often as its class's weight says, rounded up or down at random: a class's
+    weight is its number of samples to the power of minus *balance*.
+
+    Args:
+        seed: The run's seed.
+        epoch: Counted from 0.
+        labels: int64 (N,).
+        balance: From 0, where each sample is visited once, to 1, where each class is visited equally often.
+
+    Returns:
+        int64 (N,), on the CPU: i + k N for the sample i, which was visited k times before in this epoch. So each visit
+        has a number of its own, and is augmented in its own way.
+    """
+    labels, generator = labels.cpu(), _generator(f"balance/{seed}/{epoch}")
+    count = len(labels)
+    shuffled = torch.randperm(count, generator=generator)
+    weights = torch.bincount(labels).double().clamp(min=1).pow(-balance)[labels[shuffled]]
+    ends = weights.cumsum(0) * (count / weights.sum())
+    offset = torch.rand(1, dtype=torch.float64, generator=generator)
+    # One mark at each whole number, all moved by one offset: a sample is visited once for each mark on its stretch.
+    marks = torch.arange(count, dtype=torch.float64) + offset
+    visited = torch.searchsorted(ends, marks, right=True).clamp(max=count - 1)  # ascending, so equals stand together
+    first = torch.searchsorted(visited, visited)
+    numbered = shuffled[visited] + count * (torch.arange(count) - first)
+    return numbered[torch.randperm(count, generator=generator)]
+
+
+def _generator(key: str) -> torch.Generator:
+    digest = hashlib.sha256(key.encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
 
 
 def batch_spans(count: int, batch_size: int) -> list[tuple[int, int]]:

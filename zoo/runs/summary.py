@@ -49,7 +49,7 @@ def description(
         "train": len(splits.train),
         "validation": len(splits.validation) if splits.validation is not None else 0,
         "test": len(splits.test),
-        "classes": _class_counts(splits.train, images),
+        "classes": class_counts(splits.train, images),
         "epochs": task.epochs,
         "steps_per_epoch": task.training.steps,
         "steps": task.steps,
@@ -69,7 +69,8 @@ def weights_of(expects: Expects | None) -> dict[str, Any] | None:
     return None if expects is None else {**dataclasses.asdict(expects), "classes": len(expects.classes)}
 
 
-def _class_counts(split: Split, images: ImageFacts) -> dict[str, int]:
+def class_counts(split: Split, images: ImageFacts) -> dict[str, int]:
+    """Return how many images of *split* each class has, by its name, in the order of the logits."""
     counts = torch.bincount(split.labels, minlength=images.num_classes).tolist()
     return dict(zip(images.classes, counts, strict=True))
 

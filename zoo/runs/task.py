@@ -64,6 +64,7 @@ def build_task(
         denominator=len if augmenter is not None and augmenter.soft_targets else denominator,
         augment=augmenter,
         reader=reader,
+        balance=settings.balance,
     )
     _check_criterion(components["criterion"], criterion, images.num_classes, augmenter, network.device)
     if settings.patience is not None and settings.validation == 0:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,10 +33,11 @@ from zoo.runs.reporting import Reporter
 from zoo.runs.session import Parts, Run, Session
 from zoo.runs.signals import StopRequests
 from zoo.runs.state import packed_scheduler, restore
-from zoo.runs.summary import weights_of
+from zoo.runs.summary import class_counts, weights_of
 from zoo.runs.task import build_task
 from zoo.runs.together import among, refuse_differences, refuse_nameless, refuse_odd_weights, refuse_too_many
 from zoo.runs.tuning import decided, with_rate
+from zoo.runs.weighting import is_open, with_class_weights
 from zoo.training.arithmetic import choose_device, own_arithmetic
 from zoo.training.dropout import dropout_masks
 from zoo.training.fit import Progress
@@ -47,6 +48,7 @@ from zoo.training.randomness import seed_everything
 from zoo.training.world import World
 
 _SLICES = "train.slices"
+_RATE, _WEIGHT = "optimizer.lr", "criterion.weight"
 _CHOSEN = {_SLICES, "train.layer_decay", "train.head_lr"}
 """Settings that have no word for being left to zoo: leaving them out is that word."""
 _WITHOUT_MEANING = {"train.threads", "train.readers", "data.stream"}  # they change how a run is computed, not what
@@ -108,21 +110,23 @@ def _start(request: Request, reporter: Reporter, world: World) -> Run:
         path = world.first(lambda: str(new_path(config.model.name, config.data.name)))
         return _proceed(RunDirectory(path), config, components, reporter, world, request)
     directory = RunDirectory(request.out)
-    left_out = "lr" not in components["optimizer"].options
-    recorded = world.first(lambda: _recorded(directory, config, restart=request.restart, rate_left_out=left_out))
+    left_open = _left_open(components)
+    recorded = world.first(lambda: _recorded(directory, config, restart=request.restart, left_open=left_open))
     if recorded is not None:
         begun = Config.from_layers([Layer(str(directory), recorded)])
         return _proceed(directory, begun, components, reporter, world)
     return _proceed(directory, config, components, reporter, world, request)
 
 
-def _recorded(directory: RunDirectory, config: Config, *, restart: bool, rate_left_out: bool) -> dict[str, Any] | None:
+def _recorded(
+    directory: RunDirectory, config: Config, *, restart: bool, left_open: Collection[str]
+) -> dict[str, Any] | None:
     """Return the configuration of the run that is to go on, as plain data; None where one is to begin."""
     if directory.holds_run and restart:
         _refuse_to_remove_others(directory)
     elif directory.holds_run:
         recorded = directory.read_config()
-        if changed := differences(recorded, config, rate_left_out=rate_left_out):
+        if changed := differences(recorded, config, left_open):
             raise UsageError(
                 f"{directory} holds a run with other settings: {'; '.join(changed)}.\n"
                 f"Give another --out, or --restart to remove that run and begin anew{_if_moved(directory, changed)}."
@@ -166,23 +170,28 @@ def resume(
         return _proceed(RunDirectory(path), config, components, told, world)
 
 
-def differences(recorded: Config, requested: Config, *, rate_left_out: bool = False) -> list[str]:
+def differences(recorded: Config, requested: Config, left_open: Collection[str] = ()) -> list[str]:
     """Return where two configurations differ, one line a key; what was left to zoo to choose never does.
 
     Args:
         recorded: The run's.
         requested: The one that was asked for.
-        rate_left_out: Whether nobody gave a rate: then tuning has one of its own.
+        left_open: Keys of options that zoo decides, where it does: the rate, which tuning has of its own, and what a
+            criterion's weights hang on.
     """
     old, new = {_SLICES: 1, **_flat(recorded.to_dict())}, _flat(requested.to_dict())  # older runs tell of no slices
     open_keys = {key for key, value in new.items() if value == "auto"} | _WITHOUT_MEANING | (_CHOSEN - new.keys())
-    if rate_left_out and recorded.train.tune == "full":
-        open_keys.add("optimizer.lr")
+    open_keys |= set(left_open) - ({_RATE} if recorded.train.tune != "full" else set())
     return [
         f"{key} is {old.get(key, 'off')!r} there and {new.get(key, 'off')!r} here"
         for key in sorted((old.keys() | new.keys()) - open_keys)
-        if old.get(key) != new.get(key)
+        if old.get(key) != new.get(key) and not (_WEIGHT in open_keys and key.startswith(f"{_WEIGHT}."))
     ]
+
+
+def _left_open(components: Components) -> list[str]:
+    left = [] if "lr" in components["optimizer"].options else [_RATE]
+    return [*left, _WEIGHT] if is_open(components["criterion"]) else left
 
 
 def _if_moved(directory: RunDirectory, changed: Sequence[str]) -> str:
@@ -315,7 +324,7 @@ def _build(
     images, splits = dataset.facts, split_dataset(dataset, config)
     network = prepared_for(network, images, model)
     config = dataclasses.replace(config, train=decided(config.train, components, network))
-    components = with_rate(components, config.train)
+    components = with_class_weights(with_rate(components, config.train), class_counts(splits.train, images))
     config = components.resolved(config)
     task = build_task(components, config, images, splits, network, world)
     packed_scheduler(task)  # one that cannot be saved is refused now, not when the first epoch is over
