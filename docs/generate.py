@@ -22,7 +22,7 @@ from docstrings import api_lines, plain_text
 from zoo.cli.docstrings import argument_texts, first_paragraph
 from zoo.cli.group import COMMANDS
 from zoo.cli.plugins import COMMANDS as PLUGIN_COMMANDS
-from zoo.cli.train import PREFIX, variable
+from zoo.cli.train_options import PREFIX, variable
 from zoo.config import KEYS, TrainSettings
 from zoo.registry import KINDS, Entry, Kind, registry, signature_of
 

@@ -21,6 +21,7 @@ LAYERS = [
     {"zoo.data", "zoo.inspection", "zoo.records"},
     {"zoo.training", "zoo.reports"},
     {"zoo.runs"},
+    {"zoo.sweeps"},
     {"zoo.sharing", "zoo.testing", "zoo.scaffold"},
     {"zoo.cli"},
 ]
@@ -172,6 +173,8 @@ LIGHT = (
     "zoo.errors",
     "zoo.records.directory",
     "zoo.records.history",
+    "zoo.sweeps",
+    "zoo.runs.configuring",
 )
 
 

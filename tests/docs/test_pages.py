@@ -21,11 +21,11 @@ from zoo_mnist.dataset import mnist
 import zoo
 from zoo.cli.group import cli
 from zoo.cli.lazy import LazyCommand, LazyGroup
-from zoo.cli.train import _layers
+from zoo.cli.train_options import layers_of
 from zoo.config import KEYS, Choice, Layer
 from zoo.registry import registry
-from zoo.runs.api import configured
 from zoo.runs.components import find_components
+from zoo.runs.configuring import configured
 
 FOLLOWED = {
     "README.md": 9,
@@ -113,7 +113,7 @@ def _parse(arguments: list[str]) -> None:
 def _look_up(context: click.Context) -> None:
     settings = {name: value for name, value in context.params.items() if name in KEYS}
     config = configured(
-        [Layer("", {"model": {"name": "linear"}}), *_layers(context, context.params["assignments"], settings)]
+        [Layer("", {"model": {"name": "linear"}}), *layers_of(context, context.params["assignments"], settings)]
     )
     if config.model.name in _READERS_OWN:
         config = dataclasses.replace(config, model=Choice("linear"))

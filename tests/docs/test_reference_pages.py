@@ -153,6 +153,7 @@ def test_the_keys_of_every_json_document_stand_on_the_page(
     summary = set(re.findall(r"`(\w+)`", _files_section("summary.json"))) - {"schema"}
     lines = {
         "zoo train": ["train --model linear --steps 1 --set data.limit=32 --out runs/run"],
+        "zoo sweep": ["sweep --model linear --steps 1 --set data.limit=32 --seeds 2 --out runs/seeds"],
         "zoo evaluate": ["evaluate runs/run"],
         "zoo calibrate": ["calibrate runs/run"],
         "zoo predict": ["predict runs/run digit.png none.png --skip-damaged"],

@@ -17,7 +17,8 @@ import zoo
 from zoo.errors import Interrupted
 from zoo.records.checkpoints import CheckpointStore
 from zoo.runs import session, training
-from zoo.runs.api import _layers, configured
+from zoo.runs.api import _layers
+from zoo.runs.configuring import configured
 from zoo.runs.reporting import Reporter
 
 

@@ -11,6 +11,9 @@ import click
 from zoo.cli.completion import complete_plugins
 from zoo.errors import ZooError
 
+LEFT_OUT = "zoo.left_out"
+"""Where a command's context keeps the names that ``--no-plugin`` gave."""
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -24,6 +27,7 @@ def common_options(command: Command) -> Command:
 def _leave_out(ctx: click.Context, _: click.Parameter, names: tuple[str, ...]) -> None:
     if not names:
         return
+    ctx.meta[LEFT_OUT] = names
     from zoo.registry import registry
 
     # While a line is completed, its faults are not yet to be told.

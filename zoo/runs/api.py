@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from zoo.config import KEYS, SINGLE, Config, Layer, in_order, layer_of, nested, read_toml
-from zoo.errors import PluginError, UnknownNameError, UsageError
-from zoo.registry import registry
+from zoo.config import KEYS, SINGLE, Layer, in_order, layer_of, nested
+from zoo.errors import UnknownNameError, UsageError
+from zoo.runs.configuring import configured
 from zoo.runs.reporting import Reporter
 from zoo.runs.session import Run
 from zoo.runs.training import AlreadyFinished, Request, start
@@ -91,29 +90,6 @@ def _reported(run: Run, reporter: Reporter, wanted: bool) -> Run:
 
         report_if_possible(run.directory, reporter.notice)
     return run
-
-
-def configured(layers: Iterable[Layer], *, recipe: str | None = None, file: str | Path | None = None) -> Config:
-    """Combine a recipe, a file and further layers, the strongest last.
-
-    Raises:
-        UsageError: If a key or a value is wrong, or there is no such file.
-        PluginError: If the recipe's own file is damaged.
-    """
-    below = []
-    if recipe is not None:
-        below.append(_recipe_layer(recipe))
-    if file is not None:
-        below.append(Layer(str(file), read_toml(Path(file).expanduser())))
-    return Config.from_layers([*below, *layers])
-
-
-def _recipe_layer(name: str) -> Layer:
-    entry = registry().find("recipes", name)
-    try:
-        return Layer(f"recipe {entry.full_name}", tomllib.loads(entry.read_text()))
-    except tomllib.TOMLDecodeError as error:
-        raise PluginError(f"{entry}: its file {entry.target!r} is not TOML: {error}") from error
 
 
 def _layers(settings: Mapping[str, Any]) -> tuple[list[Layer], dict[str, Any]]:

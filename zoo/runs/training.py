@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import Tensor
 
-from zoo.config import Config, Layer
+from zoo.config import Config, Layer, flattened
 from zoo.data import held
 from zoo.data.identity import Identification
 from zoo.data.one_colour import one_colour
@@ -179,7 +179,8 @@ def differences(recorded: Config, requested: Config, left_open: Collection[str] 
         left_open: Keys of options that zoo decides, where it does: the rate, which tuning has of its own, and what a
             criterion's weights hang on.
     """
-    old, new = {_SLICES: 1, **_flat(recorded.to_dict())}, _flat(requested.to_dict())  # older runs tell of no slices
+    old = {_SLICES: 1, **flattened(recorded.to_dict())}  # older runs tell of no slices
+    new = flattened(requested.to_dict())
     open_keys = {key for key, value in new.items() if value == "auto"} | _WITHOUT_MEANING | (_CHOSEN - new.keys())
     open_keys |= set(left_open) - ({_RATE} if recorded.train.tune != "full" else set())
     return [
@@ -212,16 +213,6 @@ def _refuse_to_remove_others(directory: RunDirectory) -> None:
             f"--restart removes runs alone, and {directory} is none, or a damaged one ({error}).\n"
             "Remove it yourself, or give another --out."
         ) from error
-
-
-def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in table.items():
-        if isinstance(value, Mapping):
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            flat[prefix + key] = list(value) if isinstance(value, tuple) else value
-    return flat
 
 
 def _proceed(

@@ -1,0 +1,122 @@
+"""``zoo sweep`` and ``zoo train --seeds``, as one types them: every run is a process that trains."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from zoo.cli import main
+
+TINY = ["--model", "linear", "--set", "data.limit=64", "--steps", "1", "--threads", "1"]
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith("ZOO_")]:
+        monkeypatch.delenv(name)
+
+
+def _begun(*arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "zoo", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def killed_at_random(arguments: list[str], kills: int, seed: int) -> dict[str, Any]:
+    """Return what a sweep prints at the end that was killed *kills* times before, at random moments."""
+    draws = random.Random(seed)
+    for _ in range(kills):
+        process = _begun(*arguments)
+        try:
+            process.wait(draws.uniform(0.2, 12))
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+        process.communicate()
+    process = _begun(*arguments)
+    out, err = process.communicate(timeout=1000)
+    assert process.returncode == 0, err
+    document: dict[str, Any] = json.loads(out)
+    return document
+
+
+def differing(first: Path, second: Path) -> set[str]:
+    """Return the settings in which two runs differ."""
+    from zoo.config import flattened
+
+    one, other = (flattened(tomllib.loads((path / "config.toml").read_text())) for path in (first, second))
+    return {key for key in one.keys() | other.keys() if one.get(key) != other.get(key)}
+
+
+def test_seeds_are_ordinary_runs_and_their_mean_is_told(capsys: pytest.CaptureFixture[str]):
+    """Killed and begun again, it ends with the same numbers as the run that is typed alone."""
+    found = killed_at_random(["sweep", *TINY, "--seeds", "2", "--seed", "5", "--out", "s", "--json"], kills=2, seed=1)
+    assert [(run["name"], run["settings"], run["status"]) for run in found["runs"]] == [
+        ("seed-5", {"train.seed": 5}, "finished"),
+        ("seed-6", {"train.seed": 6}, "finished"),
+    ]
+    assert differing(Path("s/seed-5"), Path("s/seed-6")) == {"train.seed"}
+    assert main(["train", *TINY, "--seed", "6", "--out", "alone", "--json"]) == 0
+    alone = json.loads(capsys.readouterr().out)
+    same = ("val_accuracy", "val_loss", "test_accuracy", "test_loss")
+    assert [found["runs"][1]["summary"][key] for key in same] == [alone[key] for key in same]
+    accuracies = [run["summary"]["test_accuracy"] for run in found["runs"]]
+    assert found["mean"]["test_accuracy"]["value"] == pytest.approx(sum(accuracies) / 2)
+    assert main(["train", *TINY, "--seeds", "2", "--seed", "5", "--out", "s"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "mlp/linear on mnist/mnist, seeds 5 to 6, in s"
+    assert lines[1].startswith("seed-5  validation ")
+    assert lines[1].endswith(", finished before")
+    assert lines[4].startswith("test accuracy ")
+    assert " on average of 2 seeds (95 % interval " in lines[4]
+    assert len(lines) == 5
+
+
+BAD = {
+    "nothing differs": (["sweep", "--model", "linear"], "what shall differ between the runs? Give --seeds N"),
+    "misspelt model": (["sweep", "--model", "linaer", "--seeds", "2"], "Did you mean 'linear'"),
+    "one seed": (["sweep", "--model", "linear", "--seeds", "1"], "1 is not in the range x>=2"),
+    "seeds and restart": (
+        ["train", "--model", "linear", "--seeds", "2", "--restart", "--out", "r"],
+        "--seeds and --restart exclude each other",
+    ),
+    "seeds and resume": (
+        ["train", "--seeds", "2", "--resume", "r"],
+        "--seeds and --resume exclude each other",
+    ),
+    "a wrong option": (
+        ["sweep", "--model", "linear", "--seeds", "2", "--set", "model.q=1", "--out", "s"],
+        "zoo: no option of model 'mlp/linear' (torch-zoo 0.1.0) named 'q'. It takes none.",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_costs_a_line_or_two(case: str, capsys: pytest.CaptureFixture[str]):
+    """With the exit code of wrong usage, and nothing left that another command would stumble over."""
+    arguments, text = BAD[case]
+    assert main(arguments) == 2
+    _, err = capsys.readouterr()
+    assert text in err
+    assert len(err.splitlines()) <= 2
+    assert not Path("s/sweep.json").exists()
+
+
+def test_the_sweep_s_own_process_imports_no_torch():
+    """It waits for hours beside runs that need the memory."""
+    program = (
+        "import sys; from zoo.cli import main; import zoo.sweeps.runs as runs\n"
+        "runs.RunProcess = lambda command, variables: sys.exit(print('torch' in sys.modules))\n"
+        f"main(['sweep', *{TINY!r}, '--seeds', '2', '--quiet'])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=100)
+    assert done.stdout == "False\n"

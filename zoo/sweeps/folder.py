@@ -1,0 +1,97 @@
+"""A sweep's folder: what its runs have in common, what each was given, and the runs themselves."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from zoo.config import Config, Layer, flattened
+from zoo.errors import DamagedError, UsageError
+from zoo.records.directory import CONFIG, RunDirectory
+from zoo.records.disk import parse_json, read_bytes, write_atomic
+
+SWEEP = "sweep.json"
+SCHEMA = 1
+
+_MAX_JSON = 2**26  # bytes; a run costs some hundred
+
+
+class SweepFolder:
+    """The files of one sweep.
+
+    Args:
+        path: Its own folder; it need not exist yet.
+        question: What makes it this sweep and no other: its kind, and what that needs; plain data.
+        config: What all its runs have in common, as it was asked for.
+    """
+
+    def __init__(self, path: str | Path, question: Mapping[str, Any], config: Config) -> None:
+        self.path = Path(path).expanduser()
+        self._question, self._config = question, config
+        self.given: list[dict[str, Any]] = []
+        """The settings that each run was given, in the order in which they began."""
+
+    def open(self) -> None:
+        """Begin the sweep, or read what is there of it.
+
+        Raises:
+            UsageError: If the folder holds another sweep or something else, or cannot be made.
+            DamagedError: If its record is damaged.
+        """
+        if (self.path / SWEEP).is_file():
+            self._read()
+            return
+        if (self.path / CONFIG).is_file() or not RunDirectory(self.path).is_free:
+            raise UsageError(f"{str(self.path)!r} exists and holds something else than a sweep; give another --out")
+        RunDirectory(self.path).make()
+
+    def give(self, settings: Mapping[str, Any]) -> None:
+        """Keep what the next run is given, before it begins."""
+        self.given.append(dict(settings))
+        self._write()
+
+    def forget(self) -> None:
+        """Remove the record where no run was begun, so that a mended command may use the folder."""
+        if not any(RunDirectory(child).holds_run for child in self.path.iterdir()):
+            (self.path / SWEEP).unlink(missing_ok=True)
+
+    def directory(self, name: str) -> Path:
+        """Return the directory of the run with this name."""
+        return self.path / name
+
+    def _read(self) -> None:
+        where = str(self.path / SWEEP)
+        found = parse_json(read_bytes(self.path / SWEEP, _MAX_JSON), where)
+        try:
+            question, given = dict(found["question"]), [dict(settings) for settings in found["runs"]]
+            config = Config.from_layers([Layer(where, found["config"])])
+        except (KeyError, TypeError, ValueError) as error:
+            raise DamagedError(f"{where} is damaged: {type(error).__name__}: {error}") from error
+        if changed := _differences(_all(question, config), _all(self._question, self._config)):
+            raise UsageError(f"{self.path} holds another sweep: {'; '.join(changed)}.\nGive another --out.")
+        self.given = given
+
+    def _write(self) -> None:
+        document = {
+            "schema": SCHEMA,
+            "question": self._question,
+            "config": self._config.to_dict(),
+            "runs": self.given,
+        }
+        write_atomic(self.path / SWEEP, json.dumps(document, indent=2, allow_nan=False) + "\n")
+
+
+def _all(question: Mapping[str, Any], config: Config) -> dict[str, Any]:
+    # Through JSON, which makes lists of tuples and plain numbers of those that remember how they were typed.
+    plain: dict[str, Any] = json.loads(json.dumps(flattened({**config.to_dict(), **question})))
+    return plain
+
+
+def _differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> Sequence[str]:
+    return [
+        f"{key} is {there.get(key, 'off')!r} there and {here.get(key, 'off')!r} here"
+        for key in sorted(there.keys() | here.keys())
+        if there.get(key) != here.get(key)
+    ]
