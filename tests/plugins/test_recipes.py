@@ -5,11 +5,17 @@ from __future__ import annotations
 import tomllib
 
 import pytest
+from small_images import small_dataset
+from tunable_net import tunable
 
+import zoo
 from zoo.config import Config, Layer
 from zoo.registry import build, options_of, registry
 
 NAMES = ["fashion-best", "mnist-best", "mnist-fast"]
+TUNING = ["finetune", "finetune-large", "finetune-small", "probe"]
+"""Those that are for any model with pretrained weights and any images."""
+
 SECTIONS = {"model": "models", "data": "datasets", "optimizer": "optimizers", "scheduler": "schedulers"}
 
 
@@ -29,7 +35,7 @@ def chosen(recipe: Config):
 def test_every_recipe_is_listed_with_a_summary():
     """The plugin offers these and no others."""
     entries = [entry for entry in registry().entries("recipes") if entry.plugin == "recipes"]
-    assert [entry.name for entry in entries] == NAMES
+    assert sorted(entry.name for entry in entries) == sorted([*NAMES, *TUNING])
     assert all(entry.summary.endswith(".") for entry in entries)
 
 
@@ -53,3 +59,20 @@ def test_a_recipes_model_and_augmentations_are_built_for_28_pixels(name):
     assert sum(parameter.numel() for parameter in model.parameters()) < 1_500_000
     for choice in recipe.augment:
         assert callable(build(registry().find("augmentations", choice.name), facts=facts, options=choice.options))
+
+
+@pytest.mark.parametrize("name", TUNING)
+def test_a_recipe_for_tuning_trains_whatever_begins_with_weights(name, tmp_path):
+    """It names neither model nor data, and what it does is recorded; a shorter run of it ends well."""
+    run = zoo.train(
+        model=tunable,
+        data=small_dataset(),
+        recipe=name,
+        options={"model.pretrained": True},
+        epochs=1,
+        threads=1,
+        out=tmp_path / "run",
+    )
+    assert run.summary["status"] == "finished"
+    assert run.config.train.tune == ("probe" if name == "probe" else "full")
+    assert run.metrics[0].epoch == 0
