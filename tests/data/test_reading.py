@@ -11,7 +11,7 @@ from small_photos import encoded, photographs, reading_threads
 from torch import Tensor
 
 import zoo
-from zoo.data import Preparation, Reader, Subset, TrainingBatches, read_batches
+from zoo.data import Preparation, Reader, Subset, TrainingBatches, read_batches, sample_order
 from zoo.data.augmentation import NEAR, Augmenter
 from zoo.data.reading import AHEAD
 
@@ -118,7 +118,10 @@ def mixed(split, *, size: int = 5, depth: int = 1, start: int = 0) -> list[Tenso
         images, labels = reader.batch(indices)
         return prepare(images), labels
 
-    augment = Augmenter([mixing] * depth, seed=1, num_samples=len(split), fetch=fetch, near=True)
+    def near(epoch):
+        return sample_order(1, epoch, len(split))
+
+    augment = Augmenter([mixing] * depth, seed=1, num_samples=len(split), fetch=fetch, near=near)
     batches = TrainingBatches(split, size, seed=1, prepare=prepare, augment=augment, reader=reader)
     return [batch.inputs for window in batches.windows(4, start) for batch in window]
 

@@ -60,6 +60,14 @@ def test_any_number_of_readers_trains_alike(root, tmp_path):
         assert_equal(runs[0], run)
 
 
+def test_classes_that_are_shown_more_often_are_mixed_alike(root, tmp_path):
+    """An image that an epoch visits twice has two places in the order, and each its own partner."""
+    settings = {"augment": ["shift", "mixup"], "balance": 1.0}
+    memory, streamed, again = (trained(root, tmp_path / str(n), stream=n > 0, readers=n, **settings) for n in range(3))
+    assert_equal(memory, streamed)
+    assert_equal(memory, again)
+
+
 class Stopping(Reporter):
     """Sends this process a signal after some step."""
 

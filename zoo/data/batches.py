@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from zoo.data.dataset import Split
-from zoo.data.order import balanced_order, batch_spans, cut, evenly, sample_order, share_of
+from zoo.data.order import batch_spans, cut, evenly, share_of, visits
 from zoo.data.preparation import on_device
 from zoo.data.reading import Reader, read_batches
 from zoo.data.splits import looked_up
@@ -95,7 +95,7 @@ class TrainingBatches:
 
     def windows(self, epoch: int, start: int = 0) -> Iterator[Sequence[Batch] | Iterator[Batch]]:
         """Yield the windows of *epoch*, counted from 0, beginning with window *start*."""
-        order = self._order(epoch).to(self.split.labels.device)
+        order = visits(self._seed, epoch, self.split.labels, self._balance).to(self.split.labels.device)
         source, places = looked_up(self.split, order % len(self.split) if self._balance else order)
         spans = self._spans[start * self.accumulate :]
         if self.accumulate == self.slices == 1:
@@ -116,11 +116,6 @@ class TrainingBatches:
     def _own(self, window: Sequence[object]) -> range:
         """Return which parts of a window this process computes."""
         return share_of(len(window), *self._process)
-
-    def _order(self, epoch: int) -> Tensor:
-        if self._balance:
-            return balanced_order(self._seed, epoch, self.split.labels, self._balance)
-        return sample_order(self._seed, epoch, len(self.split))
 
     def sizes(self, window: int) -> list[list[int]]:
         """Return the number of samples in each slice of each batch of an epoch's *window*, counted from 0."""

@@ -51,6 +51,11 @@ def balanced_order(seed: int, epoch: int, labels: Tensor, balance: float) -> Ten
     return numbered[torch.randperm(count, generator=generator)]
 
 
+def visits(seed: int, epoch: int, labels: Tensor, balance: float) -> Tensor:
+    """Return an epoch's visits in their order, int64 (N,), on the CPU: by `sample_order`, or by `balanced_order`."""
+    return balanced_order(seed, epoch, labels, balance) if balance else sample_order(seed, epoch, len(labels))
+
+
 def _generator(key: str) -> torch.Generator:
     digest = hashlib.sha256(key.encode()).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from zoo.config import Config, TrainSettings
 from zoo.data import EvaluationBatches, ImageFacts, Reader, Split, TrainingBatches, on_device, reader_count
 from zoo.data.augmentation import NEAR, Augmenter
+from zoo.data.order import visits
 from zoo.errors import PluginError, UsageError
 from zoo.registry.entry import in_one_line
 from zoo.runs.components import Component, Components
@@ -51,7 +53,7 @@ def build_task(
     criterion, denominator = build_criterion(components["criterion"], network.device)
     parts = components.several["augment"]
     reader = Reader(splits.train, reader_count(settings.readers), remembered=NEAR * min(len(parts), _DEEPEST))
-    augmenter = build_augmenter(parts, images, reader, network, settings.seed)
+    augmenter = build_augmenter(parts, images, reader, network, settings)
     training = TrainingBatches(
         splits.train,
         settings.batch_size,
@@ -136,7 +138,7 @@ def build_criterion(
 
 
 def build_augmenter(
-    parts: tuple[Component, ...], images: ImageFacts, reader: Reader, network: Network, seed: int
+    parts: tuple[Component, ...], images: ImageFacts, reader: Reader, network: Network, settings: TrainSettings
 ) -> Augmenter | None:
     """Build the augmentations in their order; None where there are none.
 
@@ -152,11 +154,17 @@ def build_augmenter(
     ]
 
     def fetch(indices: Tensor) -> tuple[Tensor, Tensor]:
-        stored, labels = reader.batch(indices)
+        # A later visit of an image that is shown more often has a number of its own.
+        stored, labels = reader.batch(indices % len(reader.split) if settings.balance else indices)
         return network.prepare(stored), on_device(labels, network.device)
 
-    near = getattr(reader.split, "partners", "any") == "near"
-    return Augmenter(augmentations, seed=seed, num_samples=len(reader.split), fetch=fetch, near=near)
+    split = reader.split
+    near = partial(_visits, split.labels.cpu(), settings) if getattr(split, "partners", "any") == "near" else None
+    return Augmenter(augmentations, seed=settings.seed, num_samples=len(split), fetch=fetch, near=near)
+
+
+def _visits(labels: Tensor, settings: TrainSettings, epoch: int) -> Tensor:
+    return visits(settings.seed, epoch, labels, settings.balance)
 
 
 def build_optimizer(component: Component, model: nn.Module, rates: Mapping[str, float] | None = None) -> Optimizer:
