@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import pytest
+import timm
 import torch
 from small_images import small_dataset
 from torch import nn
 
 import zoo
 from zoo.errors import UsageError
-from zoo.training.arithmetic import choose_device, choose_memory_format, choose_precision, in_precision
+from zoo.training.arithmetic import choose_device, choose_memory_format, choose_precision, in_precision, suits_bf16
 
 CPU = torch.device("cpu")
 
@@ -78,6 +79,34 @@ def test_torch_2_10_tells_its_abilities_one_by_one(monkeypatch, supported):
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: supported)
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
     assert choose_precision("auto", CPU) == ("bf16" if supported else "fp32")
+
+
+@pytest.mark.parametrize(
+    ("name", "suits"),
+    [
+        ("mobilenetv3_small_050", False),
+        ("tf_efficientnet_lite0", False),
+        ("resnet18", True),
+        ("vit_tiny_patch16_224", True),
+    ],
+)
+def test_depthwise_networks_are_left_in_fp32_on_cpus(name, suits):
+    """By what they consist of; on other devices every network suits."""
+    with torch.device("meta"):
+        model = timm.create_model(name)
+    assert suits_bf16(model, CPU) == suits
+    assert suits_bf16(model, torch.device("cuda"))
+
+
+def test_a_depthwise_run_on_a_cpu_with_bf16_is_fp32_unless_asked(monkeypatch, tmp_path):
+    """And that is what is recorded; a network of the common kind is in bf16 there."""
+    monkeypatch.setattr("zoo.training.arithmetic.has_fast_bf16", lambda _: True)
+    monkeypatch.chdir(tmp_path)
+    depthwise = nn.Sequential(nn.Conv2d(1, 4, 3), nn.Conv2d(4, 4, 3, groups=4), nn.Flatten(), nn.Linear(64, 3))
+    settings = {"data": small_dataset(), "epochs": 1, "device": "cpu"}
+    assert zoo.train(depthwise, **settings).config.train.precision == "fp32"
+    assert zoo.train(depthwise, **settings, precision="bf16").config.train.precision == "bf16"
+    assert zoo.train(network(), **settings).config.train.precision == "bf16"
 
 
 def test_a_run_records_what_auto_came_to(tmp_path):

@@ -39,13 +39,13 @@ class Machine:
         masks = choose_dropout_masks(settings.dropout_masks, device, compiled=settings.compile)
         return cls(device, choose_precision(settings.precision, device), torch.get_num_threads(), masks)
 
-    def resolved(self, settings: TrainSettings, memory_format: torch.memory_format) -> TrainSettings:
-        """Return *settings* with what ``auto`` came to."""
+    def resolved(self, settings: TrainSettings, memory_format: torch.memory_format, precision: str) -> TrainSettings:
+        """Return *settings* with what ``auto`` came to; layout and precision hang on the model."""
         layout = "channels_last" if memory_format == torch.channels_last else "contiguous"
         return dataclasses.replace(
             settings,
             device=self.device.type,
-            precision=self.precision,
+            precision=precision,
             threads=self.threads,
             memory_format=layout,
             dropout_masks=self.dropout_masks,

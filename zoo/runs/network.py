@@ -17,7 +17,7 @@ from zoo.errors import PluginError, UsageError
 from zoo.registry.entry import in_one_line
 from zoo.runs.components import Component
 from zoo.runs.machine import Machine
-from zoo.training.arithmetic import choose_memory_format, in_precision
+from zoo.training.arithmetic import choose_memory_format, in_precision, suits_bf16
 from zoo.training.evaluation import evaluating
 
 
@@ -94,11 +94,13 @@ def build_network(
     model = model.to(device=machine.device, memory_format=memory_format)  # type: ignore[call-overload]
     expects = recorded or _expectations(model, images, component)
     prepare = _preparation(model, expects, images, component, (machine.device, memory_format))
-    forward = in_precision(model, machine.precision, machine.device)
+    slow = settings.precision == "auto" and not suits_bf16(model, machine.device)
+    precision = "fp32" if slow else machine.precision
+    forward = in_precision(model, precision, machine.device)
     if settings.compile:
         forward = torch.compile(forward)  # type: ignore[assignment]
     judged = prepare.at((settings.eval_size,) * 2) if settings.eval_size else prepare
-    network = Network(model, forward, prepare, judged, expects, memory_format, machine.precision, machine.device)
+    network = Network(model, forward, prepare, judged, expects, memory_format, precision, machine.device)
     check_logits(network, images, component.label)
     return network
 

@@ -321,7 +321,9 @@ def _build(
     packed_scheduler(task)  # one that cannot be saved is refused now, not when the first epoch is over
     optimizer_bytes = check_packable(task.updates.optimizer, dict(network.model.named_parameters()))
     settings = dataclasses.replace(
-        machine.resolved(config.train, network.memory_format), slices=config.train.slices or 1, split_by=splits.rule
+        machine.resolved(config.train, network.memory_format, network.precision),
+        slices=config.train.slices or 1,
+        split_by=splits.rule,
     )
     resolved = dataclasses.replace(config, train=settings)
     size = estimate_bytes({"model": network.model.state_dict()}) * (2 if task.updates.average else 1) + optimizer_bytes

@@ -13,6 +13,8 @@ from zoo.errors import UsageError
 
 Device = torch.device
 
+_MANY_DEPTHWISE = 0.1
+
 
 @contextmanager
 def own_arithmetic() -> Iterator[None]:
@@ -55,6 +57,18 @@ def choose_precision(requested: str, device: Device) -> str:
     if requested != "auto":
         return requested
     return "bf16" if has_fast_bf16(device) else "fp32"
+
+
+def suits_bf16(model: nn.Module, device: Device) -> bool:
+    """Whether bf16 can gain with *model*: on a CPU not where many of its layers are depthwise convolutions.
+
+    Those move much and multiply little, so that there the conversions cost more than faster products save.
+    """
+    if device.type != "cpu":
+        return True
+    layers = [module for module in model.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
+    depthwise = sum(isinstance(layer, nn.Conv2d) and layer.groups == layer.in_channels > 1 for layer in layers)
+    return depthwise < _MANY_DEPTHWISE * len(layers) or not layers
 
 
 def has_fast_bf16(device: Device) -> bool:
