@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from zoo.runs.evaluating import evaluate as evaluate
     from zoo.runs.predicting import predict as predict
     from zoo.runs.reporting import Reporter as Reporter
-    from zoo.runs.session import Run as Run
+    from zoo.runs.run import Run as Run
     from zoo.sharing.loading import Classifier as Classifier
     from zoo.sharing.loading import load as load
 
@@ -82,7 +82,7 @@ _HOMES = {
     "smallest_input_size": "zoo.inspection.input_size",
     "report": "zoo.reports.report",
     "Reporter": "zoo.runs.reporting",
-    "Run": "zoo.runs.session",
+    "Run": "zoo.runs.run",
     "calibrate": "zoo.runs.calibrating",
     "evaluate": "zoo.runs.evaluating",
     "predict": "zoo.runs.predicting",

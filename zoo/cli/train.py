@@ -31,7 +31,7 @@ from zoo.training.place import STORE
 
 if TYPE_CHECKING:
     from zoo.runs.reporting import Reporter
-    from zoo.runs.session import Run
+    from zoo.runs.run import Run
 
 
 @click.command("train", cls=TrainCommand)

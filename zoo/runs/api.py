@@ -10,7 +10,7 @@ from zoo.config import KEYS, SINGLE, Layer, in_order, layer_of, nested
 from zoo.errors import UnknownNameError, UsageError
 from zoo.runs.configuring import configured
 from zoo.runs.reporting import Reporter
-from zoo.runs.session import Run
+from zoo.runs.run import Run
 from zoo.runs.training import AlreadyFinished, Request, start
 from zoo.runs.training import resume as resume_run
 from zoo.training.place import place

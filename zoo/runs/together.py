@@ -7,13 +7,12 @@ import hashlib
 import os
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 from torch import nn
 
 import zoo
-from zoo.config import Config
+from zoo.config import Config, flattened
 from zoo.data.identity import DataIdentity
 from zoo.errors import UsageError, ZooError
 from zoo.runs.task import slices_in_step
@@ -69,7 +68,7 @@ def refuse_differences(config: Config, samples: Mapping[str, int], images: DataI
     mine = {
         "zoo": zoo.__version__,
         "torch": str(torch.__version__),
-        **_flat(config.to_dict()),
+        **{key: repr(value) for key, value in flattened(config.to_dict()).items()},
         **{f"{split} images": count for split, count in samples.items()},
         **{f"the SHA-256 of the {split} split's labels": known.labels_sha256 for split, known in images.splits.items()},
         **{f"the SHA-256 of the {split} split's images": known.images_sha256 for split, known in images.splits.items()},
@@ -116,13 +115,3 @@ def _checksum(model: nn.Module) -> str:
     for tensor in model.state_dict().values():
         digest.update(as_bytes(tensor).numpy())  # type: ignore[arg-type]  # an array is a buffer
     return digest.hexdigest()
-
-
-def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in table.items():
-        if isinstance(value, Mapping):
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            flat[prefix + key] = repr(value)
-    return flat

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,11 +12,11 @@ from typing import Any
 
 from torch import Tensor
 
-from zoo.config import Config, Layer, flattened
+from zoo.config import Config, Layer
 from zoo.data import held
 from zoo.data.identity import Identification
 from zoo.data.one_colour import one_colour
-from zoo.errors import DamagedError, UsageError, ZooError
+from zoo.errors import DamagedError, ZooError
 from zoo.records.checkpoints import Checkpoint, estimate_bytes
 from zoo.records.directory import RunDirectory, new_path
 from zoo.records.lock import RunLock
@@ -24,21 +24,23 @@ from zoo.runs.components import Components, find_components
 from zoo.runs.datasets import load_dataset, split_dataset
 from zoo.runs.environment import environment
 from zoo.runs.facts import expects_from_json
+from zoo.runs.found import recorded_there
 from zoo.runs.images import check_images, keep_identity
 from zoo.runs.machine import Machine, usable_here
-from zoo.runs.moved import ROOT, load_again, relocated, settled
+from zoo.runs.moved import load_again, relocated, settled
 from zoo.runs.network import build_network, prepared_for
 from zoo.runs.observers import Observers
 from zoo.runs.reporting import Reporter
-from zoo.runs.session import Parts, Run, Session
+from zoo.runs.run import Run
+from zoo.runs.session import Parts, Session
 from zoo.runs.signals import StopRequests
 from zoo.runs.state import packed_scheduler, restore
 from zoo.runs.summary import class_counts, weights_of
 from zoo.runs.task import build_task
 from zoo.runs.together import among, refuse_differences, refuse_nameless, refuse_odd_weights, refuse_too_many
 from zoo.runs.tuning import decided, with_rate
-from zoo.runs.weighting import is_open, with_class_weights
-from zoo.training.arithmetic import choose_device, own_arithmetic
+from zoo.runs.weighting import with_class_weights
+from zoo.training.arithmetic import own_arithmetic
 from zoo.training.dropout import dropout_masks
 from zoo.training.fit import Progress
 from zoo.training.optimizer_trial import check_packable
@@ -47,11 +49,6 @@ from zoo.training.processes import TIMEOUT, joined
 from zoo.training.randomness import seed_everything
 from zoo.training.world import World
 
-_SLICES = "train.slices"
-_RATE, _WEIGHT = "optimizer.lr", "criterion.weight"
-_CHOSEN = {_SLICES, "train.layer_decay", "train.head_lr"}
-"""Settings that have no word for being left to zoo: leaving them out is that word."""
-_WITHOUT_MEANING = {"train.threads", "train.readers", "data.stream"}  # they change how a run is computed, not what
 _KEPT = 3  # checkpoints: the last two and the best
 
 
@@ -110,32 +107,11 @@ def _start(request: Request, reporter: Reporter, world: World) -> Run:
         path = world.first(lambda: str(new_path(config.model.name, config.data.name)))
         return _proceed(RunDirectory(path), config, components, reporter, world, request)
     directory = RunDirectory(request.out)
-    left_open = _left_open(components)
-    recorded = world.first(lambda: _recorded(directory, config, restart=request.restart, left_open=left_open))
+    recorded = world.first(lambda: recorded_there(directory, config, components, restart=request.restart))
     if recorded is not None:
         begun = Config.from_layers([Layer(str(directory), recorded)])
         return _proceed(directory, begun, components, reporter, world)
     return _proceed(directory, config, components, reporter, world, request)
-
-
-def _recorded(
-    directory: RunDirectory, config: Config, *, restart: bool, left_open: Collection[str]
-) -> dict[str, Any] | None:
-    """Return the configuration of the run that is to go on, as plain data; None where one is to begin."""
-    if directory.holds_run and restart:
-        _refuse_to_remove_others(directory)
-    elif directory.holds_run:
-        recorded = directory.read_config()
-        if changed := differences(recorded, config, left_open):
-            raise UsageError(
-                f"{directory} holds a run with other settings: {'; '.join(changed)}.\n"
-                f"Give another --out, or --restart to remove that run and begin anew{_if_moved(directory, changed)}."
-            )
-        choose_device(config.train.device)  # a run may go on without its GPU, but not where one is asked for
-        return recorded.to_dict()
-    elif not directory.is_free:
-        raise UsageError(f"{str(directory)!r} exists and holds something else than a run; give another --out")
-    return None
 
 
 def resume(
@@ -168,51 +144,6 @@ def resume(
             config = settled(config, components["data"])
         told = reporter if world.is_first else Reporter()
         return _proceed(RunDirectory(path), config, components, told, world)
-
-
-def differences(recorded: Config, requested: Config, left_open: Collection[str] = ()) -> list[str]:
-    """Return where two configurations differ, one line a key; what was left to zoo to choose never does.
-
-    Args:
-        recorded: The run's.
-        requested: The one that was asked for.
-        left_open: Keys of options that zoo decides, where it does: the rate, which tuning has of its own, and what a
-            criterion's weights hang on.
-    """
-    old = {_SLICES: 1, **flattened(recorded.to_dict())}  # older runs tell of no slices
-    new = flattened(requested.to_dict())
-    open_keys = {key for key, value in new.items() if value == "auto"} | _WITHOUT_MEANING | (_CHOSEN - new.keys())
-    open_keys |= set(left_open) - ({_RATE} if recorded.train.tune != "full" else set())
-    return [
-        f"{key} is {old.get(key, 'off')!r} there and {new.get(key, 'off')!r} here"
-        for key in sorted((old.keys() | new.keys()) - open_keys)
-        if old.get(key) != new.get(key) and not (_WEIGHT in open_keys and key.startswith(f"{_WEIGHT}."))
-    ]
-
-
-def _left_open(components: Components) -> list[str]:
-    left = [] if "lr" in components["optimizer"].options else [_RATE]
-    return [*left, _WEIGHT] if is_open(components["criterion"]) else left
-
-
-def _if_moved(directory: RunDirectory, changed: Sequence[str]) -> str:
-    """Return what else can be done where the images' place alone is another."""
-    return (
-        f"; if its images have moved: --resume {directory} --set {ROOT}=DIR"
-        if [line.split()[0] for line in changed] == [ROOT]
-        else ""
-    )
-
-
-def _refuse_to_remove_others(directory: RunDirectory) -> None:
-    """Many a project has a config.toml and a folder checkpoints: only a run of zoo's is ever removed."""
-    try:
-        directory.read_config()
-    except DamagedError as error:
-        raise UsageError(
-            f"--restart removes runs alone, and {directory} is none, or a damaged one ({error}).\n"
-            "Remove it yourself, or give another --out."
-        ) from error
 
 
 def _proceed(
