@@ -11,7 +11,18 @@ from typing import Any
 import zoo
 
 GROUPS = {
-    "Train and use": ("train", "Run", "Reporter", "evaluate", "calibrate", "predict", "report", "load", "Classifier"),
+    "Train and use": (
+        "train",
+        "Run",
+        "Reporter",
+        "evaluate",
+        "calibrate",
+        "predict",
+        "report",
+        "load",
+        "Classifier",
+        "publish",
+    ),
     "What is registered": ("entries", "create"),
     "Errors": ("ZooError", "UsageError", "PluginError", "DamagedError", "DamagedFilesError"),
     "For plugins": (

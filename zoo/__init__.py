@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from zoo.runs.run import Run as Run
     from zoo.sharing.loading import Classifier as Classifier
     from zoo.sharing.loading import load as load
+    from zoo.sharing.publishing import publish as publish
 
 _HOMES = {
     "DamagedError": "zoo.errors",
@@ -89,6 +90,7 @@ _HOMES = {
     "train": "zoo.runs.api",
     "Classifier": "zoo.sharing.loading",
     "load": "zoo.sharing.loading",
+    "publish": "zoo.sharing.publishing",
 }
 _MODULES = {"testing"}
 

@@ -111,6 +111,46 @@ def _adapted(model: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:
     return state if adapt is None else dict(adapt(state, model))
 
 
+def _finished(model: nn.Module) -> nn.Module:
+    model.adapt_weights = partial(_adapted, model)  # type: ignore[assignment]
+    return model
+
+
+def _hub_config(
+    architecture: str, arguments: Mapping[str, Any], model: Any, facts: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the config.json with which timm, and transformers, build *model* again and prepare images as zoo does.
+
+    Args:
+        architecture: timm's name.
+        arguments: What timm's builder was given, but for the number of classes.
+        model: The trained model.
+        facts: ``classes``, ``mean``, ``std``, ``input_size`` (C, H, W) and ``interpolation``.
+    """
+    classes = list(facts["classes"])
+    own = model.pretrained_cfg or {}
+    prepared = {
+        "input_size": list(facts["input_size"]),
+        "fixed_input_size": "img_size" in arguments,
+        "interpolation": facts["interpolation"],
+        "crop_pct": 1.0,
+        "crop_mode": "squash",  # zoo gives the whole picture the model's size
+        "mean": list(facts["mean"]),
+        "std": list(facts["std"]),
+        "num_classes": len(classes),
+        "first_conv": own.get("first_conv"),
+        "classifier": own.get("classifier"),
+    }
+    return {
+        "architecture": architecture,
+        "num_classes": len(classes),
+        "num_features": model.num_features,
+        "label_names": classes,
+        "model_args": dict(arguments),
+        "pretrained_cfg": prepared,
+    }
+
+
 def _keep_rows(model: Any, rows: Sequence[int]) -> bool:
     """Give a model, in place of its head, those of its rows; return whether its head is one layer that has rows."""
     old = model.get_classifier()
@@ -194,8 +234,10 @@ class _Drafts:
         model: nn.Module = timm.create_model(name or self._architecture, **{**keywords, **more})
         if self._as_colour:
             model.register_forward_pre_hook(_grey_as_colour)
-        model.adapt_weights = partial(_adapted, model)  # type: ignore[assignment]
-        return model
+            return _finished(model)
+        arguments = {name: value for name, value in keywords.items() if name != "num_classes"}
+        model.hub_config = partial(_hub_config, self._architecture, arguments)  # type: ignore[assignment]
+        return _finished(model)
 
     def _sides(self, side: int) -> Iterator[int]:
         """Yield what to try for images with this *side*, in pixels."""

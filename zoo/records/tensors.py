@@ -26,6 +26,9 @@ from zoo.errors import DamagedError, UsageError
 from zoo.records.disk import DISK, Disk, Written, open_regular, parse_json, write_atomic
 
 MAX_HEADER = 8 * 2**20  # bytes; some 80,000 tensors. The format allows 100 MB, whose objects would take gigabytes.
+METADATA = "__metadata__"
+"""Under which name a header holds texts rather than a tensor."""
+
 _MAX_DIMENSIONS = 64
 _MAX_ELEMENTS = 2**60
 
@@ -74,8 +77,14 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], disk: Disk = DISK) 
     return write_atomic(path, tensor_chunks(tensors), disk)
 
 
-def tensor_chunks(tensors: Mapping[str, Tensor]) -> Iterator[bytes | memoryview]:
+def tensor_chunks(
+    tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None
+) -> Iterator[bytes | memoryview]:
     """Yield the bytes of a safetensors file that holds *tensors*: the header, then each tensor.
+
+    Args:
+        tensors: As for `write_tensors`.
+        metadata: Texts that the header begins with, sorted by their names; None for none.
 
     Raises:
         UsageError: As `write_tensors`, before anything is yielded.
@@ -83,7 +92,7 @@ def tensor_chunks(tensors: Mapping[str, Tensor]) -> Iterator[bytes | memoryview]
     for name, tensor in tensors.items():
         _check_writable(name, tensor)
     ordered = sorted(tensors.items(), key=lambda item: (_PLACES[item[1].dtype], item[0]))
-    yield _header(ordered)
+    yield _header(ordered, metadata)
     for _, tensor in ordered:
         if tensor.numel():
             yield _bytes_of(tensor)
@@ -100,13 +109,14 @@ def _check_writable(name: str, tensor: Any) -> None:
     if tensor.layout != torch.strided or tensor.is_quantized or tensor.is_meta or tensor.dtype not in _CODES:
         kind = f"{tensor.layout} {tensor.dtype} tensor on {tensor.device}"
         raise UsageError(f"{name!r} is a {kind}: safetensors files, and so checkpoints, cannot hold it")
-    if name == "__metadata__":
-        raise UsageError("no tensor can be named '__metadata__': safetensors files keep that name for themselves")
+    if name == METADATA:
+        raise UsageError(f"no tensor can be named {METADATA!r}: safetensors files keep that name for themselves")
 
 
-def _header(ordered: list[tuple[str, Tensor]]) -> bytes:
+def _header(ordered: list[tuple[str, Tensor]], metadata: Mapping[str, str] | None = None) -> bytes:
     """Return the file's bytes before the first tensor, padded so that the tensors start at a multiple of eight."""
-    entries, end = {}, 0
+    entries: dict[str, Any] = {} if metadata is None else {METADATA: dict(sorted(metadata.items()))}
+    end = 0
     for name, tensor in ordered:
         begin, end = end, end + tensor.nbytes
         entries[name] = {
@@ -148,12 +158,20 @@ def read_tensors(path: Path, *, max_bytes: int | None = None, sha256: str | None
     Raises:
         DamagedError: If it is missing, no safetensors file, or not the expected one.
     """
+    return read_with_metadata(path, max_bytes=max_bytes, sha256=sha256)[0]
+
+
+def read_with_metadata(
+    path: Path, *, max_bytes: int | None = None, sha256: str | None = None
+) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read a safetensors file as `read_tensors` does, and return the metadata of its header as well."""
     with open_regular(path, max_bytes) as (file, size):
         source = _Source(file, str(path), size)
-        found = {entry.name: source.tensor(entry) for entry in _read_entries(source)}
+        entries, metadata = _read_header(source)
+        found = {entry.name: source.tensor(entry) for entry in entries}
     if sha256 is not None and source.digest.hexdigest() != sha256:
         raise DamagedError(f"{path} is damaged: its bytes are not those that were written (SHA-256)")
-    return found
+    return found, metadata
 
 
 @dataclass(frozen=True)
@@ -196,8 +214,8 @@ class _Source:
         return raw.view(entry.dtype).reshape(entry.shape)
 
 
-def _read_entries(source: _Source) -> list[_Entry]:
-    """Read the header and check all of it; the tensors are the rest of the file, one after the other."""
+def _read_header(source: _Source) -> tuple[list[_Entry], dict[str, Any]]:
+    """Read the header, check all of it, and return its tensors, which are the rest of the file, and its metadata."""
     if source.size < 8:
         raise source.damaged(f"it has {source.size} bytes")
     length = int.from_bytes(source.bytes(8), "little")
@@ -208,7 +226,7 @@ def _read_entries(source: _Source) -> list[_Entry]:
     header = parse_json(source.bytes(length), f"the header of {source.where}")
     if not isinstance(header, dict):
         raise source.damaged("its header is no table")
-    header.pop("__metadata__", None)
+    metadata = header.pop(METADATA, None)
     entries = sorted((_entry(source, *item) for item in header.items()), key=lambda entry: (entry.begin, entry.end))
     end = 0
     for entry in entries:
@@ -219,7 +237,7 @@ def _read_entries(source: _Source) -> list[_Entry]:
         end = entry.end
     if end != source.size - 8 - length:
         raise source.damaged(f"its tensors take {end} bytes, but {source.size - 8 - length} follow the header")
-    return entries
+    return entries, metadata if isinstance(metadata, dict) else {}
 
 
 def _entry(source: _Source, name: str, fields: Any) -> _Entry:

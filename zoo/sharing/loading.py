@@ -113,7 +113,8 @@ def load(source: str | Path | Any, *, checkpoint: str = "best") -> Classifier:
         model("digit.png").label, model("digit.png").probabilities[0]
 
     Args:
-        source: A run's directory, or what `zoo.train` returned, or a checkpoint's directory.
+        source: A run's directory, or what `zoo.train` returned, or a checkpoint's directory, or a folder that
+            `zoo.publish` made, or its ``model.safetensors`` alone.
         checkpoint: Which one of a run: ``"best"`` or ``"last"``.
 
     Returns:

@@ -1,7 +1,9 @@
-"""Where a trained model comes from: a run or one of its checkpoints."""
+"""Where a trained model comes from: a run, one of its checkpoints, or what was published of one."""
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +15,19 @@ from zoo.config import Config, Layer
 from zoo.data import Expects, ImageFacts
 from zoo.errors import DamagedError, UsageError
 from zoo.records.checkpoints import Checkpoint, open_checkpoint
-from zoo.records.directory import CHECKPOINTS, RunDirectory
+from zoo.records.directory import CHECKPOINTS, ENVIRONMENT, RunDirectory
+from zoo.records.disk import parse_json, read_bytes
+from zoo.records.images import read_data
 from zoo.records.manifest import MANIFEST, STATE
+from zoo.records.weights import SAFE
 from zoo.reports.calibration import read_temperature
 from zoo.runs.facts import expects_from_json, facts_from_json
 from zoo.runs.loading import weights_part
+from zoo.sharing.folder import WEIGHTS, is_published, verify_folder
+from zoo.sharing.record import checked_record
+from zoo.sharing.weight_file import read_weight_file
+
+_MAX_ENVIRONMENT = 2**20  # bytes
 
 
 @dataclass(frozen=True)
@@ -32,6 +42,9 @@ class Source:
         weights: By name, on the CPU.
         temperature: What its logits are divided by; None for nothing.
         step: Optimizer steps before it.
+        data: What each split of its data is known by, as data.json holds it; empty where that was not kept.
+        environment: What it was computed with, as far as that is known; keys as in environment.json.
+        run: The run's directory; None where there is none.
     """
 
     where: str
@@ -41,13 +54,17 @@ class Source:
     weights: Mapping[str, Tensor]
     temperature: float | None
     step: int
+    data: Mapping[str, Any]
+    environment: Mapping[str, Any]
+    run: RunDirectory | None = None
 
 
 def open_source(source: str | Path | Any, checkpoint: str = "best") -> Source:
     """Read a trained model from wherever it is, every byte of it verified.
 
     Args:
-        source: A run's directory, or what `zoo.train` returned, or a checkpoint's directory.
+        source: A run's directory, or what `zoo.train` returned, or a checkpoint's directory, or a published folder, or
+            the one file ``model.safetensors`` of such a folder.
         checkpoint: Which one of a run: ``"best"`` or ``"last"``.
 
     Raises:
@@ -62,14 +79,18 @@ def open_source(source: str | Path | Any, checkpoint: str = "best") -> Source:
         return _of_run(RunDirectory(path), checkpoint)
     if (path / MANIFEST).is_file() and (path / STATE).is_file():
         return _of_checkpoint(path)
+    if is_published(path):
+        return _of_folder(path)
+    if path.is_file():
+        return _of_file(path)
     if not path.exists():
         raise UsageError(f"there is no trained model {str(path)!r}; 'zoo runs' lists the runs in the folder runs")
-    raise UsageError(f"{str(path)!r} is no trained model: neither a run nor a checkpoint")
+    raise UsageError(f"{str(path)!r} is no trained model: neither a run nor a checkpoint nor a published folder")
 
 
 def _of_run(directory: RunDirectory, which: str) -> Source:
     checkpoint = directory.checkpoint(which)
-    return _of_state(str(directory), directory.read_config(), checkpoint, directory.path)
+    return _of_state(str(directory), directory.read_config(), checkpoint, directory)
 
 
 def _of_checkpoint(path: Path) -> Source:
@@ -79,17 +100,60 @@ def _of_checkpoint(path: Path) -> Source:
         config = Config.from_layers([Layer(where, checkpoint.state["config"])])
     except (KeyError, TypeError, UsageError) as error:
         raise DamagedError(f"{where} lacks or misstates the configuration: {error}") from error
-    path = path.absolute()
-    return _of_state(str(path), config, checkpoint, path.parents[1] if path.parent.name == CHECKPOINTS else None)
+    above = path.absolute().parent
+    run = RunDirectory(above.parent) if above.name == CHECKPOINTS else None
+    return _of_state(str(path), config, checkpoint, run)
 
 
-def _of_state(where: str, config: Config, checkpoint: Checkpoint, run: Path | None) -> Source:
+def _of_state(where: str, config: Config, checkpoint: Checkpoint, run: RunDirectory | None) -> Source:
     return Source(
         where,
         config,
         facts_from_json(checkpoint.state.get("images")),
         expects_from_json(checkpoint.state.get("expects")),
         checkpoint.tensors(weights_part(checkpoint)),
-        None if run is None else read_temperature(run, checkpoint.manifest.digest),
+        None if run is None else read_temperature(run.path, checkpoint.manifest.digest),
         checkpoint.step,
+        {} if run is None else read_data(run.path).get("splits", {}),
+        {"entries": checkpoint.state.get("entries", {}), **({} if run is None else run.read_environment())},
+        run,
     )
+
+
+def _of_folder(folder: Path) -> Source:
+    verify_folder(folder)
+    found = _of_file(folder / WEIGHTS)
+    path = folder / ENVIRONMENT
+    environment = parse_json(read_bytes(path, _MAX_ENVIRONMENT), str(path)) if path.exists() else {}
+    if not isinstance(environment, dict):
+        raise DamagedError(f"{path} holds no JSON object")
+    return dataclasses.replace(found, where=str(folder), environment={**found.environment, **environment})
+
+
+def _of_file(path: Path) -> Source:
+    if path.suffix != SAFE:
+        raise UsageError(f"{str(path)!r} is no trained model: of files, zoo loads those that it published, {WEIGHTS}")
+    file = read_weight_file(path)
+    record = checked_record(file.record, str(path))
+    try:
+        config = Config.from_layers([Layer(str(path), record["config"])])
+    except UsageError as error:
+        raise DamagedError(f"{path} misstates the configuration of its model: {error}") from error
+    return Source(
+        str(path),
+        config,
+        facts_from_json(record["images"], str(path)),
+        expects_from_json(record.get("expects")),
+        file.tensors,
+        _temperature(record, path),
+        record["step"],
+        record["data"],
+        {"torch": record.get("torch"), "entries": record["entries"]},
+    )
+
+
+def _temperature(record: Mapping[str, Any], path: Path) -> float | None:
+    temperature = record.get("temperature")
+    if temperature is not None and not (isinstance(temperature, float) and 0 < temperature < math.inf):
+        raise DamagedError(f"{path} misstates the temperature of its model: {temperature!r:.40}")
+    return temperature
