@@ -10,6 +10,7 @@ import torch
 from small_images import small_dataset
 from stopping import Stopping
 from storm import outcome
+from torch import nn
 from tunable_net import HEAD, tunable
 
 import zoo
@@ -125,6 +126,28 @@ def test_tune_probe_takes_no_step():
     assert not moved(run)
     assert train(tune="probe", out="run").summary == run.summary
     assert [path.name for path in (run.directory / "checkpoints").iterdir()] == ["step-00000000"]
+
+
+def over_patches(
+    num_classes: int, in_channels: int, image_size: tuple[int, int], pretrained: bool = False
+) -> nn.Module:
+    """Build a network whose head is given a row of vectors for each image, and averages what it says of them."""
+    del in_channels, image_size, pretrained
+    return nn.Sequential(nn.Unflatten(2, (4, 2)), nn.Flatten(3), nn.Flatten(1, 2), nn.Linear(16, num_classes), Mean())
+
+
+class Mean(nn.Module):
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        return inputs.mean(1)
+
+
+def test_a_head_that_cannot_be_fitted_is_tuned_without_a_probe():
+    """By default; where a probe is asked for by name, that is refused before anything is written."""
+    run = train(model=over_patches, epochs=1)
+    assert ([result.epoch for result in run.metrics], run.config.train.tune) == ([1], "full")
+    with pytest.raises(UsageError, match=r"--tune probe fits a linear head .* which '3' \(Linear\) is not"):
+        train(model=over_patches, tune="probe", out="run")
+    assert not Path("run").exists()
 
 
 def test_an_average_begins_at_the_probe():

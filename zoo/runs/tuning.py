@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
+import torch
 from torch import nn
 
 from zoo.config import TrainSettings
@@ -16,7 +17,7 @@ from zoo.training.averaging import Average
 from zoo.training.freezing import Freezing, batch_norms, frozen_names
 from zoo.training.layer_groups import head_of, layer_groups
 from zoo.training.parameters import layer_rates
-from zoo.training.probing import Probe
+from zoo.training.probing import Probe, can_be_probed
 from zoo.training.world import World
 
 LAYER_DECAY = 0.75
@@ -111,19 +112,26 @@ def build_probe(
     anew only where a probe is asked for by name.
 
     Raises:
-        UsageError: If a probe is asked for, and the model's head is no linear layer.
+        UsageError: If a probe is asked for, and the model's head cannot be fitted.
     """
     if settings.tune not in ("probe", "full"):
         return None
     name, head = head_of(network.model)
-    if settings.tune == "full" and (not isinstance(head, nn.Linear) or _kept_head(network)):
+    if settings.tune == "full" and _kept_head(network):
         return None
-    if not isinstance(head, nn.Linear):
-        raise UsageError(f"--tune probe fits a linear head, but {name!r} is a {type(head).__name__}; use --tune head")
+    forward = network.around(network.model)
+    pixels, _ = split.batch(torch.arange(min(2, len(split)), device=split.labels.device))
+    if not isinstance(head, nn.Linear) or not can_be_probed(forward, head, network.prepare(pixels)):
+        if settings.tune == "full":
+            return None
+        raise UsageError(
+            f"--tune probe fits a linear head that is given one vector for each image, which {name!r} "
+            f"({type(head).__name__}) is not; use --tune head"
+        )
     copies = [average.module.get_submodule(name)] if average is not None else []
     images = capped(split, PROBED_IMAGES, settings.seed)
     return Probe(
-        forward=network.around(network.model),
+        forward=forward,
         head=head,
         copies=[layer for layer in copies if isinstance(layer, nn.Linear)],
         batches=EvaluationBatches(

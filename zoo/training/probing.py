@@ -90,6 +90,17 @@ def seen_by_head(
     return seen, labels
 
 
+def can_be_probed(forward: nn.Module, head: nn.Module, inputs: Tensor) -> bool:
+    """Whether the head is a linear layer that is given one vector for each of the *inputs*, (N, C, H, W)."""
+    if not isinstance(head, nn.Linear):
+        return False
+    try:
+        (seen,), _ = seen_by_head(forward, head, [(inputs, torch.empty(0))])
+    except UsageError:
+        return False
+    return len(seen) == len(inputs)
+
+
 def fit_logistic(features: Tensor, labels: Tensor, classes: int) -> tuple[Tensor, Tensor, float]:
     """Fit a multinomial logistic regression with a ridge penalty; the features are brought to one scale first.
 
