@@ -19,6 +19,7 @@ GROUPS = {
         "calibrate",
         "predict",
         "report",
+        "compare",
         "load",
         "Classifier",
         "publish",

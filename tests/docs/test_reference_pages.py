@@ -152,7 +152,11 @@ def test_the_keys_of_every_json_document_stand_on_the_page(
     Path("none.png").write_bytes(b"no image")
     summary = set(re.findall(r"`(\w+)`", _files_section("summary.json"))) - {"schema"}
     lines = {
-        "zoo train": ["train --model linear --steps 1 --set data.limit=32 --out runs/run"],
+        "zoo train": [
+            "train --model linear --steps 1 --set data.limit=32 --out runs/run",
+            "train --model mlp --steps 1 --set data.limit=32 --out runs/other",
+        ],
+        "zoo compare": ["compare runs/run runs/other"],
         "zoo sweep": ["sweep --model linear --steps 1 --set data.limit=32 --seeds 2 --out runs/seeds"],
         "zoo evaluate": ["evaluate runs/run"],
         "zoo calibrate": ["calibrate runs/run"],

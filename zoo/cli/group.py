@@ -15,6 +15,7 @@ COMMANDS = (
     LazyCommand("predict", "zoo.cli.predict:predict", "Classify image files with a run's model."),
     LazyCommand("report", "zoo.cli.report:report", "Write the page of a run."),
     LazyCommand("publish", "zoo.cli.publish:publish", "Write a finished run as a folder to share."),
+    LazyCommand("compare", "zoo.cli.compare:compare", "Compare runs, and test whether they differ."),
     LazyCommand("runs", "zoo.cli.runs:runs", "List the runs in a folder."),
     LazyCommand("list", "zoo.cli.list:list_entries", "List what the installed plugins offer."),
     LazyCommand("show", "zoo.cli.show:show", "Show one entry, where it comes from and its options."),

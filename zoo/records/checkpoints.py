@@ -208,6 +208,25 @@ class CheckpointStore:
             raise DamagedError(reasons[0])
         return None
 
+    def visible_damages(self) -> list[Damage]:
+        """Return what is wrong with the newest checkpoint by its manifest and its files' sizes; they are not read.
+
+        Raises:
+            NewerFormatError: If a newer zoo wrote it.
+        """
+        for path in self._directories()[:1]:
+            try:
+                manifest = read_manifest(path / MANIFEST)
+                for name, written in manifest.files.items():
+                    if (size := (path / name).stat().st_size) != written.size:
+                        reason = f"{path / name} is damaged: it has {size} bytes, {written.size} were written"
+                        return [Damage(path, reason)]
+            except DamagedError as error:
+                return [Damage(path, str(error))]
+            except OSError as error:
+                return [Damage(path, f"{path} is damaged: {error.filename}: {error.strerror}")]
+        return []
+
     def digest_at(self, step: int) -> str:
         """Return the digest of the newest checkpoint of one step, whose files are not read for it.
 

@@ -21,7 +21,7 @@ class PastRun:
         status: ``finished``, ``running``, ``interrupted``, ``failed``, ``killed`` where its process is gone without a
             word, or ``damaged``.
         summary: What summary.json holds; empty where that is damaged or missing.
-        damages: What is damaged in it, a line each.
+        damages: What is seen to be damaged in it, a line each; its checkpoints' bytes are not read for it.
     """
 
     directory: Path
@@ -49,12 +49,12 @@ def _past_run(directory: RunDirectory) -> PastRun:
         summary = directory.read_summary()
     except DamagedError as error:
         damages.append(str(error))
+    status = "damaged" if damages and not is_locked(directory.path) else status_of(directory, summary)
     try:
-        directory.checkpoints.newest()
+        damages += [str(damage) for damage in directory.checkpoints.visible_damages()]
     except ZooError as error:
         damages.append(str(error))
-    damages += [str(damage) for damage in directory.checkpoints.damages]
-    return PastRun(directory.path, status_of(directory, summary), summary, tuple(damages))
+    return PastRun(directory.path, status, summary, tuple(damages))
 
 
 def status_of(directory: RunDirectory, summary: Mapping[str, Any]) -> str:
