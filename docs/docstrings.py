@@ -23,6 +23,7 @@ GROUPS = {
         "load",
         "Classifier",
         "publish",
+        "export",
     ),
     "What is registered": ("entries", "create"),
     "Errors": ("ZooError", "UsageError", "PluginError", "DamagedError", "DamagedFilesError"),
@@ -58,7 +59,7 @@ GROUPS = {
 
 RETURNED = {
     "EpochResult": "zoo.records.epochs",
-    "Prediction": "zoo.runs.predicting",
+    "Prediction": "zoo.reports.predictions",
     "Entry": "zoo.registry",
 }
 """What the public functions return, and where it is."""

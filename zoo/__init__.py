@@ -49,6 +49,8 @@ if TYPE_CHECKING:
     from zoo.runs.predicting import predict as predict
     from zoo.runs.reporting import Reporter as Reporter
     from zoo.runs.run import Run as Run
+    from zoo.runs.session import Run as Run
+    from zoo.sharing.export import export as export
     from zoo.sharing.loading import Classifier as Classifier
     from zoo.sharing.loading import load as load
     from zoo.sharing.publishing import publish as publish
@@ -88,6 +90,7 @@ _HOMES = {
     "Run": "zoo.runs.run",
     "calibrate": "zoo.runs.calibrating",
     "evaluate": "zoo.runs.evaluating",
+    "export": "zoo.sharing.export",
     "predict": "zoo.runs.predicting",
     "train": "zoo.runs.api",
     "Classifier": "zoo.sharing.loading",

@@ -69,7 +69,7 @@ class Hand:
             steps_per_epoch=task.training.steps,
         )
         self.criterion = nn.CrossEntropyLoss()
-        self.shift, self.scale = task.training._prepare._shift, task.training._prepare._scale
+        self.shift, self.scale = task.training._prepare.shift, task.training._prepare.scale
         self.size = task.training._spans[0][1]
         self.validation = task.validation
         self.model.train()

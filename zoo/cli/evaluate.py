@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from zoo.cli.completion import complete_names
+from zoo.cli.exported import is_exported, refuse_for_file
 from zoo.cli.options import common_options
 from zoo.cli.output import table, write_json
 from zoo.config import assigned
@@ -59,15 +60,23 @@ def evaluate(
 
     \b
       zoo evaluate RUN
+      zoo evaluate FILE.onnx
       zoo evaluate RUN --data folder --set data.root=NEW
 
     RUN is a run's directory. The recorded batch size, precision and threads are used, so that the logged numbers come
-    out again, to the bit. What was said of each image is kept in RUN/evaluations.
+    out again, to the bit. What was said of each image is kept in RUN/evaluations. FILE.onnx, which 'zoo export' wrote,
+    is measured on its run's test images, in fp32.
     """  # noqa: D301 - click wants the control character itself
-    from zoo.runs.evaluating import evaluate as measure
-
     options = dict(map(assigned, assignments))
-    found = measure(run, split=split, checkpoint=checkpoint, data=data, options=options, name=name)
+    if is_exported(run):
+        refuse_for_file(run, "split", "checkpoint", "data", "name")
+        from zoo.sharing.export_evaluating import evaluate_file
+
+        found = evaluate_file(run, options)
+    else:
+        from zoo.runs.evaluating import evaluate as measure
+
+        found = measure(run, split=split, checkpoint=checkpoint, data=data, options=options, name=name)
     if as_json:
         write_json(found)
         return

@@ -6,11 +6,13 @@ import contextlib
 import dataclasses
 import io
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from zoo.cli.exported import is_exported, refuse_for_file
 from zoo.cli.options import common_options
 from zoo.cli.output import one_line, write_json
 from zoo.cli.predictions_file import Write, predictions_file
@@ -18,7 +20,7 @@ from zoo.errors import UsageError
 from zoo.progress_bar import ProgressBar
 
 if TYPE_CHECKING:
-    from zoo.runs.predicting import Prediction, Unread
+    from zoo.reports.predictions import Prediction, Unread
 
 _CURE = "--skip-damaged passes over such files."
 
@@ -62,21 +64,19 @@ def predict(
 ) -> None:
     """Classify images with a run's model.
 
-    RUN is a run's directory. Each IMAGE is a file, or a folder of files. It is made grey or coloured and resized like
-    the images that the model knows; it gives one line: the file, the likeliest label and its probability.
+    RUN is a run's directory, or a file that 'zoo export' wrote, FILE.onnx. Each IMAGE is a file, or a folder of
+    files. It is made grey or coloured and resized like the images that the model knows; it gives one line: the file,
+    the likeliest label and its probability.
     """
     if out is not None and as_json:
         raise UsageError("--out writes a file and --json prints; give one of them")
-    from zoo.records.directory import RunDirectory
-
-    directory = RunDirectory.open(run)
-    paths = _paths(images)
-    from zoo.runs.predicting import Prediction, damaged_files, outcomes
+    paths, asked = _asked(run, images, top_k, checkpoint, threshold)
+    from zoo.reports.predictions import Prediction, damaged_files
 
     found: list[Prediction] = []
     unread: list[Unread] = []
     with _destination(out, top_k) as write, _bar(len(paths), quiet) as bar:
-        for outcome in outcomes(directory, paths, top_k=top_k, checkpoint=checkpoint, threshold=threshold):
+        for outcome in asked:
             if isinstance(outcome, Prediction):
                 found += [outcome] if as_json else []
             elif skip_damaged:
@@ -93,6 +93,26 @@ def predict(
         write_json({"predictions": [dataclasses.asdict(prediction) for prediction in found], "damaged": damaged})
     if unread:
         raise damaged_files(unread)
+
+
+def _asked(
+    run: Path, images: tuple[Path, ...], top_k: int, checkpoint: str, threshold: float
+) -> tuple[list[Path], Iterator[Prediction | Unread]]:
+    """Return the images' files, and what will be said of them; a run or a file that is missing is told first."""
+    if is_exported(run):
+        refuse_for_file(run, "checkpoint")
+        from zoo.sharing.export_reading import ExportedFile, file_outcomes
+
+        file = ExportedFile(run)
+        paths = _paths(images)
+        return paths, file_outcomes(file, paths, top_k=top_k, threshold=threshold)
+    from zoo.records.directory import RunDirectory
+
+    directory = RunDirectory.open(run)
+    paths = _paths(images)
+    from zoo.runs.predicting import outcomes
+
+    return paths, outcomes(directory, paths, top_k=top_k, checkpoint=checkpoint, threshold=threshold)
 
 
 def _bar(count: int, quiet: bool) -> ProgressBar:
@@ -115,7 +135,7 @@ def _paths(images: tuple[Path, ...]) -> list[Path]:
 
 def _print(outcome: Prediction | Unread) -> None:
     """Print a prediction's line; an image that could not be read has none, and is named at the end."""
-    from zoo.runs.predicting import Prediction
+    from zoo.reports.predictions import Prediction
 
     if isinstance(outcome, Prediction):
         likely = zip([outcome.label, *outcome.labels[1:]], outcome.probabilities, strict=True)

@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING
 from zoo.errors import UsageError
 
 if TYPE_CHECKING:
-    from zoo.runs.predicting import Prediction, Unread
+    from zoo.reports.predictions import Prediction, Unread
 
 Write = Callable[["Prediction | Unread"], None]
 
@@ -50,7 +50,7 @@ def predictions_file(path: Path, top_k: int) -> Iterator[Write]:
 
 def _table(file: IO[str], top_k: int) -> Write:
     """Write a row an image: what is said of it, the other classes in further columns, and what is wrong with it."""
-    from zoo.runs.predicting import Prediction
+    from zoo.reports.predictions import Prediction
 
     rows = csv.writer(file)
     more = [f"{name}_{rank}" for rank in range(2, top_k + 1) for name in ("label", "probability")]
@@ -68,7 +68,7 @@ def _table(file: IO[str], top_k: int) -> Write:
 
 def _lines(file: IO[str], _: int) -> Write:
     """Write an object an image: what is said of it, or its fault."""
-    from zoo.runs.predicting import Prediction
+    from zoo.reports.predictions import Prediction
 
     def write(outcome: Prediction | Unread) -> None:
         if isinstance(outcome, Prediction):

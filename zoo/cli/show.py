@@ -28,8 +28,8 @@ _INDENT = " " * 6
 def show(kind: str, name: str, quiet: bool, as_json: bool) -> None:  # noqa: ARG001 - every command takes --quiet
     """Show one entry, where it comes from and its options.
 
-    KIND is model, optimizer, criterion, scheduler, dataset, augmentation, observer or recipe; NAME is a short name,
-    or a full one as in timm/resnet18.
+    KIND is model, optimizer, criterion, scheduler, dataset, augmentation, observer, recipe or exporter; NAME is a short
+    name, or a full one as in timm/resnet18.
     """
     entry = registry().find(kind, name)
     if as_json:

@@ -23,6 +23,10 @@ class Preparation:
         interpolation: How: ``"nearest"``, ``"bilinear"`` or ``"bicubic"``.
         device: Where the inputs are wanted.
         memory_format: Layout of the inputs.
+
+    Attributes:
+        shift: What is subtracted from pixels of 0 to 255, float32 (C', 1, 1).
+        scale: What they are multiplied by afterwards, float32 (C', 1, 1).
     """
 
     def __init__(
@@ -41,8 +45,8 @@ class Preparation:
         self.channels = len(mean)
         self.interpolation = interpolation
         white = 255.0
-        self._shift = torch.tensor(mean, dtype=torch.float32, device=device).mul(white).view(-1, 1, 1)
-        self._scale = torch.tensor(std, dtype=torch.float32, device=device).mul(white).reciprocal().view(-1, 1, 1)
+        self.shift = torch.tensor(mean, dtype=torch.float32, device=device).mul(white).view(-1, 1, 1)
+        self.scale = torch.tensor(std, dtype=torch.float32, device=device).mul(white).reciprocal().view(-1, 1, 1)
 
     @property
     def decoding_filter(self) -> str:
@@ -54,7 +58,7 @@ class Preparation:
         inputs = on_device(images, self.device).to(torch.float32, memory_format=self.memory_format)
         if inputs.shape[1] != self.channels:  # grey for a model of colour
             inputs = inputs.expand(-1, self.channels, -1, -1).contiguous(memory_format=self.memory_format)
-        inputs = inputs.sub_(self._shift).mul_(self._scale)
+        inputs = inputs.sub_(self.shift).mul_(self.scale)
         if self.size is None or inputs.shape[-2:] == self.size:
             return inputs
         return self._resized(inputs, self.size).contiguous(memory_format=self.memory_format)
@@ -63,6 +67,13 @@ class Preparation:
         """Return the same preparation for inputs of another size, (H, W)."""
         other = copy.copy(self)
         other.size = size
+        return other
+
+    def plain(self) -> Preparation:
+        """Return the same preparation on the CPU, for inputs that are contiguous."""
+        other = copy.copy(self)
+        other.device, other.memory_format = torch.device("cpu"), torch.contiguous_format
+        other.shift, other.scale = self.shift.cpu(), self.scale.cpu()
         return other
 
     def _resized(self, inputs: Tensor, size: tuple[int, int]) -> Tensor:
@@ -74,7 +85,7 @@ class Preparation:
         if self.interpolation == "bilinear":
             return resized
         # Bicubic weights overshoot at edges: blacker than black and whiter than white, which no picture is.
-        return resized.clamp_(-self._shift * self._scale, (255 - self._shift) * self._scale)
+        return resized.clamp_(-self.shift * self.scale, (255 - self.shift) * self.scale)
 
 
 def on_device(tensor: Tensor, device: torch.device) -> Tensor:

@@ -7,12 +7,11 @@ import logging
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from PIL import Image, UnidentifiedImageError
 from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import jpeg_factory
-from torch import Tensor
 
 from zoo.errors import DamagedError, UsageError, ZooError
 from zoo.files.depth import UnknownWhite, flattened, is_grey
@@ -20,8 +19,10 @@ from zoo.files.downloads import open_file
 from zoo.files.fitting import FITS
 from zoo.files.formats import FORMATS, foreign
 from zoo.files.orientation import SIDEWAYS, orientation
-from zoo.files.pixels import as_pixels, decode_plain_jpeg, resized_upright
 from zoo.shared import Shared
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 MAX_PIXELS = 89_478_485  # Pillow's own limit, 268 MB in colour; from there on it warns, from twice that it refuses
 _JPEG = ("JPEG", "MPO")  # the second is a phone's, with several pictures
@@ -42,6 +43,18 @@ class ImageHeader(NamedTuple):
     channels: int
     height: int
     width: int
+
+
+class Picture(NamedTuple):
+    """An image as it is stored.
+
+    Attributes:
+        flat: Of Pillow's, in mode L or RGB.
+        orientation: The EXIF orientation, 1 to 8; anything else means that it is upright.
+    """
+
+    flat: Image.Image
+    orientation: int
 
 
 def probe_image(path: str | Path) -> ImageHeader:
@@ -149,6 +162,9 @@ def read_opened(
     Raises:
         DamagedError: As `read_image`.
     """
+    # Imported here, so that pictures can be read without torch.
+    from zoo.files.pixels import as_pixels, decode_plain_jpeg, resized_upright
+
     with decoding(name), _identified(file, name) as image:
         _check_pixels(image, name, shrinking=size is not None)
         reduced = size is not None and _draft(image, size)
@@ -159,6 +175,26 @@ def read_opened(
             pixels = as_pixels(flat, channels)
         turn = orientation(image)
     return resized_upright(pixels, turn, size, interpolation, fit).expand(channels, -1, -1)
+
+
+def read_picture(path: str | Path, size: tuple[int, int]) -> Picture:
+    """Read an image file without torch, not yet turned or resized.
+
+    Args:
+        path: The file.
+        size: (H, W) to which it will be resized: a JPEG is decoded at a part of its sides where that is much smaller.
+
+    Raises:
+        UsageError: If there is no such file.
+        DamagedError: As `read_image`.
+    """
+    name = str(path)
+    with open_file(Path(path)) as file, decoding(name), _identified(file, name) as image:
+        _check_pixels(image, name)
+        _draft(image, size)
+        _check_pixels(image, name, shrinking=False)
+        flat = flattened(image, lambda: _identified(file, name))
+        return Picture(flat, orientation(image))
 
 
 def _draft(image: ImageFile, size: tuple[int, int]) -> bool:

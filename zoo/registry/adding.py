@@ -32,6 +32,7 @@ class Add:
     augmentation: AddEntry
     observer: AddEntry
     recipe: AddEntry
+    exporter: AddEntry
 
     def __init__(self, plugin: str, distribution: str, version: str) -> None:
         for kind in KINDS:

@@ -69,6 +69,7 @@ KINDS: tuple[Kind, ...] = (
     ),
     Kind("observer", "observers", "observe", many=True),
     Kind("recipe", "recipes", "recipe"),
+    Kind("exporter", "exporters", "export", ("module", "example", "facts", "path")),
 )
 
 

@@ -96,13 +96,28 @@ def on_own_data(
     Raises:
         UsageError: If the data are not what the run was trained on, or there is no such split.
     """
+    chosen = own_split(loaded, split, options)
+    return _kept(loaded, loaded.config, _measured(loaded, chosen, limit), (split, split, checkpoint), {})
+
+
+def own_split(loaded: LoadedRun, split: str, options: Mapping[str, Any] | None = None) -> Split:
+    """Return a split of a run's own data, in the size in which the run had its images.
+
+    Args:
+        loaded: The run.
+        split: ``"train"``, ``"validation"`` or ``"test"``.
+        options: ``{"data.root": DIR}`` where the data have moved.
+
+    Raises:
+        UsageError: If the data are not what the run was trained on, or there is no such split.
+    """
     component = find_components(relocated(loaded.config, options), only=("data",))["data"]
     dataset, images = load_again(component, loaded.config.train.split_by)
     _refuse_other_images(loaded, images, split)
-    chosen = getattr(split_dataset(_as_trained(loaded, dataset), loaded.config), split)
+    chosen: Split | None = getattr(split_dataset(_as_trained(loaded, dataset), loaded.config), split)
     if chosen is None:
         raise UsageError(f"{loaded.directory} held out no validation images; use --split test")
-    return _kept(loaded, loaded.config, _measured(loaded, chosen, limit), (split, split, checkpoint), {})
+    return chosen
 
 
 def _on_other_data(loaded: LoadedRun, which: str, checkpoint: str, config: Config, name: str | None) -> dict[str, Any]:

@@ -17,50 +17,18 @@ from PIL import Image
 from torch import Tensor
 
 from zoo.data import ImageFacts
-from zoo.errors import DamagedError, DamagedFilesError, UsageError
+from zoo.errors import DamagedError, UsageError
 from zoo.files.folders import files_of
 from zoo.files.given import Given, name_of, read_given
 from zoo.reports.calibration import read_temperature
+from zoo.reports.predictions import Prediction, Unread, damaged_files, prediction_of
 from zoo.runs.loading import load_run
 from zoo.runs.network import Network
 from zoo.training.arithmetic import own_arithmetic
 from zoo.training.evaluation import evaluating
 
-UNKNOWN = "unknown"
-"""What an image is said to be where no class is likely enough."""
-
 _BATCH = 64
 _AHEAD = 2  # batches that are being read while the model works on another: no more are ever in memory
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What a model says of one image.
-
-    Attributes:
-        image: Its file, or ``"images[3]"`` for the fourth where it has none.
-        label: The likeliest class, or ``"unknown"`` where its probability is below the threshold.
-        labels: The likeliest classes, the likeliest first.
-        probabilities: The softmax of their logits, by the run's temperature if it has one, each in [0, 1].
-    """
-
-    image: str
-    label: str
-    labels: tuple[str, ...]
-    probabilities: tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class Unread:
-    """An image of which nothing can be said.
-
-    Attributes:
-        image: Its name, as in a prediction.
-        fault: What is wrong with it.
-    """
-
-    image: str
-    fault: DamagedError | UsageError
 
 
 def predict(
@@ -164,7 +132,7 @@ class Predictor:
         whole = [pixels for _, pixels in batch if isinstance(pixels, Tensor)]
         answers = iter(self._most_likely(torch.stack(whole), top_k) if whole else ())
         for name, pixels in batch:
-            yield pixels if isinstance(pixels, Unread) else _prediction(name, *next(answers), threshold)
+            yield pixels if isinstance(pixels, Unread) else prediction_of(name, *next(answers), threshold)
 
     def _most_likely(self, images: Tensor, top_k: int) -> list[tuple[tuple[str, ...], tuple[float, ...]]]:
         """Return the likeliest labels of each of *images*, uint8 (N, C, H, W), and their probabilities."""
@@ -185,11 +153,6 @@ def _check_wishes(top_k: Any, threshold: float) -> None:
         raise UsageError(f"top_k must be a whole number, not {top_k!r}")
     if not 0 <= threshold <= 1:
         raise UsageError(f"threshold must be from 0 to 1, a probability, not {threshold!r}")
-
-
-def damaged_files(unread: Sequence[Unread], cure: str = "") -> DamagedFilesError:
-    """Return the error that names all of them."""
-    return DamagedFilesError({image.image: image.fault for image in unread}, cure)
 
 
 def _named(images: Iterable[Given]) -> Iterator[tuple[str, Given]]:
@@ -226,8 +189,3 @@ def _read(image: Given, name: str, asked: Predictor) -> Tensor | Unread:
         if isinstance(error, UsageError) and not isinstance(image, str | Path):
             raise  # the program's own fault
         return Unread(name, error)
-
-
-def _prediction(image: str, labels: tuple[str, ...], probabilities: tuple[float, ...], threshold: float) -> Prediction:
-    label = labels[0] if probabilities[0] >= threshold else UNKNOWN
-    return Prediction(image, label, labels, probabilities)

@@ -12,9 +12,10 @@ from torch import nn
 
 from zoo.data import Preparation
 from zoo.files.given import Given
+from zoo.reports.predictions import Prediction, Unread
 from zoo.runs.components import find_components
 from zoo.runs.loading import network_with
-from zoo.runs.predicting import Prediction, Predictor, Unread
+from zoo.runs.predicting import Predictor
 from zoo.sharing.sources import Source, open_source
 from zoo.training.arithmetic import own_arithmetic
 

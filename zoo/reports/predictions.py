@@ -1,0 +1,54 @@
+"""What a model says of images, and of which of them it can say nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from zoo.errors import DamagedError, DamagedFilesError, UsageError
+
+UNKNOWN = "unknown"
+"""What an image is said to be where no class is likely enough."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model says of one image.
+
+    Attributes:
+        image: Its file, or ``"images[3]"`` for the fourth where it has none.
+        label: The likeliest class, or ``"unknown"`` where its probability is below the threshold.
+        labels: The likeliest classes, the likeliest first.
+        probabilities: The softmax of their logits, by the run's temperature if it has one, each in [0, 1].
+    """
+
+    image: str
+    label: str
+    labels: tuple[str, ...]
+    probabilities: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Unread:
+    """An image of which nothing can be said.
+
+    Attributes:
+        image: Its name, as in a prediction.
+        fault: What is wrong with it.
+    """
+
+    image: str
+    fault: DamagedError | UsageError
+
+
+def prediction_of(
+    image: str, labels: tuple[str, ...], probabilities: tuple[float, ...], threshold: float
+) -> Prediction:
+    """Return what is said of an image: its likeliest class, or that it is unknown."""
+    label = labels[0] if probabilities[0] >= threshold else UNKNOWN
+    return Prediction(image, label, labels, probabilities)
+
+
+def damaged_files(unread: Sequence[Unread], cure: str = "") -> DamagedFilesError:
+    """Return the error that names all of them."""
+    return DamagedFilesError({image.image: image.fault for image in unread}, cure)
