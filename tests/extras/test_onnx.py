@@ -1,0 +1,223 @@
+"""ONNX files: they say what the run says, tell no place, and need no torch."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from torch import Tensor, nn
+
+import zoo
+import zoo.testing
+from zoo.cli import main
+from zoo.sharing.export_check import agreement_of
+
+pytestmark = pytest.mark.extras
+
+PAGE = Path(__file__).parents[2] / "docs/how-to/export.md"
+SETTINGS: dict[str, Any] = {"steps": 20, "batch_size": 64, "threads": 1}
+
+
+class TestExport(zoo.testing.PluginContract):
+    """The first-party exporters."""
+
+    plugin = "export"
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> zoo.Run:
+    """A convolutional network of digits, calibrated and exported."""
+    path = tmp_path_factory.mktemp("onnx") / "run"
+    trained = zoo.train("cnn/cnn_dropout", out=path, options={"data.limit": 1200}, **SETTINGS)
+    zoo.calibrate(trained)
+    assert zoo.export(trained)["checked"] == 1_000
+    return trained
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of 100 PNGs of digits, two of them in another size and colour."""
+    folder = tmp_path_factory.mktemp("digits")
+    images = zoo.create("datasets", "mnist").test.batch(np_places(98))[0]
+    for place, image in enumerate(images):
+        Image.fromarray(image[0].numpy()).save(folder / f"{place:03}.png")
+    Image.open(folder / "000.png").resize((56, 40)).save(folder / "098.png")
+    Image.open(folder / "001.png").convert("RGBA").save(folder / "099.png")
+    return folder
+
+
+def np_places(count: int) -> Tensor:
+    """Return the first places of a split."""
+    import torch
+
+    return torch.arange(count)
+
+
+def test_evaluating_the_file_gives_the_runs_accuracy_and_every_other_metric(run: zoo.Run):
+    """To the last bit of the accuracy; the others to rounding."""
+    import onnx
+
+    own = zoo.evaluate(run)
+    from zoo.sharing.export_evaluating import evaluate_file
+
+    found = evaluate_file(run.directory / "model.onnx")
+    assert found["accuracy"] == own["accuracy"]
+    assert found["samples"] == own["samples"] == 1_200
+    assert found["images"] == own["images"]
+    assert found["loss"] == pytest.approx(own["loss"], abs=1e-6)
+    assert found["classes"] == own["classes"]
+    onnx.checker.check_model(str(run.directory / "model.onnx"), full_check=True)
+
+
+def test_the_file_tells_its_classes_sizes_and_configuration_and_no_place(run: zoo.Run):
+    """All that one needs to use it, and nothing of the machine that made it."""
+    import onnx
+
+    path = run.directory / "model.onnx"
+    model = onnx.load(path)
+    told = json.loads({prop.key: prop.value for prop in model.metadata_props}["zoo"])
+    assert told["classes"] == [str(digit) for digit in range(10)]
+    assert (told["channels"], told["image_size"], told["fit"], told["interpolation"]) == (
+        1,
+        [28, 28],
+        "stretch",
+        "bilinear",
+    )
+    assert told["config"]["model"]["name"] == "cnn/cnn_dropout"
+    assert told["temperature"] == json.loads((run.directory / "calibration.json").read_text())["temperature"]
+    shape = model.graph.input[0].type.tensor_type.shape.dim
+    assert (model.graph.input[0].name, shape[0].dim_param) == ("images", "batch")
+    assert [dim.dim_value for dim in shape[1:]] == [1, 28, 28]
+    assert [output.name for output in model.graph.output] == ["logits", "probabilities"]
+    data = path.read_bytes()
+    for place in (sys.prefix, str(Path(zoo.__file__).parent), str(Path.home()), str(run.directory), ".py"):
+        assert place.encode() not in data, place
+    assert len(getpass.getuser()) < 5 or getpass.getuser().encode() not in data
+
+
+def test_predicting_with_the_file_needs_no_torch_and_says_what_the_run_says(
+    run: zoo.Run, digits: Path, capsys: pytest.CaptureFixture[str]
+):
+    """Labels are equal, and probabilities to a millionth where nothing is resized."""
+    own = zoo.predict(run, [digits], top_k=3)
+    code = (
+        "import sys; from zoo.cli import main; "
+        f"done = main(['predict', {str(run.directory / 'model.onnx')!r}, {str(digits)!r}, '--top-k', '3', '--json']); "
+        "assert done == 0; "
+        "assert 'torch' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)["predictions"]
+    assert [each["label"] for each in found] == [each.label for each in own]
+    for each, other in zip(found, own, strict=True):
+        resized = each["image"].endswith("098.png")
+        assert each["probabilities"] == pytest.approx(other.probabilities, abs=1e-2 if resized else 1e-6)
+
+
+def test_the_pages_script_says_what_zoo_predict_says(run: zoo.Run, digits: Path, tmp_path: Path):
+    """Fifteen lines with onnxruntime, Pillow and json."""
+    script = next(
+        code for code in re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL) if "onnxruntime" in code
+    )
+    assert len([line for line in script.splitlines() if line]) <= 15
+    (tmp_path / "classify.py").write_text(script)
+    shutil.copy(run.directory / "model.onnx", tmp_path)
+    files = sorted(digits.iterdir())
+    done = subprocess.run(
+        [sys.executable, "-I", "classify.py", *map(str, files)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    said = [line.split("\t")[:2] for line in done.stdout.splitlines()]
+    assert said == [[each.image, each.label] for each in zoo.predict(run, files)]
+    assert len(said) == 100
+
+
+@pytest.mark.parametrize("model", ["mlp/mlp", "timm/vit_tiny_patch16_224", "torchvision/resnet18"])
+def test_other_families_are_exported_and_agree(tmp_path: Path, model: str):
+    """One of ours, a transformer whose images are enlarged to 224, and a residual network."""
+    trained = zoo.train(model, out=tmp_path / "run", options={"data.limit": 24}, steps=1, batch_size=8, threads=1)
+    found = zoo.export(trained)
+    assert found["checked"] == 24
+    from zoo.sharing.export_evaluating import evaluate_file
+
+    assert evaluate_file(Path(found["file"]))["accuracy"] == zoo.evaluate(trained)["accuracy"]
+
+
+def test_a_graph_that_is_changed_after_the_export_is_found_out(run: zoo.Run, tmp_path: Path):
+    """One bias, off by a thousandth."""
+    import onnx
+    import onnxruntime
+    import torch
+
+    from zoo.runs.loading import load_run
+    from zoo.sharing.export_module import ModelInFp32
+
+    model = onnx.load(run.directory / "model.onnx")
+    bias = next(each for each in model.graph.initializer if list(each.dims) == [10])
+    bias.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(bias) + np.float32(1e-3), bias.name))
+    onnx.save(model, tmp_path / "changed.onnx")
+    images = zoo.create("datasets", "mnist").test.batch(torch.arange(20))[0]
+    network = ModelInFp32(load_run(run.directory).network)
+    for path, agrees in ((run.directory / "model.onnx", True), (tmp_path / "changed.onnx", False)):
+        session = onnxruntime.InferenceSession(path)
+        temperature = json.loads(session.get_modelmeta().custom_metadata_map["zoo"])["temperature"]
+        classify = lambda batch, s=session: s.run(["logits", "probabilities"], {"images": batch})  # noqa: E731
+        if agrees:
+            assert agreement_of(network, classify, images, temperature).images == 20
+        else:
+            with pytest.raises(zoo.ZooError, match="the exported file is not kept: its logits differ"):
+                agreement_of(network, classify, images, temperature)
+
+
+def test_a_model_that_cannot_be_traced_costs_two_lines_and_leaves_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """Its forward looks at the values of a batch."""
+    from zoo_mlp import nets
+
+    class Fickle(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.linear = nn.Linear(784, 10)
+
+        def forward(self, inputs: Tensor) -> Tensor:
+            logits: Tensor = self.linear(inputs.flatten(1))
+            return logits if logits.sum() > 0 else 2 * logits
+
+    trained = zoo.train(
+        "mlp/linear", out=tmp_path / "run", options={"data.limit": 24}, steps=1, batch_size=8, threads=1
+    )
+    monkeypatch.setattr(nets, "linear", lambda num_classes: Fickle())
+    weights = {"1.weight": "linear.weight", "1.bias": "linear.bias"}
+    monkeypatch.setattr(
+        "zoo.runs.loading.load_weights",
+        lambda model, tensors: model.load_state_dict({weights.get(name, name): t for name, t in tensors.items()}),
+    )
+    assert main(["export", str(trained.directory)]) == 1
+    told = capsys.readouterr()
+    assert told.err.startswith("zoo: the model cannot be exported: torch.export cannot trace it: ")
+    assert told.err.count("\n") == 2
+    assert told.out == ""
+    assert not [item for item in trained.directory.iterdir() if "onnx" in item.name or "export" in item.name]
+
+
+@pytest.mark.parametrize("data", [b"", b"nothing", b"\x08\x0a" * 40])
+def test_a_damaged_file_is_told(tmp_path: Path, data: bytes, capsys: pytest.CaptureFixture[str]):
+    """In a line, with exit code 4."""
+    (tmp_path / "model.onnx").write_bytes(data)
+    Image.new("L", (28, 28)).save(tmp_path / "a.png")
+    assert main(["predict", str(tmp_path / "model.onnx"), str(tmp_path / "a.png")]) == 4
+    assert "cannot be run" in capsys.readouterr().err
