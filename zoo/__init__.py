@@ -49,7 +49,6 @@ if TYPE_CHECKING:
     from zoo.runs.predicting import predict as predict
     from zoo.runs.reporting import Reporter as Reporter
     from zoo.runs.run import Run as Run
-    from zoo.runs.session import Run as Run
     from zoo.sharing.export import export as export
     from zoo.sharing.loading import Classifier as Classifier
     from zoo.sharing.loading import load as load
