@@ -60,7 +60,7 @@ def test_help_lists_the_commands_in_the_order_of_use(zoo: Any):
     ("arguments", "message"),
     [
         (["lsit"], "zoo: No such command 'lsit'. Did you mean 'list'?\nTry 'zoo --help'.\n"),
-        (["list", "--jsno"], "zoo: No such option '--jsno'. Did you mean '--json'?\nTry 'zoo list --help'.\n"),
+        (["list", "--jsan"], "zoo: No such option '--jsan'. Did you mean '--json'?\nTry 'zoo list --help'.\n"),
         (["plugins", "chekc"], "zoo: No such command 'chekc'. Did you mean 'check'?\nTry 'zoo plugins --help'.\n"),
         (["show", "model"], "zoo: Missing argument 'NAME'.\nTry 'zoo show --help'.\n"),
         (
