@@ -13,13 +13,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from fake_distributions import FakeSite
+from fake_distributions import site as site  # noqa: PLC0414 - a fixture is found by its name here
 from PIL import Image
-from torch import Tensor, nn
 
 import zoo
 import zoo.testing
 from zoo.cli import main
+from zoo.registry import registry
+from zoo.runs.loading import load_run
 from zoo.sharing.export_check import agreement_of
+from zoo.sharing.export_evaluating import evaluate_file
+from zoo.sharing.export_module import ModelInFp32
 
 pytestmark = pytest.mark.extras
 
@@ -47,7 +53,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> zoo.Run:
 def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of 100 PNGs of digits, two of them in another size and colour."""
     folder = tmp_path_factory.mktemp("digits")
-    images = zoo.create("datasets", "mnist").test.batch(np_places(98))[0]
+    images = zoo.create("datasets", "mnist").test.batch(torch.arange(98))[0]
     for place, image in enumerate(images):
         Image.fromarray(image[0].numpy()).save(folder / f"{place:03}.png")
     Image.open(folder / "000.png").resize((56, 40)).save(folder / "098.png")
@@ -55,20 +61,11 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def np_places(count: int) -> Tensor:
-    """Return the first places of a split."""
-    import torch
-
-    return torch.arange(count)
-
-
 def test_evaluating_the_file_gives_the_runs_accuracy_and_every_other_metric(run: zoo.Run):
     """To the last bit of the accuracy; the others to rounding."""
     import onnx
 
     own = zoo.evaluate(run)
-    from zoo.sharing.export_evaluating import evaluate_file
-
     found = evaluate_file(run.directory / "model.onnx")
     assert found["accuracy"] == own["accuracy"]
     assert found["samples"] == own["samples"] == 1_200
@@ -151,8 +148,6 @@ def test_other_families_are_exported_and_agree(tmp_path: Path, model: str):
     trained = zoo.train(model, out=tmp_path / "run", options={"data.limit": 24}, steps=1, batch_size=8, threads=1)
     found = zoo.export(trained)
     assert found["checked"] == 24
-    from zoo.sharing.export_evaluating import evaluate_file
-
     assert evaluate_file(Path(found["file"]))["accuracy"] == zoo.evaluate(trained)["accuracy"]
 
 
@@ -160,10 +155,6 @@ def test_a_graph_that_is_changed_after_the_export_is_found_out(run: zoo.Run, tmp
     """One bias, off by a thousandth."""
     import onnx
     import onnxruntime
-    import torch
-
-    from zoo.runs.loading import load_run
-    from zoo.sharing.export_module import ModelInFp32
 
     model = onnx.load(run.directory / "model.onnx")
     bias = next(each for each in model.graph.initializer if list(each.dims) == [10])
@@ -182,31 +173,34 @@ def test_a_graph_that_is_changed_after_the_export_is_found_out(run: zoo.Run, tmp
                 agreement_of(network, classify, images, temperature)
 
 
+_FICKLE = """
+import torch, zoo
+
+@zoo.hookimpl
+def register(add):
+    add.model("fickle", "zoo_tern:Fickle", summary="Looks at the values of a batch.")
+
+class Fickle(torch.nn.Module):
+    def __init__(self, num_classes):
+        super().__init__()
+        self.linear = torch.nn.Linear(784, num_classes)
+
+    def forward(self, inputs):
+        logits = self.linear(inputs.flatten(1))
+        return logits if logits.sum() > 0 else 2 * logits
+"""
+
+
 def test_a_model_that_cannot_be_traced_costs_two_lines_and_leaves_no_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    site: FakeSite, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     """Its forward looks at the values of a batch."""
-    from zoo_mlp import nets
-
-    class Fickle(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.linear = nn.Linear(784, 10)
-
-        def forward(self, inputs: Tensor) -> Tensor:
-            logits: Tensor = self.linear(inputs.flatten(1))
-            return logits if logits.sum() > 0 else 2 * logits
-
-    trained = zoo.train(
-        "mlp/linear", out=tmp_path / "run", options={"data.limit": 24}, steps=1, batch_size=8, threads=1
-    )
-    monkeypatch.setattr(nets, "linear", lambda num_classes: Fickle())
-    weights = {"1.weight": "linear.weight", "1.bias": "linear.bias"}
-    monkeypatch.setattr(
-        "zoo.runs.loading.load_weights",
-        lambda model, tensors: model.load_state_dict({weights.get(name, name): t for name, t in tensors.items()}),
-    )
+    site.install("tern", _FICKLE)
+    registry.cache_clear()
+    trained = zoo.train("tern/fickle", out=tmp_path / "run", options={"data.limit": 24}, steps=1, batch_size=8)
+    capsys.readouterr()
     assert main(["export", str(trained.directory)]) == 1
+    registry.cache_clear()
     told = capsys.readouterr()
     assert told.err.startswith("zoo: the model cannot be exported: torch.export cannot trace it: ")
     assert told.err.count("\n") == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -146,6 +147,22 @@ def test_what_cannot_be_is_refused(
     """With exit code 2, and no traceback."""
     assert main(["export", str(run.directory), *arguments]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_without_the_extra_one_is_told_what_to_install(
+    run: zoo.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """To write a file, and to use one."""
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    file = tmp_path / "model.onnx"
+    assert main(["export", str(run.directory), "--out", str(file)]) == 2
+    assert "the exporter 'onnx' needs more packages: pip install 'torch-zoo[onnx]'" in capsys.readouterr().err
+    assert not file.exists()
+    file.write_bytes(b"a model")
+    for command in (["predict", str(file), "a.png"], ["evaluate", str(file)]):
+        assert main(command) == 2
+        assert "is run by onnxruntime: pip install 'torch-zoo[onnx]'" in capsys.readouterr().err
 
 
 def test_predicting_and_measuring_take_a_file_for_a_run_only_without_a_runs_options(
