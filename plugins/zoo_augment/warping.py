@@ -34,7 +34,7 @@ class Shift:
     def __call__(self, inputs: Tensor, targets: Tensor, draws: Draws) -> tuple[Tensor, Tensor]:
         """Map inputs (B, C, H, W) to inputs of the same shape; targets stay."""
         moves = draws.integers(2 * self.pixels + 1, 2, 1, 1).sub_(self.pixels)  # (B, 2, 1, 1)
-        rows, columns = _positions(inputs)
+        rows, columns = positions(inputs)
         return resample(inputs, rows + moves[:, 0], columns + moves[:, 1], self.fill, mode="nearest"), targets
 
 
@@ -74,7 +74,7 @@ class Warp:
         """Map inputs (B, C, H, W) to inputs of the same shape; targets stay."""
         down, right, angle, size, lean = draws.uniform(5, 1, 1).mul_(2).sub_(1).unbind(1)  # each (B, 1, 1)
         angle, zoom, lean = angle * self.rotation, torch.exp(-size * self.log_scale), lean * self.shear
-        rows, columns = _positions(inputs)
+        rows, columns = positions(inputs)
         # Each output pixel looks up its source: turned, zoomed, and moved sideways by its height times tan(lean).
         cosine, sine, tangent = zoom * torch.cos(angle), zoom * torch.sin(angle), torch.tan(lean)
         y = columns * sine + (rows * (cosine + sine * tangent) + down * self.shift)  # (B, H, W)
@@ -110,7 +110,7 @@ def _bicubic(points: int, length: int, device: torch.device) -> Tensor:
     return weights.view(points, length)
 
 
-def _positions(inputs: Tensor) -> tuple[Tensor, Tensor]:
+def positions(inputs: Tensor) -> tuple[Tensor, Tensor]:
     """Return the pixels' rows, float32 (1, H, 1), and columns, (1, 1, W), counted from the image's centre."""
     rows, columns = (
         torch.arange(length, dtype=torch.float32, device=inputs.device) - (length - 1) / 2

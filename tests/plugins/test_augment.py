@@ -9,6 +9,8 @@ import torch
 import zoo_augment
 from torch import Tensor, nn
 from zoo_augment.boxes import box_mask
+from zoo_augment.colours import jitter, three
+from zoo_augment.cropping import crop
 from zoo_augment.erasing import erasing
 from zoo_augment.flipping import flip
 from zoo_augment.mixing import cutmix, kept_share, mixup
@@ -18,7 +20,7 @@ from zoo.data.augmentation import Augmenter, Draws
 
 SIZE = (12, 14)
 FACTS = {"num_classes": 5, "in_channels": 2, "image_size": SIZE}
-BUILDERS = (shift, rotation, scale, elastic, warp, flip, erasing, mixup, cutmix)
+BUILDERS = (shift, rotation, scale, elastic, warp, flip, crop, jitter, three, erasing, mixup, cutmix)
 SAMPLES = 60
 
 
