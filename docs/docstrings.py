@@ -24,6 +24,7 @@ GROUPS = {
         "Classifier",
         "publish",
         "export",
+        "reproduce",
     ),
     "What is registered": ("entries", "create"),
     "Errors": ("ZooError", "UsageError", "PluginError", "DamagedError", "DamagedFilesError"),

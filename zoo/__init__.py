@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from zoo.sharing.loading import Classifier as Classifier
     from zoo.sharing.loading import load as load
     from zoo.sharing.publishing import publish as publish
+    from zoo.sharing.reproducing import reproduce as reproduce
 
 _HOMES = {
     "DamagedError": "zoo.errors",
@@ -95,6 +96,7 @@ _HOMES = {
     "Classifier": "zoo.sharing.loading",
     "load": "zoo.sharing.loading",
     "publish": "zoo.sharing.publishing",
+    "reproduce": "zoo.sharing.reproducing",
 }
 _MODULES = {"testing"}
 

@@ -35,7 +35,7 @@ FOLLOWED = {
     "docs/how-to/observe-a-run.md": 4,
     "docs/how-to/report.md": 3,
     "docs/how-to/resume.md": 6,
-    "docs/how-to/share.md": 3,
+    "docs/how-to/share.md": 4,
     "docs/how-to/train.md": 12,
     "docs/reference/config.md": 1,
     "docs/reference/errors.md": 14,

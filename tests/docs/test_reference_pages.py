@@ -162,6 +162,7 @@ def test_the_keys_of_every_json_document_stand_on_the_page(
         "zoo calibrate": ["calibrate runs/run"],
         "zoo predict": ["predict runs/run digit.png none.png --skip-damaged"],
         "zoo publish": ["publish runs/run published"],
+        "zoo reproduce": ["reproduce published"],
         "zoo report": ["report runs/run"],
         "zoo runs": ["runs"],
         "zoo list KIND": ["list models mlp", "list models mlp --sort macs"],

@@ -81,7 +81,10 @@ def test_the_header_tells_what_the_weights_are(published: Path):
     assert metadata["format"] == "pt"
     assert record["config"]["model"]["name"] == "mlp/linear"
     assert record["images"]["classes"] == list("0123456789")
-    assert {name: len(split["images_sha256"]) for name, split in record["data"].items()} == {"test": 64, "train": 64}
+    assert {name: len(split["images_sha256"]) for name, split in record["data"]["splits"].items()} == {
+        "test": 64,
+        "train": 64,
+    }
 
 
 def test_nothing_of_the_machine_is_in_the_weights_or_the_recipe(published: Path, tmp_path: Path):

@@ -14,6 +14,8 @@ from zoo.errors import ZooError
 LEFT_OUT = "zoo.left_out"
 """Where a command's context keeps the names that ``--no-plugin`` gave."""
 
+_STRICT = "zoo.strict"
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -36,10 +38,16 @@ def _leave_out(ctx: click.Context, _: click.Parameter, names: tuple[str, ...]) -
 
 
 def _be_strict(ctx: click.Context, _: click.Parameter, strict: bool) -> None:
+    ctx.meta[_STRICT] = strict
     if strict and not ctx.resilient_parsing:
         from zoo.registry import registry
 
         registry().check_all()
+
+
+def is_strict() -> bool:
+    """Tell whether the command that runs was given ``--strict``."""
+    return bool(click.get_current_context().meta.get(_STRICT))
 
 
 _OPTIONS = (

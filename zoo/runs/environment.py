@@ -38,6 +38,17 @@ def environment(
     }
 
 
+def environment_changes(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Return what differs between two environments that may change the bits of a run, a text each."""
+    keys = ("torch", "python", "threads", "cpu_capability", "device")
+    changed = [f"{key} {then[key]} then, {now[key]} now" for key in keys if key in then and then[key] != now[key]]
+    for name, provider in now["entries"].items():
+        before = then.get("entries", {}).get(name)
+        if before and before["version"] != provider["version"]:
+            changed.append(f"{provider['distribution']} {before['version']} then, {provider['version']} now")
+    return changed
+
+
 def _git_commit() -> str | None:
     """Return the commit of the repository around the working directory, or None."""
     if shutil.which("git") is None:

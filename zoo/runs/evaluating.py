@@ -97,7 +97,7 @@ def on_own_data(
         UsageError: If the data are not what the run was trained on, or there is no such split.
     """
     chosen = own_split(loaded, split, options)
-    return _kept(loaded, loaded.config, _measured(loaded, chosen, limit), (split, split, checkpoint), {})
+    return _kept(loaded, loaded.config, measured(loaded, chosen, limit), (split, split, checkpoint), {})
 
 
 def own_split(loaded: LoadedRun, split: str, options: Mapping[str, Any] | None = None) -> Split:
@@ -126,7 +126,7 @@ def _on_other_data(loaded: LoadedRun, which: str, checkpoint: str, config: Confi
     dataset, _ = load_dataset(components["data"], config.train.split_by)
     found = matched(_as_trained(loaded, dataset), loaded.images, which, chosen)
     resolved = dataclasses.replace(config, data=components.resolved(config).data)
-    return _kept(loaded, resolved, _measured(loaded, found.split), (chosen, which, checkpoint), _told(found, resolved))
+    return _kept(loaded, resolved, measured(loaded, found.split), (chosen, which, checkpoint), _told(found, resolved))
 
 
 def _as_trained(loaded: LoadedRun, dataset: Dataset) -> Dataset:
@@ -144,7 +144,8 @@ def _told(found: OtherData, config: Config) -> dict[str, Any]:
     }
 
 
-def _measured(loaded: LoadedRun, split: Split, limit: int | None = LIMIT) -> Measured:
+def measured(loaded: LoadedRun, split: Split, limit: int | None = LIMIT) -> Measured:
+    """Return what a run's model says of the images of *split*; of all logits *limit* bytes at most, None for all."""
     criterion, denominator = build_criterion(
         find_components(loaded.config, only=("criterion",))["criterion"], loaded.machine.device
     )

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from zoo.data import ImageFacts
-from zoo.data.changes import changes
+from zoo.data.changes import Listings, changes
 from zoo.data.identity import SPLITS, DataIdentity, Identification, Listing, SplitIdentity
 from zoo.errors import DamagedError, UsageError
 from zoo.records.checkpoints import Checkpoint
@@ -77,17 +77,39 @@ def changed_images(
             f"{directory} has no record of its images in {DATA}: only the classes, size and statistics were compared"
         )
         then = DataIdentity(facts, {})
-    classes, now = then.facts.num_classes, images.of(*splits)
+    classes = then.facts.num_classes
+    return changes_since(then, images, lambda: _recorded_listings(directory, classes, notice), splits)
+
+
+def changes_since(
+    then: DataIdentity, images: Identification, recorded: Callable[[], Listings], splits: tuple[str, ...] = ()
+) -> list[str]:
+    """Return how *images* differ from what they were known by, a text each; nothing where they do not.
+
+    Args:
+        then: What they were known by.
+        images: Those that are there now.
+        recorded: Returns the named files that were, by split; called where a split differs.
+        splits: Those that matter; all where none are named.
+    """
+    now = images.of(*splits)
     if not images.measured:  # size and statistics are as the run chooses them; the files tell whether they are the same
         facts = dataclasses.replace(then.facts, classes=now.facts.classes, in_channels=now.facts.in_channels)
         now = dataclasses.replace(now, facts=facts)
-    return changes(then, now, lambda: _recorded_listings(directory, classes, notice), images.listings)
+    return changes(then, now, recorded, images.listings)
 
 
 def _recorded_identity(directory: RunDirectory) -> DataIdentity | None:
-    data, where = read_data(directory.path), f"{directory.path / DATA}"
-    if not data:
-        return None
+    data = read_data(directory.path)
+    return identity_from_json(data, f"{directory.path / DATA}") if data else None
+
+
+def identity_from_json(data: Mapping[str, Any], where: str) -> DataIdentity:
+    """Return what `keep_identity` wrote to data.json, *where* naming the file for the message.
+
+    Raises:
+        DamagedError: If *data* has another form.
+    """
     if data.get("schema") != SCHEMA:
         raise DamagedError(f"{where} has schema {data.get('schema')!r}, and this torch-zoo reads {SCHEMA}")
     facts = facts_from_json(data.get("images"), where)

@@ -22,7 +22,7 @@ from zoo.records.directory import RunDirectory, new_path
 from zoo.records.lock import RunLock
 from zoo.runs.components import Components, find_components
 from zoo.runs.datasets import load_dataset, split_dataset
-from zoo.runs.environment import environment
+from zoo.runs.environment import environment, environment_changes
 from zoo.runs.facts import expects_from_json
 from zoo.runs.found import recorded_there
 from zoo.runs.images import check_images, keep_identity
@@ -62,6 +62,7 @@ class Request:
         out: The run's own directory; None for a new one under runs/.
         restart: Whether to begin anew where *out* already holds a run.
         timeout: Seconds that one of several processes waits for the others.
+        check: Told what a new run's images are known by before anything else is built; raises to stop it.
     """
 
     config: Config
@@ -69,6 +70,7 @@ class Request:
     out: Path | None = None
     restart: bool = False
     timeout: float = TIMEOUT
+    check: Callable[[Identification], None] | None = None
 
 
 class AlreadyFinished(Exception):  # noqa: N818 - it is no error
@@ -174,7 +176,7 @@ def _proceed(
             if world.is_first:
                 check_images(directory, found[0] if found else None, images, reporter.notice)
 
-        parts = world.agree(lambda: _build(config, components, reporter, world, state, None if new else check))
+        parts = world.agree(lambda: _build(config, components, reporter, world, state, new.check if new else check))
         if world.size > 1:
             refuse_differences(parts.config, parts.splits.counts, parts.identity.of(), world)
         held.enter_context(dropout_masks(parts.machine.dropout_masks))
@@ -228,8 +230,8 @@ def _build(
 ) -> Parts:
     """Build everything, before anything is written.
 
-    A run that goes on has the *state* of its newest checkpoint, and *check* sees that its images are those that it
-    began with. Weights that a checkpoint holds are not fetched again.
+    A run that goes on has the *state* of its newest checkpoint, and *check* sees that the images are those that are
+    wanted. Weights that a checkpoint holds are not fetched again.
     """
     model, recorded = components["model"], None
     if state is not None:
@@ -325,13 +327,7 @@ def _warn_of_little_room(directory: RunDirectory, size: int, reporter: Reporter)
 
 def _note_changes(then: Mapping[str, Any], now: Mapping[str, Any], reporter: Reporter) -> None:
     """Say what is another than when the run began: the results stay right, but their bits may differ."""
-    keys = ("torch", "python", "threads", "cpu_capability", "device")
-    changed = [f"{key} {then[key]} then, {now[key]} now" for key in keys if key in then and then[key] != now[key]]
-    for name, provider in now["entries"].items():
-        before = then.get("entries", {}).get(name)
-        if before and before["version"] != provider["version"]:
-            changed.append(f"{provider['distribution']} {before['version']} then, {provider['version']} now")
-    if changed:
+    if changed := environment_changes(then, now):
         reporter.notice(
             f"this run began elsewhere, so its bits may differ from an uninterrupted one's: {'; '.join(changed)}"
         )

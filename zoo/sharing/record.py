@@ -21,7 +21,7 @@ def record_of(loaded: LoadedRun, temperature: float | None) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "config": portable(loaded.config),
-        "data": read_data(loaded.directory.path).get("splits", {}),
+        "data": read_data(loaded.directory.path),
         "entries": state.get("entries", {}),
         "expects": state.get("expects"),
         "images": facts_to_json(loaded.images),

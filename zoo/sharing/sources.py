@@ -42,9 +42,10 @@ class Source:
         weights: By name, on the CPU.
         temperature: What its logits are divided by; None for nothing.
         step: Optimizer steps before it.
-        data: What each split of its data is known by, as data.json holds it; empty where that was not kept.
+        data: What its data are known by, as data.json holds it; empty where that was not kept.
         environment: What it was computed with, as far as that is known; keys as in environment.json.
         run: The run's directory; None where there is none.
+        best: Whether the weights were chosen as its best epoch's, rather than as those of one checkpoint.
     """
 
     where: str
@@ -57,6 +58,7 @@ class Source:
     data: Mapping[str, Any]
     environment: Mapping[str, Any]
     run: RunDirectory | None = None
+    best: bool = True
 
 
 def open_source(source: str | Path | Any, checkpoint: str = "best") -> Source:
@@ -102,7 +104,7 @@ def _of_checkpoint(path: Path) -> Source:
         raise DamagedError(f"{where} lacks or misstates the configuration: {error}") from error
     above = path.absolute().parent
     run = RunDirectory(above.parent) if above.name == CHECKPOINTS else None
-    return _of_state(str(path), config, checkpoint, run)
+    return dataclasses.replace(_of_state(str(path), config, checkpoint, run), best=False)
 
 
 def _of_state(where: str, config: Config, checkpoint: Checkpoint, run: RunDirectory | None) -> Source:
@@ -114,7 +116,7 @@ def _of_state(where: str, config: Config, checkpoint: Checkpoint, run: RunDirect
         checkpoint.tensors(weights_part(checkpoint)),
         None if run is None else read_temperature(run.path, checkpoint.manifest.digest),
         checkpoint.step,
-        {} if run is None else read_data(run.path).get("splits", {}),
+        {} if run is None else read_data(run.path),
         {"entries": checkpoint.state.get("entries", {}), **({} if run is None else run.read_environment())},
         run,
     )
