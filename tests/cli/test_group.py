@@ -67,7 +67,7 @@ def test_help_lists_the_commands_in_the_order_of_use(zoo: Any):
             ["list", "modles"],
             (
                 "zoo: no kind named 'modles'. Did you mean 'models'? There are: models, optimizers, criteria, "
-                "schedulers, datasets, augmentations, observers, recipes, exporters.\n"
+                "schedulers, datasets, augmentations, observers, searchers, recipes, exporters.\n"
             ),
         ),
         (

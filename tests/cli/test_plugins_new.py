@@ -72,12 +72,13 @@ def test_the_projects_facts_fit_together(kind: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_next_command_trains_with_the_entry(kind: str) -> None:
     """Each kind has its own option, which the command knows."""
+    from zoo.cli.sweep import sweep
     from zoo.cli.train import train
 
     words = KINDS[kind].command.split()
-    assert words[:2] == ["zoo", "train"]
+    command = {"train": train, "sweep": sweep}[words[1]]
     assert KINDS[kind].entry in words
-    assert {word for word in words if word.startswith("--")} <= {option for p in train.params for option in p.opts}
+    assert {word for word in words if word.startswith("--")} <= {option for p in command.params for option in p.opts}
 
 
 def test_every_kind_that_has_builders_has_a_template() -> None:

@@ -81,9 +81,81 @@ def test_seeds_are_ordinary_runs_and_their_mean_is_told(capsys: pytest.CaptureFi
     assert len(lines) == 5
 
 
+SEARCH = ["sweep", "--model", "mlp", "--set", "data.limit=64", "--steps", "1", "--threads", "1"]
+SEARCH += ["--out", "s", "--json"]
+SEARCH += ["--search", "optimizer.lr=log(1e-3,1e-1)", "--search", "model.p=[0.1,0.25]"]
+
+
+def _told(document: dict[str, Any]) -> list[Any]:
+    """Return all that must not hang on when a sweep was killed."""
+    keys = ("val_accuracy", "val_loss", "test_accuracy", "test_loss")
+    runs = [(run["name"], run["settings"], *(run["summary"][key] for key in keys)) for run in document["runs"]]
+    return [*runs, document["best"]]
+
+
+def test_a_killed_search_goes_on_with_the_same_trials(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """The same settings and numbers; the best one's configuration repeats its bits."""
+    assert main([*SEARCH, "--trials", "3"]) == 0
+    whole = json.loads(capsys.readouterr().out)
+    assert differing(Path("s/trial-000"), Path("s/trial-001")) <= {"optimizer.lr", "model.p"}
+    scores = {run["name"]: run["summary"]["val_accuracy"] for run in whole["runs"]}
+    assert scores[whole["best"]] == max(scores.values())
+    best = next(run for run in whole["runs"] if run["name"] == whole["best"])
+    assert main(["train", "--config", f"s/{whole['best']}/config.toml", "--out", "again", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["val_loss"] == best["summary"]["val_loss"]
+    (tmp_path / "killed").mkdir()
+    monkeypatch.chdir(tmp_path / "killed")
+    assert _told(killed_at_random([*SEARCH, "--trials", "3"], kills=2, seed=2)) == _told(whole)
+
+
+@pytest.mark.slow
+def test_a_search_of_twelve_trials_survives_twenty_kills(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """At random moments."""
+    whole = killed_at_random([*SEARCH, "--trials", "12"], kills=0, seed=0)
+    (tmp_path / "killed").mkdir()
+    monkeypatch.chdir(tmp_path / "killed")
+    assert _told(killed_at_random([*SEARCH, "--trials", "12"], kills=20, seed=3)) == _told(whole)
+
+
+def test_trials_that_fail_end_no_search(capsys: pytest.CaptureFixture[str]):
+    """They rank nowhere; the table has the others, the best first, and what to do next."""
+    arguments = ["--search", "model.p=[0.1,2]", "--searcher", "grid", "--out", "s"]
+    assert main([*SEARCH[:9], *arguments]) == 0
+    out, err = capsys.readouterr()
+    assert "trial-001  failed, exit code 2" in err
+    assert "trial-000  validation " in out
+    assert out.splitlines()[-1] == "next: zoo train --config s/trial-000/config.toml"
+
+
 BAD = {
-    "nothing differs": (["sweep", "--model", "linear"], "what shall differ between the runs? Give --seeds N"),
+    "nothing differs": (
+        ["sweep", "--model", "linear"],
+        "what shall differ between the runs? Give --seeds N, or --search",
+    ),
     "misspelt model": (["sweep", "--model", "linaer", "--seeds", "2"], "Did you mean 'linear'"),
+    "seeds and a search": (
+        ["sweep", "--model", "mlp", "--seeds", "2", "--search", "model.p=[0.1]"],
+        "and no seeds",
+    ),
+    "a search without validation": (
+        ["sweep", "--model", "mlp", "--validation", "0", "--search", "model.p=[0.1]"],
+        "give --validation above 0",
+    ),
+    "unknown searcher": (
+        ["sweep", "--model", "mlp", "--searcher", "gird", "--search", "model.p=[0.1]"],
+        "no searcher named 'gird'. Did you mean 'grid'",
+    ),
+    "unknown key of zoo's": (
+        ["sweep", "--model", "mlp", "--search", "train.batchsize=[8]"],
+        "no key named 'train.batchsize'. Did you mean 'train.batch_size'",
+    ),
+    "unknown option of the model": (
+        ["sweep", "--model", "mlp", "--search", "model.width=[8]"],
+        "no option of 'mlp/mlp' named 'width'. Did you mean 'widths'",
+    ),
+    "no space": (["sweep", "--model", "mlp", "--search", "model.p=0.5"], "no space that zoo knows"),
     "one seed": (["sweep", "--model", "linear", "--seeds", "1"], "1 is not in the range x>=2"),
     "seeds and restart": (
         ["train", "--model", "linear", "--seeds", "2", "--restart", "--out", "r"],

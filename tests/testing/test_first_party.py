@@ -39,6 +39,12 @@ class TestTensorBoard(zoo.testing.PluginContract):
     plugin = "tensorboard"
 
 
+class TestSearch(zoo.testing.PluginContract):
+    """The first-party searchers."""
+
+    plugin = "search"
+
+
 class TestRecipes(zoo.testing.PluginContract):
     """The recipes."""
 

@@ -21,6 +21,7 @@ from zoo.records.directory import new_path
 from zoo.registry import registry
 from zoo.sweeps.folder import SweepFolder
 from zoo.sweeps.runs import Outcome, Plan, Runs
+from zoo.sweeps.search import ranked
 from zoo.sweeps.seeds import Seeds, means
 
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 _PROGRAM = (sys.executable, "-P", "-m", "zoo", "train")  # -P: what lies in the working directory is nobody's module
 _HEEDS = {PARENT: "0"}  # a run's process ends when its standard input does
 _WRONG = (2, 3)  # exit codes of what no further run would do better: wrong usage, a broken plugin
-_KINDS = {"augment": "augmentations", "observe": "observers", "data": "datasets", "criterion": "criteria"}
+KINDS = {"augment": "augmentations", "observe": "observers", "data": "datasets", "criterion": "criteria"}
+"""Kinds in the plural, by the section, where that has another name."""
 
 
 @dataclass(frozen=True)
@@ -54,12 +56,17 @@ class Sweep:
     Attributes:
         runs: Its runs.
         title: What they are, for a line.
-        is_search: Whether they are to be ranked; else their mean is taken.
+        tell_ranks: Tells of the runs of a search, the best first; None where their mean is told.
     """
 
     runs: Runs
     title: str
-    is_search: bool = False
+    tell_ranks: Callable[[Sequence[Outcome]], None] | None = None
+
+    @property
+    def is_search(self) -> bool:
+        """Whether the runs are ranked; else their mean is taken."""
+        return self.tell_ranks is not None
 
 
 @dataclass(frozen=True)
@@ -118,11 +125,11 @@ def with_full_names(config: Config) -> Config:
     found: dict[str, Any] = {}
     for section in SINGLE:
         choice = getattr(config, section)
-        kind = _KINDS.get(section, f"{section}s")
+        kind = KINDS.get(section, f"{section}s")
         found[section] = dataclasses.replace(choice, name=registry().find(kind, choice.name).full_name)
     for section in SEVERAL:
         found[section] = tuple(
-            dataclasses.replace(choice, name=registry().find(_KINDS[section], choice.name).full_name)
+            dataclasses.replace(choice, name=registry().find(KINDS[section], choice.name).full_name)
             for choice in getattr(config, section)
         )
     return dataclasses.replace(config, **found)
@@ -140,13 +147,15 @@ def carry_out(sweep: Sweep, told: Told) -> int:
             if outcome.exit_code in _WRONG and not sweep.is_search and len(outcomes) == 1:
                 sweep.runs.folder.forget()
                 raise _RefusedError(outcome)
-            _tell(outcome, silent=silent)
+            _tell(outcome, silent=silent, ranks=sweep.is_search)
     done = [outcome for outcome in outcomes if outcome.finished]
     if told.as_json:
         write_json(document(sweep, outcomes))
+    elif sweep.tell_ranks:
+        sweep.tell_ranks(outcomes)
     elif len(done) > 1:
         click.echo("\n".join(mean_lines(means(done))))
-    return 0 if len(done) == len(outcomes) else 1
+    return 0 if len(done) == len(outcomes) or (sweep.is_search and done) else 1
 
 
 class _RefusedError(ZooError):
@@ -157,13 +166,15 @@ class _RefusedError(ZooError):
         self.exit_code = outcome.exit_code
 
 
-def _tell(outcome: Outcome, *, silent: bool) -> None:
+def _tell(outcome: Outcome, *, silent: bool, ranks: bool) -> None:
     for line in outcome.messages.splitlines():
         click.echo(f"{outcome.name}: {line}", err=True)
     if not outcome.finished:
         click.echo(f"{outcome.name}  failed, exit code {outcome.exit_code}", err=True)
     elif not silent:
-        parts = [f"{what} {percent(outcome.summary[key])}" for what, key in _SHOWN if outcome.summary.get(key)]
+        shown = _SHOWN[:1] if ranks else _SHOWN  # a search looks at the test images once, of its best
+        parts = [f"{what} {percent(outcome.summary[key])}" for what, key in shown if outcome.summary.get(key)]
+        parts += [f"{key} {value}" for key, value in outcome.settings.items()] if ranks else []
         before = ", finished before" if outcome.was_finished else ""
         click.echo(f"{outcome.name}  {', '.join(parts)}{before}")
 
@@ -192,6 +203,8 @@ def mean_lines(found: dict[str, Mean]) -> list[str]:
 def document(sweep: Sweep, outcomes: Sequence[Outcome]) -> dict[str, Any]:
     """Return what ``--json`` prints."""
     done = [outcome for outcome in outcomes if outcome.finished]
+    takes_mean = bool(done) and not sweep.is_search
+    best = ranked(outcomes) if sweep.is_search else []
     return {
         "directory": str(sweep.runs.folder.path),
         "runs": [
@@ -206,5 +219,6 @@ def document(sweep: Sweep, outcomes: Sequence[Outcome]) -> dict[str, Any]:
             }
             for outcome in sorted(outcomes, key=lambda outcome: outcome.number)
         ],
-        "mean": {key: dataclasses.asdict(mean) for key, mean in (means(done) if done else {}).items()},
+        "mean": {key: dataclasses.asdict(mean) for key, mean in (means(done) if takes_mean else {}).items()},
+        "best": best[0].name if best else None,
     }

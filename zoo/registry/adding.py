@@ -31,6 +31,7 @@ class Add:
     dataset: AddEntry
     augmentation: AddEntry
     observer: AddEntry
+    searcher: AddEntry
     recipe: AddEntry
     exporter: AddEntry
 

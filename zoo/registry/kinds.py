@@ -68,6 +68,7 @@ KINDS: tuple[Kind, ...] = (
         many=True,
     ),
     Kind("observer", "observers", "observe", many=True),
+    Kind("searcher", "searchers", "search", ("space", "seed")),
     Kind("recipe", "recipes", "recipe"),
     Kind("exporter", "exporters", "export", ("module", "example", "facts", "path")),
 )

@@ -48,6 +48,11 @@ KINDS = {
         Template("dataset", "penguin_shapes", "zoo train --model cnn_dropout --data penguin_shapes"),
         Template("augmentation", "penguin_noise", "zoo train --model cnn_dropout --augment penguin_noise"),
         Template("observer", "penguin_csv", "zoo train --model cnn_dropout --observe penguin_csv"),
+        Template(
+            "searcher",
+            "penguin_steps",
+            "zoo sweep --model cnn_dropout --search 'optimizer.lr=log(1e-4,1e-1)' --searcher penguin_steps",
+        ),
     )
 }
 

@@ -68,11 +68,15 @@ _SCORES = {"accuracy": ("val_accuracy", 1), "balanced": ("val_balanced_accuracy"
 class Plan(Protocol):
     """Which runs there are."""
 
+    @property
+    def count(self) -> int:
+        """How many runs there are at most."""
+
     def name(self, number: int) -> str:
         """Return the name of a run's directory."""
 
     def ask(self, number: int) -> Mapping[str, Any] | None:
-        """Return the settings of a run, by key; None where there are no more."""
+        """Return the settings of a run that was given none yet, by key; None where there are no more."""
 
     def tell(self, outcome: Outcome) -> None:
         """Hear what became of a run."""
@@ -132,10 +136,12 @@ class Runs:
 
     def _next(self, number: int) -> Outcome | None:
         """Return a run as it stands on the disk; None where there are no more."""
-        asked = self.plan.ask(number)
-        if asked is None:
+        if number >= self.plan.count:
             return None
         if number >= len(self.folder.given):
+            asked = self.plan.ask(number)
+            if asked is None:
+                return None
             self.folder.give(asked)
         name = self.plan.name(number)
         directory = self.folder.directory(name)

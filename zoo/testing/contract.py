@@ -9,7 +9,18 @@ from typing import Any
 
 from zoo.errors import UnknownNameError
 from zoo.registry import Entry, kind_named
-from zoo.testing import augmentations, criteria, datasets, exporters, models, observers, optimizers, plugins, signatures
+from zoo.testing import (
+    augmentations,
+    criteria,
+    datasets,
+    exporters,
+    models,
+    observers,
+    optimizers,
+    plugins,
+    searchers,
+    signatures,
+)
 from zoo.testing.building import require_buildable, with_options
 from zoo.testing.outcome import Check
 
@@ -23,6 +34,7 @@ _OF_ITS_KIND: Mapping[str, Mapping[str, EntryCheck]] = {
     "datasets": datasets.CHECKS,
     "augmentations": augmentations.CHECKS,
     "observers": observers.OBSERVER_CHECKS,
+    "searchers": searchers.CHECKS,
     "recipes": observers.RECIPE_CHECKS,
     "exporters": exporters.CHECKS,
 }

@@ -111,6 +111,10 @@ def _build_one(entry: Entry) -> None:
         from zoo.registry import build
 
         build(entry, facts={}, options={})
+    elif entry.kind == "searchers":
+        from zoo.testing.searchers import searcher
+
+        searcher(entry)
     else:
         from zoo.testing.building import build_somehow
 

@@ -9,6 +9,7 @@ _NEEDED = {
     "models": ("num_classes", "in_channels"),
     "optimizers": ("params",),
     "schedulers": ("optimizer",),
+    "searchers": ("space",),
 }
 
 
