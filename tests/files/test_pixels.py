@@ -13,7 +13,7 @@ from PIL import Image
 from torchvision.transforms.v2 import functional
 
 import zoo
-from zoo.files import images, pixels
+from zoo.files import pixels
 
 
 def photo(seed: int, height: int, width: int, mode: str = "RGB") -> Image.Image:
@@ -37,7 +37,7 @@ def test_a_plain_jpeg_has_pillows_bits(tmp_path, monkeypatch, mode, quality, sub
             path, quality=quality, subsampling=subsampling, progressive=progressive, icc_profile=b"x" * 99
         )
         with monkeypatch.context() as patch:
-            patch.setattr(images, "decode_plain_jpeg", lambda *_: None)
+            patch.setattr(pixels, "decode_plain_jpeg", lambda *_: None)
             expected = zoo.read_image(path, channels=3)
         assert np.array_equal(expected, np.array(Image.open(path).convert("RGB")).transpose(2, 0, 1))
         assert torch.equal(zoo.read_image(path, channels=3), expected)
@@ -80,7 +80,7 @@ def test_resizing_is_torchvisions_antialiased_one(tmp_path, size, channels):
 def test_a_photograph_of_twice_the_size_is_decoded_at_half(tmp_path, monkeypatch):
     """From twice the size on, along both sides; a photograph on its side is measured as it stands upright."""
     drafts = []
-    monkeypatch.setattr(images, "resized_upright", lambda found, *_: drafts.append(tuple(found.shape[1:])) or found)
+    monkeypatch.setattr(pixels, "resized_upright", lambda found, *_: drafts.append(tuple(found.shape[1:])) or found)
     exif = Image.Exif()
     exif[0x0112] = 6
     photo(0, 400, 800).save(tmp_path / "a.jpg")

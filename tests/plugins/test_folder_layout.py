@@ -18,14 +18,14 @@ class Row(NamedTuple):
     Attributes:
         why: The reason.
         tree: What lies there.
-        right: The counts by class of the training and the test images; or the classes alone, where zoo splits them; or
+        right: The counts by class of the training and the test images, and of a validation set where there is one; or the classes alone, where zoo splits them; or
             what a refusal says.
         said: What somebody said of the folders.
     """
 
     why: str
     tree: Tree
-    right: tuple[dict[str, int], dict[str, int]] | list[str] | str
+    right: tuple[dict[str, int], ...] | list[str] | str
     said: Splits = Splits()
 
 
@@ -88,19 +88,19 @@ BY_HAND = [
         ({"a": 2, "b": 2}, {"a": 1}),
     ),
     Row(
-        "beside a test set it is trained on",
+        "beside a test set it is validated on",
         {"train/a": 2, "train/b": 2, "val/a": 1, "test/b": 1},
-        ({"a": 3, "b": 2}, {"b": 1}),
+        ({"a": 2, "b": 2}, {"b": 1}, {"a": 1}),
     ),
     Row(
         "an evaluation set is the test set beside a development set",
         {"train/a": 2, "train/b": 2, "dev/a": 1, "eval/b": 1},
-        ({"a": 3, "b": 2}, {"b": 1}),
+        ({"a": 2, "b": 2}, {"b": 1}, {"a": 1}),
     ),
     Row(
         "and the validation set beside a test set",
         {"train/a": 2, "train/b": 2, "eval/a": 1, "test/b": 1},
-        ({"a": 3, "b": 2}, {"b": 1}),
+        ({"a": 2, "b": 2}, {"b": 1}, {"a": 1}),
     ),
     Row(
         "two may be the test set",
@@ -202,14 +202,14 @@ BY_HAND = [
     Row(
         "an empty class of the validation set is none of the training set's",
         {"train/a": 2, "train/b": 2, "val/a": 0, "val/b": 1, "test/a": 1},
-        ({"a": 2, "b": 3}, {"a": 1}),
+        ({"a": 2, "b": 2}, {"a": 1}, {"b": 1}),
     ),
     Row("nor an empty one that was left by mistake", {"a": 2, "b": 2, "c": 0}, "the class 'c' is empty"),
     Row("a class that only the test set has", {"train/a": 2, "train/b": 2, "test/c": 3}, "no training image has: 'c'"),
 ]
 
 
-def fits(found: tuple[dict[str, int], dict[str, int]] | str, right: object) -> bool:
+def fits(found: tuple[dict[str, int], ...] | str, right: object) -> bool:
     if isinstance(found, str):
         return isinstance(right, str) and right in found and "\n" not in found
     if isinstance(right, list):

@@ -90,7 +90,8 @@ def test_everything_agrees_with_scipy_on_random_cases():
         assert (mean.low, mean.high) == pytest.approx((low, high), abs=CLOSE)
 
 
-@given(st.floats(0, 1), st.floats(0.01, 500), st.floats(0.01, 500))
+# Runs flush subnormal numbers to zero, and so does the process that tested some before.
+@given(st.floats(0, 1, allow_subnormal=False), st.floats(0.01, 500), st.floats(0.01, 500))
 def test_the_incomplete_beta_function_is_scipy_s(x: float, a: float, b: float):
     """Everywhere, its far tails included."""
     assert regularized_beta(x, a, b) == pytest.approx(scipy.special.betainc(a, b, x), rel=1e-7, abs=1e-12)

@@ -159,7 +159,8 @@ def test_a_damaged_newest_checkpoint_is_passed_over(interrupted, file, damage, c
         "missing": victim.unlink,
     }[damage]()
     (told,) = [run for run in _runs(interrupted.parent) if run["directory"].endswith("run")]
-    assert any(file in text for text in told["damages"])
+    if damage != "flipped":  # a list of runs looks at sizes; whoever loads a file reads every byte of it
+        assert any(file in text for text in told["damages"])
     assert main("train", "--resume", str(interrupted)) == 0
     assert file in capsys.readouterr().err
     assert outcome(interrupted) == outcome(whole.directory)

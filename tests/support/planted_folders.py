@@ -23,15 +23,14 @@ def planted(root: Path, tree: Tree) -> Path:
     return root
 
 
-def counted(layout: Layout) -> tuple[dict[str, int], dict[str, int]]:
-    train, test = (
-        dict(Counter(layout.classes[sample.label] for sample in split)) for split in (layout.train, layout.test)
-    )
-    return train, test
+def counted(layout: Layout) -> tuple[dict[str, int], ...]:
+    """Return the counts by class of the training and the test images, and of a validation set where there is one."""
+    splits = (layout.train, layout.test, *([layout.validation] if layout.validation else []))
+    return tuple(dict(Counter(layout.classes[sample.label] for sample in split)) for split in splits)
 
 
-def outcome(root: Path, said: Splits) -> tuple[dict[str, int], dict[str, int]] | str:
-    """Return the counts of both splits by class, or the refusal's text."""
+def outcome(root: Path, said: Splits) -> tuple[dict[str, int], ...] | str:
+    """Return the counts of the splits by class, or the refusal's text."""
     try:
         return counted(find_images(root, 0.2, 0, splits=said))
     except zoo.UsageError as error:

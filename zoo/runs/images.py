@@ -73,9 +73,8 @@ def changed_images(
     if then is None:
         if facts is None:
             return []
-        notice(
-            f"{directory} has no record of its images in {DATA}: only the classes, size and statistics were compared"
-        )
+        compared = "classes, size and statistics" if images.measured else "classes and channels"
+        notice(f"{directory} has no record of its images in {DATA}: only the {compared} were compared")
         then = DataIdentity(facts, {})
     classes = then.facts.num_classes
     return changes_since(then, images, lambda: _recorded_listings(directory, classes, notice), splits)

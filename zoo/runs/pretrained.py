@@ -101,6 +101,8 @@ class Beginning:
 
     def leaves_statistics(self, model: nn.Module) -> bool:
         """Whether nobody states the statistics of what *model* begins with, so that they are those of the data."""
+        if self.path is None and not self.stated:
+            return False
         told_by_builder = self.path is None and getattr(model, "expects", None) is not None
         of_a_run = self.path is not None and self.path.is_dir()
         return "mean" not in self.stated and not told_by_builder and not of_a_run
