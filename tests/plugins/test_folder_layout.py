@@ -18,7 +18,8 @@ class Row(NamedTuple):
     Attributes:
         why: The reason.
         tree: What lies there.
-        right: The counts by class of the training and the test images, and of a validation set where there is one; or the classes alone, where zoo splits them; or
+        right: The counts by class of the training and the test images, and of a validation set where there is one; or
+            the classes alone, where zoo splits them; or
             what a refusal says.
         said: What somebody said of the folders.
     """
