@@ -34,7 +34,7 @@ def reproduce(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Train a model again from its recipe, and compare the two.
+    """Train a model again from its recipe, and compare.
 
     SOURCE is a run, a folder that 'zoo publish' made, or its model.safetensors alone. Data that are not those that it
     was trained on stop it before it begins. With --strict, weights that are not equal to the bit are an error, too.
