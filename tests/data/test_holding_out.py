@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import zoo
@@ -99,15 +99,21 @@ def test_classes_of_one_image_each_are_trained_on(rule):
     assert (kept.tolist(), held.tolist()) == ([0, 1, 2], [])
 
 
-@given(sizes=st.lists(st.integers(1, 12), min_size=2, max_size=6), amount=FRACTIONS, seed=SEEDS, data=st.data())
-def test_by_a_fraction_an_image_that_comes_or_goes_moves_no_other(sizes, amount, seed, data):
-    """Read from left to right an image is added, from right to left removed; only the last of a side may move."""
+@example(sizes=[1, 2], amount=0.5, seed=239, label=0)
+@given(
+    sizes=st.lists(st.integers(1, 12), min_size=2, max_size=6), amount=FRACTIONS, seed=SEEDS, label=st.integers(0, 6)
+)
+def test_by_a_fraction_an_image_that_comes_or_goes_moves_no_other(sizes, amount, seed, label):
+    """Read from left to right an image is added, from right to left removed; only the last of a side may move.
+
+    That is one, and one more where nothing else is held out: what stood in for a lack gives way.
+    """
     images = images_of(sizes)
-    added = {"new/file.jpg": data.draw(st.integers(0, len(sizes)))}
+    added = {"new/file.jpg": min(label, len(sizes))}
     before, after = held_of(images, amount, seed), held_of(images | added, amount, seed)
     moved = (before ^ after) - set(added)
     assert moved <= guards_of(images, before) | guards_of(images | added, after)
-    assert len(moved) <= 1
+    assert len(moved) <= (2 if 1 in (len(before), len(after)) else 1)
 
 
 @given(sizes=st.lists(st.integers(1, 12), min_size=2, max_size=6), seed=SEEDS, data=st.data())
