@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from zoo.errors import PluginError
-from zoo.registry.catalogue import stated
 from zoo.registry.entry import Entry, Target
 from zoo.registry.kinds import KINDS, Kind
 
@@ -113,6 +112,8 @@ class AddEntry:
             return ""
         if self._kind.singular != "model":
             return "only models have facts"
+        from zoo.registry.catalogue import stated
+
         try:
             stated(facts)
         except (TypeError, ValueError) as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from zoo.errors import UsageError
 
@@ -13,8 +13,7 @@ STORE = "ZOO_STORE"
 """Names the file by which the processes that zoo itself started find one another."""
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """A process's place among those that train together.
 
     Attributes:
