@@ -6,15 +6,13 @@ from pathlib import Path
 
 import click
 
-from zoo.cli.options import common_options
+from zoo.cli.options import checkpoint_option, common_options
 from zoo.cli.output import write_json
 
 
 @click.command("calibrate")
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option(
-    "--checkpoint", type=click.Choice(["best", "last"]), default="best", show_default=True, help="Which weights."
-)
+@checkpoint_option
 @common_options
 def calibrate(run: Path, checkpoint: str, quiet: bool, as_json: bool) -> None:  # noqa: ARG001 - every command takes --quiet
     """Fit the temperature of a run's confidence.

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import click
 
+from zoo.cli.output import percent
 from zoo.errors import UnknownNameError, UsageError
 from zoo.registry import Entry, registry
-from zoo.registry.catalogue import ModelFacts, facts_of
+
+if TYPE_CHECKING:
+    from zoo.registry.catalogue import ModelFacts
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "b": 10**9}
-Known = tuple[Entry, ModelFacts | None]
+Known: TypeAlias = "tuple[Entry, ModelFacts | None]"
 
 
 class Amount(click.ParamType[int]):
@@ -30,8 +32,7 @@ class Amount(click.ParamType[int]):
         return round(float(found[1]) * _UNITS[found[2]])
 
 
-@dataclass(frozen=True)
-class Column:
+class Column(NamedTuple):
     """One column of the table of models.
 
     Attributes:
@@ -63,11 +64,11 @@ COLUMNS: dict[str, Column] = {
     "input": _of_facts(lambda facts: " x ".join(map(str, facts.input_size)), lambda facts: facts.input_size),
     "weights": _of_facts(lambda facts: str(len(facts.weights) or "-"), lambda facts: -len(facts.weights)),
     "accuracy": _of_facts(
-        lambda facts: "" if facts.accuracy is None else f"{100 * facts.accuracy:.2f} %",
+        lambda facts: percent(facts.accuracy),
         lambda facts: None if facts.accuracy is None else -facts.accuracy,
     ),
     "licence": _of_facts(
-        lambda facts: ", ".join(dict.fromkeys(each.licence for each in facts.weights if each.licence)),
+        lambda facts: ", ".join(facts.licences),
         lambda facts: tuple(each.licence for each in facts.weights) or None,
     ),
     "family": _of_facts(lambda facts: facts.family, lambda facts: facts.family),
@@ -80,8 +81,7 @@ CHOSEN_BY = ("name", "params", "macs", "input", "weights", "accuracy", "summary"
 """The columns that are shown where models are chosen by what they cost."""
 
 
-@dataclass(frozen=True)
-class Wish:
+class Wish(NamedTuple):
     """What was asked of models.
 
     Attributes:
@@ -116,13 +116,15 @@ class Wish:
 
     def fulfilled(self, entries: Sequence[Entry]) -> tuple[list[Known], int]:
         """Return the models that fit, sorted, and how many could not be judged for want of facts."""
+        from zoo.registry.catalogue import facts_of
+
         known = [(entry, facts_of(entry)) for entry in entries]
         limits = self.params_below is not None or self.macs_below is not None or self.pretrained
         unjudged = sum(facts is None for _, facts in known) if limits else 0
         fitting = [each for each in known if not limits or (each[1] is not None and self._fits(each[1]))]
         if self.sort:
             key = COLUMNS[self.sort].key
-            fitting.sort(key=lambda each: (key(*each) is None, key(*each)) if key(*each) is not None else (True,))
+            fitting.sort(key=lambda each: (True,) if (found := key(*each)) is None else (False, found))
         return fitting, unjudged
 
     def _fits(self, facts: ModelFacts) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from zoo.cli.options import common_options
-from zoo.cli.output import table, write_json
+from zoo.cli.output import percent, table, write_json
 
 _EPOCHS = 20  # rows that are printed of longer runs, the last ones
 
@@ -58,8 +58,8 @@ def _runs(found: Mapping[str, Any]) -> Iterator[str]:
             run["name"],
             run["model"],
             str(run["seed"]),
-            _percent(run["val_accuracy"]),
-            _percent(run["accuracy"]),
+            percent(run["val_accuracy"]),
+            percent(run["accuracy"]),
             _interval(run["interval"]),
             f"{run['samples']:,}",
         )
@@ -77,16 +77,12 @@ def _details(found: Mapping[str, Any]) -> Iterator[str]:
     rows = [
         (
             str(epoch + 1),
-            *(_percent(rows[epoch].get("val_accuracy")) if epoch < len(rows) else "" for rows in found["epochs"]),
+            *(percent(rows[epoch].get("val_accuracy")) if epoch < len(rows) else "" for rows in found["epochs"]),
         )
         for epoch in range(max(0, count - _EPOCHS), count)
     ]
     if any(cell for row in rows for cell in row[1:]):
         yield from ("", *table([("EPOCH", *names), *rows]))
-
-
-def _percent(share: float | None) -> str:
-    return "" if share is None else f"{100 * share:.2f} %"
 
 
 def _interval(interval: Sequence[float] | None) -> str:

@@ -10,8 +10,8 @@ import click
 
 from zoo.cli.completion import complete_names
 from zoo.cli.exported import is_exported, refuse_for_file
-from zoo.cli.options import common_options
-from zoo.cli.output import table, write_json
+from zoo.cli.options import checkpoint_option, common_options
+from zoo.cli.output import percent, table, write_json
 from zoo.config import assigned
 
 _WEAKEST = 5  # classes that are told of
@@ -24,9 +24,7 @@ _WEAKEST = 5  # classes that are told of
     type=click.Choice(["test", "validation", "train", "all"]),
     help="On which images. Default: test; with other data: all.",
 )
-@click.option(
-    "--checkpoint", type=click.Choice(["best", "last"]), default="best", show_default=True, help="Which weights."
-)
+@checkpoint_option
 @click.option(
     "--data",
     metavar="NAME",
@@ -100,8 +98,8 @@ def _headline(found: Mapping[str, Any]) -> str:
 def _details(found: Mapping[str, Any]) -> list[str]:
     """Return the further numbers, and the classes that are recognised worst."""
     low, high = found["accuracy_interval"]
-    balanced, f1 = _percent(found["balanced_accuracy"]), _percent(found["macro_f1"])
-    error, chance = _percent(found["ece"]), _percent(found["ece_by_chance"])
+    balanced, f1 = percent(found["balanced_accuracy"]), percent(found["macro_f1"])
+    error, chance = percent(found["ece"]), percent(found["ece_by_chance"])
     lines = [f"95 % interval {100 * low:.2f} to {100 * high:.2f} %, balanced accuracy {balanced}, macro-F1 {f1}"]
     lines.append(
         f"log loss {found['nll']:.4f}, Brier {found['brier']:.4f}, calibration error {error} ({chance} by chance)"
@@ -130,14 +128,10 @@ def _row(row: Mapping[str, Any]) -> tuple[str, ...]:
     return (
         row["class"],
         f"{row['images']:,}",
-        _percent(row["recall"]),
-        _percent(row["precision"]),
+        percent(row["recall"]),
+        percent(row["precision"]),
         f"{taken['class']} ({taken['images']:,})" if taken else "",
     )
-
-
-def _percent(share: float | None) -> str:
-    return "" if share is None else f"{100 * share:.2f} %"
 
 
 def _some(names: list[str]) -> str:

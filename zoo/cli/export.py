@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from zoo.cli.completion import complete_names
-from zoo.cli.options import common_options
+from zoo.cli.options import checkpoint_option, common_options
 from zoo.cli.output import write_json
 from zoo.config import assigned
 
@@ -27,9 +27,7 @@ from zoo.config import assigned
 @click.option(
     "--out", metavar="FILE", type=click.Path(path_type=Path), help="The file. Default: model.onnx in the run's folder."
 )
-@click.option(
-    "--checkpoint", type=click.Choice(["best", "last"]), default="best", show_default=True, help="Which weights."
-)
+@checkpoint_option
 @click.option(
     "--set",
     "assignments",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 import click
@@ -58,6 +57,8 @@ def list_entries(kind: str | None, pattern: str, quiet: bool, as_json: bool, **w
 
 def _write_chosen(entries: Sequence[Entry], wish: Wish, quiet: bool, as_json: bool) -> None:
     """Print the models that fit, with what they cost."""
+    from dataclasses import asdict
+
     names = wish.shown
     known, unjudged = wish.fulfilled(entries)
     if as_json:

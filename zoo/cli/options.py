@@ -19,6 +19,13 @@ _STRICT = "zoo.strict"
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
+def checkpoint_option(command: Command) -> Command:
+    """Add ``--checkpoint``; the command's function gets ``checkpoint``, ``"best"`` or ``"last"``."""
+    return click.option(
+        "--checkpoint", type=click.Choice(["best", "last"]), default="best", show_default=True, help="Which weights."
+    )(command)
+
+
 def common_options(command: Command) -> Command:
     """Add the common options; the command's function gets ``quiet`` and ``as_json``, the others act by themselves."""
     for option in reversed(_OPTIONS):

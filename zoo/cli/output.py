@@ -32,6 +32,11 @@ def one_line(text: str) -> str:
     return "".join(repr(c)[1:-1] if unicodedata.category(c) in _BREAKING else c for c in shown)
 
 
+def percent(share: float | None) -> str:
+    """Return a share in [0, 1] as one reads it, nothing for None."""
+    return "" if share is None else f"{100 * share:.2f} %"
+
+
 def _finite(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _finite(item) for key, item in value.items()}

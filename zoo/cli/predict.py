@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from zoo.cli.exported import is_exported, refuse_for_file
-from zoo.cli.options import common_options
+from zoo.cli.options import checkpoint_option, common_options
 from zoo.cli.output import one_line, write_json
 from zoo.cli.predictions_file import Write, predictions_file
 from zoo.errors import UsageError
@@ -47,9 +47,7 @@ _CURE = "--skip-damaged passes over such files."
     is_flag=True,
     help="Predict the other images, and name the damaged ones at the end, with exit code 4.",
 )
-@click.option(
-    "--checkpoint", type=click.Choice(["best", "last"]), default="best", show_default=True, help="Which weights."
-)
+@checkpoint_option
 @common_options
 def predict(
     run: Path,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zoo.cli.options import common_options
-from zoo.cli.output import write_json, write_table
+from zoo.cli.output import percent, write_json, write_table
 
 if TYPE_CHECKING:
     from zoo.records.history import PastRun
@@ -71,8 +71,7 @@ def _write_runs(found: Sequence[PastRun], folder: Path, *, quiet: bool) -> None:
     if not found and not quiet:
         click.echo(f"no runs in {folder}", err=True)
     rows = [
-        (str(run.directory), run.status, *_row(run.summary), _percent(run.summary.get("test_accuracy")))
-        for run in found
+        (str(run.directory), run.status, *_row(run.summary), percent(run.summary.get("test_accuracy"))) for run in found
     ]
     if rows:
         write_table(("RUN", "STATUS", "MODEL", "DATA", "EPOCHS", "VALIDATION", "TEST"), rows)
@@ -143,8 +142,4 @@ def _mean(mean: Mean | None) -> str:
 
 def _row(summary: dict[str, Any]) -> tuple[str, str, str, str]:
     names = [str(summary.get(section, "?")) for section in ("model", "data")]
-    return names[0], names[1], str(summary.get("epochs", "?")), _percent(summary.get("val_accuracy"))
-
-
-def _percent(fraction: float | None) -> str:
-    return "" if fraction is None else f"{100 * fraction:.2f} %"
+    return names[0], names[1], str(summary.get("epochs", "?")), percent(summary.get("val_accuracy"))

@@ -12,8 +12,8 @@ from typing import Any
 
 import click
 
-from zoo.cli.output import write_table
-from zoo.cli.sweeping import KINDS, Asked, Sweep, percent, runs_of, with_full_names
+from zoo.cli.output import percent, write_table
+from zoo.cli.sweeping import KINDS, Asked, Sweep, runs_of, with_full_names
 from zoo.config import DATA_LIMIT, SEVERAL, SINGLE, Config, Layer, assigned, nested
 from zoo.errors import UnknownNameError, UsageError, ZooError
 from zoo.registry import registry

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from zoo.cli.launched import PARENT
-from zoo.cli.output import one_line, write_json
+from zoo.cli.output import one_line, percent, write_json
 from zoo.config import SEVERAL, SINGLE, Config
 from zoo.errors import ZooError
 from zoo.records.directory import new_path
@@ -180,11 +180,6 @@ def _tell(outcome: Outcome, *, silent: bool, ranks: bool) -> None:
 
 
 _SHOWN = (("validation", "val_accuracy"), ("test", "test_accuracy"))
-
-
-def percent(fraction: float) -> str:
-    """Return an accuracy as one reads it."""
-    return f"{100 * fraction:.2f} %"
 
 
 def mean_lines(found: dict[str, Mean]) -> list[str]:

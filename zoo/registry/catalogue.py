@@ -56,6 +56,11 @@ class ModelFacts:
         """The highest published accuracy of its weights, in [0, 1]; None where none is known."""
         return max((each.accuracy for each in self.weights if each.accuracy is not None), default=None)
 
+    @property
+    def licences(self) -> tuple[str, ...]:
+        """The licences of its weights, each once."""
+        return tuple(dict.fromkeys(each.licence for each in self.weights if each.licence))
+
 
 def facts_of(entry: Entry) -> ModelFacts | None:
     """Return what is known of a model: what its plugin gave `add.model`, or its package's file; None for nothing.

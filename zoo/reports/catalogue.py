@@ -63,7 +63,7 @@ def _cells(entry: Entry, facts: ModelFacts | None) -> Iterator[Cell]:
     yield Cell(" x ".join(map(str, facts.input_size)), str(facts.input_size[1]))
     yield Cell("") if facts.accuracy is None else Cell(f"{100 * facts.accuracy:.2f}", f"{facts.accuracy}")
     yield Cell(", ".join(each.tag or "default" for each in facts.weights), str(len(facts.weights) or ""))
-    licences = ", ".join(dict.fromkeys(each.licence for each in facts.weights if each.licence))
+    licences = ", ".join(facts.licences)
     yield Cell(licences, licences)
     yield Cell(facts.family, facts.family)
 
