@@ -13,10 +13,10 @@ from typing import Any
 import click
 
 from zoo.cli.output import percent, write_table
-from zoo.cli.sweeping import KINDS, Asked, Sweep, runs_of, with_full_names
+from zoo.cli.sweeping import Asked, Sweep, runs_of, with_full_names
 from zoo.config import DATA_LIMIT, SEVERAL, SINGLE, Config, Layer, assigned, nested
 from zoo.errors import UnknownNameError, UsageError, ZooError
-from zoo.registry import registry
+from zoo.registry import Kind, kind_of_section, registry
 from zoo.sweeps.runs import Outcome
 from zoo.sweeps.search import Search, ranked
 from zoo.sweeps.space import Choices, Domain, parsed
@@ -103,7 +103,7 @@ def _refuse_unknown_options(config: Config, space: Mapping[str, Domain]) -> None
 def _refuse_unknown(section: str, name: str, option: str, key: str) -> None:
     if section == "model" and option.partition(".")[0] in _OF_ALL_MODELS:
         return
-    entry = _shown(KINDS.get(section, f"{section}s"), name)
+    entry = _shown(kind_of_section(section), name)
     known = [each["name"] for each in entry["options"]]
     if option not in known and not entry["unchecked"]:
         has = f"It takes {', '.join(known)}." if known else "It takes none."
@@ -112,9 +112,9 @@ def _refuse_unknown(section: str, name: str, option: str, key: str) -> None:
         )
 
 
-def _shown(kind: str, name: str) -> dict[str, Any]:
+def _shown(kind: Kind, name: str) -> dict[str, Any]:
     """Return what ``zoo show`` tells, from a process of its own: looking at a builder may import torch."""
-    program = [sys.executable, "-P", "-m", "zoo", "show", registry().find(kind, name).kind, name, "--json"]
+    program = [sys.executable, "-P", "-m", "zoo", "show", kind.plural, name, "--json"]
     done = subprocess.run(program, capture_output=True, text=True, check=False)  # noqa: S603 - zoo's own command
     if done.returncode:
         error = ZooError(done.stderr.strip().removeprefix("zoo: "))

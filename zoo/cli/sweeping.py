@@ -15,10 +15,10 @@ import click
 
 from zoo.cli.launched import PARENT
 from zoo.cli.output import one_line, percent, write_json
-from zoo.config import SEVERAL, SINGLE, Config
+from zoo.config import SEVERAL, SINGLE, Choice, Config
 from zoo.errors import ZooError
 from zoo.records.directory import new_path
-from zoo.registry import registry
+from zoo.registry import kind_of_section, registry
 from zoo.sweeps.folder import SweepFolder
 from zoo.sweeps.runs import Outcome, Plan, Runs
 from zoo.sweeps.search import ranked
@@ -32,8 +32,6 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 _PROGRAM = (sys.executable, "-P", "-m", "zoo", "train")  # -P: what lies in the working directory is nobody's module
 _HEEDS = {PARENT: "0"}  # a run's process ends when its standard input does
 _WRONG = (2, 3)  # exit codes of what no further run would do better: wrong usage, a broken plugin
-KINDS = {"augment": "augmentations", "observe": "observers", "data": "datasets", "criterion": "criteria"}
-"""Kinds in the plural, by the section, where that has another name."""
 
 
 @dataclass(frozen=True)
@@ -124,15 +122,15 @@ def with_full_names(config: Config) -> Config:
     """
     found: dict[str, Any] = {}
     for section in SINGLE:
-        choice = getattr(config, section)
-        kind = KINDS.get(section, f"{section}s")
-        found[section] = dataclasses.replace(choice, name=registry().find(kind, choice.name).full_name)
+        found[section] = _with_full_name(section, getattr(config, section))
     for section in SEVERAL:
-        found[section] = tuple(
-            dataclasses.replace(choice, name=registry().find(KINDS[section], choice.name).full_name)
-            for choice in getattr(config, section)
-        )
+        found[section] = tuple(_with_full_name(section, choice) for choice in getattr(config, section))
     return dataclasses.replace(config, **found)
+
+
+def _with_full_name(section: str, choice: Choice) -> Choice:
+    entry = registry().find(kind_of_section(section).plural, choice.name)
+    return dataclasses.replace(choice, name=entry.full_name)
 
 
 def carry_out(sweep: Sweep, told: Told) -> int:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from zoo.registry.kinds import KINDS as KINDS
     from zoo.registry.kinds import Kind as Kind
     from zoo.registry.kinds import kind_named as kind_named
+    from zoo.registry.kinds import kind_of_section as kind_of_section
     from zoo.registry.lookup import Registry as Registry
     from zoo.registry.lookup import registry as registry
     from zoo.registry.signatures import REQUIRED as REQUIRED
@@ -44,6 +45,7 @@ _HOMES = {
     "entries": "api",
     "hookimpl": "hookspec",
     "kind_named": "kinds",
+    "kind_of_section": "kinds",
     "options_of": "signatures",
     "registry": "lookup",
     "signature_of": "signatures",

@@ -74,6 +74,18 @@ KINDS: tuple[Kind, ...] = (
 )
 
 
+def kind_of_section(section: str) -> Kind:
+    """Return the kind whose entries a section of the configuration names.
+
+    Raises:
+        KeyError: If there is no such section.
+    """
+    return _BY_SECTION[section]
+
+
+_BY_SECTION = {kind.section: kind for kind in KINDS}
+
+
 def kind_named(name: str) -> Kind:
     """Return the kind with this singular or plural name.
 

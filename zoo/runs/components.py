@@ -12,14 +12,12 @@ from typing import Any
 
 from zoo.config import SEVERAL, SINGLE, Choice, Config
 from zoo.errors import UnknownNameError, UsageError
-from zoo.registry import KINDS, Entry, Option, build, options_of, registry, signature_of
+from zoo.registry import Entry, Option, build, kind_of_section, options_of, registry, signature_of
 from zoo.registry.signatures import checked_options
 from zoo.runs.pretrained import Beginning
 
 GIVEN = "python:"
 """How a record names an object that was passed to `zoo.train` in place of a name."""
-
-_KIND_OF = {kind.section: kind for kind in KINDS}
 
 
 @dataclass(frozen=True)
@@ -55,7 +53,7 @@ class Component:
         return build(self.entry, facts=facts, options=self.options)
 
     def _check_given(self) -> None:
-        promised = next(kind.result for kind in KINDS if kind.section == self.section)
+        promised = kind_of_section(self.section).result
         if not isinstance(self.given, resolve_name(promised)):
             wanted = f"a name, a {promised.replace(':', '.')} or what builds one"
             raise UsageError(f"{self.section} must be {wanted}, not {self.given!r:.60}")
@@ -157,7 +155,7 @@ def _found(section: str, choice: Choice) -> Component:
             f"this run's {section} was the Python object {choice.name.removeprefix(GIVEN)}, which has no registered "
             "name; register it in a plugin to use the run again from its files"
         )
-    kind = _KIND_OF[section]
+    kind = kind_of_section(section)
     entry = _found_dataset(choice.name) if section == "data" else registry().find(kind.plural, choice.name)
     return _chosen(section, entry, entry.full_name, choice.options)
 
@@ -214,9 +212,8 @@ def _given(section: str, value: Any, choice: Choice) -> Component:
                 f"{section} was given as an object, which takes no options; {dict(choice.options)!r} was given"
             )
         return Component(Choice(name), {}, None, value, section)
-    entry = Entry(
-        _KIND_OF[section].plural, name.removeprefix(GIVEN), value, "", {}, False, "python", "this program", ""
-    )
+    kind = kind_of_section(section).plural
+    entry = Entry(kind, name.removeprefix(GIVEN), value, "", {}, False, "python", "this program", "")
     return _chosen(section, entry, name, choice.options)
 
 
