@@ -5,21 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from zoo.config import Config
+from zoo.config import Config, flattened
 
 SEED = "train.seed"
 
 
 def flat_settings(config: Config) -> dict[str, Any]:
     """Return a run's settings by key, ``model.p`` and the like."""
-    return dict(_flat(config.to_dict(), ""))
-
-
-def _flat(table: Mapping[str, Any], prefix: str) -> list[tuple[str, Any]]:
-    found: list[tuple[str, Any]] = []
-    for key, value in table.items():
-        found += _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else [(prefix + key, value)]
-    return found
+    return flattened(config.to_dict())
 
 
 def grouped(settings: Sequence[Mapping[str, Any]]) -> list[list[int]]:
