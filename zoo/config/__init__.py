@@ -4,7 +4,7 @@ from zoo.config.config import Choice, Config
 from zoo.config.layers import Layer, in_order, layer_of
 from zoo.config.sections import DATA_LIMIT, KEYS, SCHEMA, SEVERAL, SINGLE
 from zoo.config.settings import Interval, TrainSettings
-from zoo.config.values import assigned, checked_value, flattened, nested, parse_assignment, read_toml
+from zoo.config.values import assigned, checked_value, differing, flattened, nested, parse_assignment, read_toml
 
 __all__ = [
     "DATA_LIMIT",
@@ -19,6 +19,7 @@ __all__ = [
     "TrainSettings",
     "assigned",
     "checked_value",
+    "differing",
     "flattened",
     "in_order",
     "layer_of",

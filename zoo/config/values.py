@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +134,15 @@ def flattened(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             flat[prefix + key] = list(value) if isinstance(value, tuple) else value
     return flat
+
+
+def differing(there: Mapping[str, Any], here: Mapping[str, Any], keys: Iterable[str]) -> list[str]:
+    """Return where what was recorded and what is asked for differ, a text for each of the flat *keys*."""
+    return [
+        f"{key} is {there.get(key, 'off')!r} there and {here.get(key, 'off')!r} here"
+        for key in sorted(keys)
+        if there.get(key) != here.get(key)
+    ]
 
 
 def _toml_value(text: str) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from zoo.config import Config, flattened
+from zoo.config import Config, differing, flattened
 from zoo.errors import DamagedError, UsageError
 from zoo.records.directory import RunDirectory
 from zoo.runs.components import Components
@@ -63,11 +63,10 @@ def differences(recorded: Config, requested: Config, left_open: Collection[str] 
     new = flattened(requested.to_dict())
     open_keys = {key for key, value in new.items() if value == "auto"} | _WITHOUT_MEANING | (_CHOSEN - new.keys())
     open_keys |= set(left_open) - ({_RATE} if recorded.train.tune != "full" else set())
-    return [
-        f"{key} is {old.get(key, 'off')!r} there and {new.get(key, 'off')!r} here"
-        for key in sorted((old.keys() | new.keys()) - open_keys)
-        if old.get(key) != new.get(key) and not (_WEIGHT in open_keys and key.startswith(f"{_WEIGHT}."))
-    ]
+    keys = (old.keys() | new.keys()) - open_keys
+    if _WEIGHT in open_keys:
+        keys = {key for key in keys if not key.startswith(f"{_WEIGHT}.")}
+    return differing(old, new, keys)
 
 
 def _left_open(components: Components) -> list[str]:

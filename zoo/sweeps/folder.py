@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from zoo.config import Config, Layer, flattened
+from zoo.config import Config, Layer, differing, flattened
 from zoo.errors import DamagedError, UsageError
 from zoo.records.directory import CONFIG, RunDirectory
 from zoo.records.disk import parse_json, read_bytes, write_atomic
@@ -69,7 +69,8 @@ class SweepFolder:
             config = Config.from_layers([Layer(where, found["config"])])
         except (KeyError, TypeError, ValueError) as error:
             raise DamagedError(f"{where} is damaged: {type(error).__name__}: {error}") from error
-        if changed := _differences(_all(question, config), _all(self._question, self._config)):
+        recorded, requested = _all(question, config), _all(self._question, self._config)
+        if changed := differing(recorded, requested, recorded.keys() | requested.keys()):
             raise UsageError(f"{self.path} holds another sweep: {'; '.join(changed)}.\nGive another --out.")
         self.given = given
 
@@ -87,11 +88,3 @@ def _all(question: Mapping[str, Any], config: Config) -> dict[str, Any]:
     # Through JSON, which makes lists of tuples and plain numbers of those that remember how they were typed.
     plain: dict[str, Any] = json.loads(json.dumps(flattened({**config.to_dict(), **question})))
     return plain
-
-
-def _differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> Sequence[str]:
-    return [
-        f"{key} is {there.get(key, 'off')!r} there and {here.get(key, 'off')!r} here"
-        for key in sorted(there.keys() | here.keys())
-        if there.get(key) != here.get(key)
-    ]
