@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
-
-from jinja2 import Environment
 
 from zoo.registry import Entry
 from zoo.registry.catalogue import ModelFacts
+from zoo.reports.rendering import rendered
 
 
 @dataclass(frozen=True)
@@ -45,10 +43,17 @@ def catalogue_page(models: Sequence[tuple[Entry, ModelFacts | None]], version: s
         models: Every model, with what is known of it.
         version: zoo's.
     """
-    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    template = environment.from_string(files("zoo.reports").joinpath("catalogue.html").read_text(encoding="utf-8"))
     rows = [(entry.full_name, entry.summary, list(_cells(entry, facts))) for entry, facts in models]
-    return template.render(headings=HEADINGS, rows=rows, version=version, count=f"{len(rows):,}")
+    count = f"{len(rows):,}"
+    return rendered(
+        "catalogue.html",
+        assets="catalogue",
+        title=f"zoo: {count} models",
+        headings=HEADINGS,
+        rows=rows,
+        version=version,
+        count=count,
+    )
 
 
 def _cells(entry: Entry, facts: ModelFacts | None) -> Iterator[Cell]:

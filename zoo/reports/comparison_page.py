@@ -10,7 +10,7 @@ from zoo.errors import UsageError
 from zoo.records.disk import write_atomic
 from zoo.reports.conclusions import conclusions
 from zoo.reports.drawing import Curve, chart
-from zoo.reports.page import rendered
+from zoo.reports.rendering import rendered
 
 DRAWN = 8
 """Runs whose curves are drawn, which is as many as colours tell apart."""

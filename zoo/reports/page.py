@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import base64
-import functools
-import hashlib
 from collections.abc import Mapping, Sequence
-from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from zoo.reports.drawing import Curve, chart, interval_bar, matrix, reliability_diagram
 from zoo.reports.pictures import picture_of
+from zoo.reports.rendering import rendered
 from zoo.reports.story import Story
 
 SHOWN_CLASSES = 100
@@ -42,30 +38,6 @@ def run_page(story: Story, *, brief: bool = False) -> str:
         mistakes=_mistakes(story) if not brief else [],
         reliability=_reliability(document["calibration"]),
     )
-
-
-def rendered(template: str, **values: Any) -> str:
-    """Return a page of a template in zoo/reports/templates; its policy names style and script by their digests."""
-    style, script = _text("report.css"), _text("report.js")
-    policy = {"style_hash": _digest(style), "script_hash": _digest(script)}
-    # Both are zoo's own files; to escape them would break them.
-    own = {"style": Markup(style), "script": Markup(script)}  # noqa: S704
-    return _environment().get_template(template).render(**policy, **own, **values) + "\n"
-
-
-@functools.cache
-def _environment() -> Environment:
-    return Environment(
-        loader=FunctionLoader(_text), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-
-
-def _text(name: str) -> str:
-    return files("zoo.reports").joinpath("templates", name).read_text(encoding="utf-8")
-
-
-def _digest(text: str) -> str:
-    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode('ascii')}"
 
 
 def _facts(document: Mapping[str, Any]) -> list[tuple[str, str]]:
