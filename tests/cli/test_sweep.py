@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from storm import outcome
 
 from zoo.cli import main
 
@@ -38,7 +39,7 @@ def killed_at_random(arguments: list[str], kills: int, seed: int) -> dict[str, A
     for _ in range(kills):
         process = _begun(*arguments)
         try:
-            process.wait(draws.uniform(0.2, 12))
+            process.wait(draws.uniform(0.2, 8))
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)
         process.communicate()
@@ -112,11 +113,17 @@ def test_a_killed_search_goes_on_with_the_same_trials(
 
 @pytest.mark.slow
 def test_a_search_of_twelve_trials_survives_twenty_kills(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """At random moments."""
-    whole = killed_at_random([*SEARCH, "--trials", "12"], kills=0, seed=0)
+    """At random moments, two trials at a time; the best one's configuration repeats its weights and its measures."""
+    search = [*SEARCH, "--trials", "12", "--jobs", "2"]
+    whole = killed_at_random(search, kills=0, seed=0)
     (tmp_path / "killed").mkdir()
     monkeypatch.chdir(tmp_path / "killed")
-    assert _told(killed_at_random([*SEARCH, "--trials", "12"], kills=20, seed=3)) == _told(whole)
+    killed = killed_at_random(search, kills=20, seed=3)
+    assert _told(killed) == _told(whole)
+    process = _begun("train", "--config", f"s/{killed['best']}/config.toml", "--out", "again")
+    _, err = process.communicate(timeout=1000)
+    assert process.returncode == 0, err
+    assert outcome(Path("again")) == outcome(Path("s") / killed["best"]) == outcome(tmp_path / "s" / whole["best"])
 
 
 def test_trials_that_fail_end_no_search(capsys: pytest.CaptureFixture[str]):
