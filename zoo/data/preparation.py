@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from zoo.data.dataset import Split, TensorImages
 from zoo.data.memory import SHARE, device_memory
+from zoo.files.resizing import resized
 
 
 class Preparation:
@@ -78,14 +78,12 @@ class Preparation:
 
     def _resized(self, inputs: Tensor, size: tuple[int, int]) -> Tensor:
         """Resize normalised inputs, (N, C', H, W), with antialiasing where they shrink."""
-        if self.interpolation == "nearest":
-            return functional.interpolate(inputs, size, mode="nearest-exact")
         shrinks = size[0] < inputs.shape[-2] or size[1] < inputs.shape[-1]
-        resized = functional.interpolate(inputs, size, mode=self.interpolation, align_corners=False, antialias=shrinks)
-        if self.interpolation == "bilinear":
-            return resized
+        found = resized(inputs, size, self.interpolation, antialias=shrinks)
+        if self.interpolation != "bicubic":
+            return found
         # Bicubic weights overshoot at edges: blacker than black and whiter than white, which no picture is.
-        return resized.clamp_(-self.shift * self.scale, (255 - self.shift) * self.scale)
+        return found.clamp_(-self.shift * self.scale, (255 - self.shift) * self.scale)
 
 
 def on_device(tensor: Tensor, device: torch.device) -> Tensor:

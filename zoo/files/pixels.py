@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from torch.nn import functional
 
 from zoo.files.fitting import PADDING, placement
 from zoo.files.orientation import SIDEWAYS
+from zoo.files.resizing import resized
 
 _MIRRORED = {2: (2,), 3: (1, 2), 4: (1,), 5: (), 6: (2,), 7: (1, 2), 8: (1,)}
 """By EXIF orientation, the dimensions of (C, H, W) to mirror, after rows and columns were exchanged where it lies."""
@@ -105,7 +105,5 @@ def _resized(pixels: Tensor, size: tuple[int, int], interpolation: str) -> Tenso
     if pixels.shape[1:] == size:
         return pixels
     # One image of a batch, its stride that of channels_last: only so torch keeps the layout, and takes its fast path.
-    batch: Any = pixels.permute(1, 2, 0).contiguous().unsqueeze(0).permute(0, 3, 1, 2)
-    if interpolation == "nearest":
-        return functional.interpolate(batch, size, mode="nearest-exact")[0]
-    return functional.interpolate(batch, size, mode=interpolation, align_corners=False, antialias=True)[0]
+    batch = pixels.permute(1, 2, 0).contiguous().unsqueeze(0).permute(0, 3, 1, 2)
+    return resized(batch, size, interpolation)[0]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
+from zoo.files.resizing import resized
 from zoo.runs.network import Network
 from zoo.training.evaluation import evaluating
 
@@ -96,8 +96,4 @@ def resizing_matrices(size: Size, wanted: Size, interpolation: str) -> tuple[Ten
 def _matrix(length: int, wanted: int, interpolation: str, shrinks: bool) -> Tensor:
     """Return what resizing along one side does, (wanted, length): the resized unit vectors."""
     unit = torch.eye(length).view(1, 1, length, length)
-    if interpolation == "nearest":
-        return functional.interpolate(unit, (wanted, length), mode="nearest-exact")[0, 0]
-    return functional.interpolate(unit, (wanted, length), mode=interpolation, align_corners=False, antialias=shrinks)[
-        0, 0
-    ]
+    return resized(unit, (wanted, length), interpolation, antialias=shrinks)[0, 0]
