@@ -170,3 +170,45 @@ def test_what_is_not_likely_enough_is_unknown(run: str, capsys: pytest.CaptureFi
     assert capsys.readouterr().out.split("\t")[1:4] == ["unknown", f"{100 * least:.2f} %", plain["labels"][1]]
     assert main(["predict", run, "photos/0.png", "--threshold", str(least - 0.01)]) == 0
     assert capsys.readouterr().out.split("\t")[1] == plain["label"]
+
+
+def test_embeddings_are_rows_beside_the_names(run: str, tmp_path: Path):
+    """What the head of a linear model is given is the image; one that could not be read has a row of NaN."""
+    Path("none.png").write_bytes(b"")
+    files = ["none.png", "photos", "none.png", "--skip-damaged", "--out", "found.csv", "--embeddings", "found.npy"]
+    assert main(["predict", run, *files]) == 4
+    found = np.load("found.npy")
+    with Path("found.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert (found.shape, found.dtype, len(rows)) == ((5, 784), np.float32, 5)
+    assert np.isnan(found).all(1).tolist() == [bool(row["fault"]) for row in rows] == [True, False, True, False, True]
+    pixels = [np.asarray(Image.open(row["image"])).ravel() for row in rows if not row["fault"]]
+    for row, image in zip(found[[1, 3]], pixels, strict=True):
+        assert np.corrcoef(row, image)[0, 1] > 0.9999
+    assert sorted(item.name for item in tmp_path.iterdir()) == ["found.csv", "found.npy", "none.png", "photos"]
+
+
+def test_embeddings_go_with_lines_and_json_and_change_neither(run: str, capsys: pytest.CaptureFixture[str]):
+    """The document has no place for them."""
+    for more in ([], ["--json"]):
+        assert main(["predict", run, "photos/0.png", *more]) == 0
+        plain = capsys.readouterr().out
+        assert main(["predict", run, "photos/0.png", *more, "--embeddings", "found.npy"]) == 0
+        assert capsys.readouterr().out == plain
+        assert np.load("found.npy").shape == (1, 784)
+
+
+def test_a_file_of_embeddings_stands_when_all_are_in_it(run: str, capsys: pytest.CaptureFixture[str]):
+    """What had the name before stays; none of the images being readable gives rows of no length."""
+    np.save("found.npy", np.zeros(3))
+    assert main(["predict", run, "photos", "--embeddings", "found.npy"]) == 4
+    assert np.load("found.npy").shape == (3,)
+    assert main(["predict", run, "photos/1.png", "--embeddings", "found.npy", "--skip-damaged"]) == 4
+    assert np.load("found.npy").shape == (1, 0)
+    capsys.readouterr()
+    for name, message in (
+        ("found.csv", "--embeddings must be a file .npy, not 'found.csv'"),
+        ("no/such.npy", "cannot write 'no/such.npy': No such file or directory"),
+    ):
+        assert main(["predict", run, "photos/0.png", "--embeddings", name]) == 2
+        assert message in capsys.readouterr().err

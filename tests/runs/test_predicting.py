@@ -120,3 +120,12 @@ def test_one_image_alone_is_told_to_be_a_list(run: Path, images: object):
     """A text is a list of letters, and bytes one of numbers."""
     with pytest.raises(zoo.UsageError, match=r"images must be a list of images, such as \["):
         zoo.predict(run, images)  # type: ignore[arg-type]
+
+
+def test_embeddings_are_given_where_they_are_asked_for(run: Path, tmp_path: Path):
+    """They change nothing that is said, nor whether two predictions are equal."""
+    paths = digits(tmp_path, 3)
+    plain, found = zoo.predict(run, paths), zoo.predict(run, paths, embeddings=True)
+    assert plain == found
+    assert [each.embedding for each in plain] == [None] * 3
+    assert [each.embedding.shape for each in found if each.embedding is not None] == [(784,)] * 3

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import io
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from zoo.cli.embeddings_file import embeddings_file
 from zoo.cli.exported import is_exported, refuse_for_file
 from zoo.cli.options import checkpoint_option, common_options
 from zoo.cli.output import one_line, write_json
@@ -43,6 +43,12 @@ _CURE = "--skip-damaged passes over such files."
     help="Write a table (.csv) or a line of JSON an image (.jsonl) rather than to the terminal.",
 )
 @click.option(
+    "--embeddings",
+    metavar="FILE.npy",
+    type=click.Path(path_type=Path),
+    help="Write what the model's head is given, a row an image in their order: float32 (N, D).",
+)
+@click.option(
     "--skip-damaged",
     is_flag=True,
     help="Predict the other images, and name the damaged ones at the end, with exit code 4.",
@@ -55,6 +61,7 @@ def predict(
     top_k: int,
     threshold: float,
     out: Path | None,
+    embeddings: Path | None,
     skip_damaged: bool,
     checkpoint: str,
     quiet: bool,
@@ -68,12 +75,17 @@ def predict(
     """
     if out is not None and as_json:
         raise UsageError("--out writes a file and --json prints; give one of them")
-    paths, asked = _asked(run, images, top_k, checkpoint, threshold)
+    wishes: dict[str, Any] = {"top_k": top_k, "threshold": threshold}
+    paths, asked = _asked(run, images, checkpoint, embeddings is not None, wishes)
     from zoo.reports.predictions import Prediction, damaged_files
 
     found: list[Prediction] = []
     unread: list[Unread] = []
-    with _destination(out, top_k) as write, _bar(len(paths), quiet) as bar:
+    with (
+        _destination(out, top_k) as write,
+        _rows(embeddings, len(paths)) as keep,
+        _bar(len(paths), quiet) as bar,
+    ):
         for outcome in asked:
             if isinstance(outcome, Prediction):
                 found += [outcome] if as_json else []
@@ -85,32 +97,33 @@ def predict(
                 bar.hide()
             if not as_json:
                 write(outcome)
+            keep(outcome)
             bar.advance(1)
     if as_json:
         damaged = [{"image": image.image, "fault": str(image.fault)} for image in unread]
-        write_json({"predictions": [dataclasses.asdict(prediction) for prediction in found], "damaged": damaged})
+        write_json({"predictions": [prediction.to_dict() for prediction in found], "damaged": damaged})
     if unread:
         raise damaged_files(unread)
 
 
 def _asked(
-    run: Path, images: tuple[Path, ...], top_k: int, checkpoint: str, threshold: float
+    run: Path, images: tuple[Path, ...], checkpoint: str, embeddings: bool, wishes: Mapping[str, Any]
 ) -> tuple[list[Path], Iterator[Prediction | Unread]]:
     """Return the images' files, and what will be said of them; a run or a file that is missing is told first."""
     if is_exported(run):
-        refuse_for_file(run, "checkpoint")
+        refuse_for_file(run, "checkpoint", "embeddings")
         from zoo.sharing.export_reading import ExportedFile, file_outcomes
 
         file = ExportedFile(run)
         paths = _paths(images)
-        return paths, file_outcomes(file, paths, top_k=top_k, threshold=threshold)
+        return paths, file_outcomes(file, paths, **wishes)
     from zoo.records.directory import RunDirectory
 
     directory = RunDirectory.open(run)
     paths = _paths(images)
     from zoo.runs.predicting import outcomes
 
-    return paths, outcomes(directory, paths, top_k=top_k, checkpoint=checkpoint, threshold=threshold)
+    return paths, outcomes(directory, paths, checkpoint=checkpoint, embeddings=embeddings, **wishes)
 
 
 def _bar(count: int, quiet: bool) -> ProgressBar:
@@ -119,6 +132,10 @@ def _bar(count: int, quiet: bool) -> ProgressBar:
 
 def _destination(out: Path | None, top_k: int) -> contextlib.AbstractContextManager[Write]:
     return contextlib.nullcontext(_print) if out is None else predictions_file(out, top_k)
+
+
+def _rows(path: Path | None, count: int) -> contextlib.AbstractContextManager[Write]:
+    return contextlib.nullcontext(lambda _: None) if path is None else embeddings_file(path, count)
 
 
 def _paths(images: tuple[Path, ...]) -> list[Path]:

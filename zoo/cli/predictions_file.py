@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import csv
-import dataclasses
 import json
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from zoo.errors import UsageError
+from zoo.records.disk import named_when_whole
 
 if TYPE_CHECKING:
     from zoo.reports.predictions import Prediction, Unread
@@ -33,19 +32,14 @@ def predictions_file(path: Path, top_k: int) -> Iterator[Write]:
     begin = _FORMATS.get(path.suffix.lower())
     if begin is None or path.is_dir():
         raise UsageError(f"--out must be a file .csv or .jsonl, not {str(path)!r}")
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        # A name that is no UTF-8 is escaped in the table; JSON escapes it by itself.
-        file = part.open("w", encoding="utf-8", errors="backslashreplace", newline="")
-    except OSError as error:
-        raise UsageError(f"cannot write {str(path)!r}: {error.strerror}") from error
-    try:
+    with named_when_whole(path) as part:
+        try:
+            # A name that is no UTF-8 is escaped in the table; JSON escapes it by itself.
+            file = part.open("w", encoding="utf-8", errors="backslashreplace", newline="")
+        except OSError as error:
+            raise UsageError(f"cannot write {str(path)!r}: {error.strerror}") from error
         with file:
             yield begin(file, top_k)
-        part.replace(path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
 
 
 def _table(file: IO[str], top_k: int) -> Write:
@@ -72,7 +66,7 @@ def _lines(file: IO[str], _: int) -> Write:
 
     def write(outcome: Prediction | Unread) -> None:
         if isinstance(outcome, Prediction):
-            said = dataclasses.asdict(outcome)
+            said = outcome.to_dict()
         else:
             said = {"image": outcome.image, "fault": str(outcome.fault)}
         file.write(json.dumps(said) + "\n")

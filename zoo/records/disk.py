@@ -147,6 +147,24 @@ def write_atomic(path: Path, data: bytes | str | Iterable[bytes | memoryview], d
 
 
 @contextmanager
+def named_when_whole(path: Path) -> Iterator[Path]:
+    """Give a name beside *path* to write to; what stands there takes that place in the end, or is removed.
+
+    For files that are written piece by piece, and can be made again: nothing waits for the disk.
+
+    Raises:
+        OSError: If it cannot take its place.
+    """
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        yield part
+        part.replace(path)
+    finally:
+        with suppress(OSError):
+            part.unlink()
+
+
+@contextmanager
 def open_regular(path: Path, max_bytes: int | None = None) -> Iterator[tuple[BufferedReader, int]]:
     """Open a file that anyone may have put there, for reading; a pipe or a device is refused rather than waited for.
 

@@ -6,13 +6,15 @@ import itertools
 import logging
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
@@ -26,9 +28,14 @@ from zoo.runs.loading import load_run
 from zoo.runs.network import Network
 from zoo.training.arithmetic import own_arithmetic
 from zoo.training.evaluation import evaluating
+from zoo.training.features import given_to, vectors
+from zoo.training.layer_groups import head_of
 
 _BATCH = 64
 _AHEAD = 2  # batches that are being read while the model works on another: no more are ever in memory
+
+Answer = tuple[tuple[str, ...], tuple[float, ...], NDArray[np.float32] | None]
+"""An image's likeliest labels, their probabilities, and its embedding where that was asked for."""
 
 
 def predict(
@@ -39,6 +46,7 @@ def predict(
     checkpoint: str = "best",
     threshold: float = 0.0,
     skip_damaged: bool = False,
+    embeddings: bool = False,
 ) -> list[Prediction]:
     """Classify images with a run's model.
 
@@ -55,6 +63,8 @@ def predict(
         threshold: The least probability, in [0, 1], with which an image is said to be of a class.
         skip_damaged: Leave images that cannot be read out of what is returned, with a warning in zoo's log that names
             them.
+        embeddings: Whether each prediction has an ``embedding``: what the model's head was given, float32 (D,), where
+            that is a vector; of maps the mean over their places.
 
     Returns:
         One prediction an image, in order; those of a folder in the order of their names.
@@ -68,7 +78,8 @@ def predict(
         raise UsageError(f"images must be a list of images, such as [{images!r:.60}]")
     found: list[Prediction] = []
     unread: list[Unread] = []
-    for outcome in outcomes(run, images, top_k=top_k, checkpoint=checkpoint, threshold=threshold):
+    asked = outcomes(run, images, top_k=top_k, checkpoint=checkpoint, threshold=threshold, embeddings=embeddings)
+    for outcome in asked:
         if isinstance(outcome, Prediction):
             found.append(outcome)
         elif skip_damaged:
@@ -87,13 +98,15 @@ def outcomes(
     top_k: int = 1,
     checkpoint: str = "best",
     threshold: float = 0.0,
+    embeddings: bool = False,
 ) -> Iterator[Prediction | Unread]:
     """Yield what becomes of each image, in order, while others are being read; the arguments are those of `predict`."""
     _check_wishes(top_k, threshold)
     with own_arithmetic():
         loaded = load_run(getattr(run, "directory", run), checkpoint)
         temperature = read_temperature(loaded.directory.path, loaded.checkpoint.manifest.digest)
-    yield from Predictor(loaded.network, loaded.images, temperature).outcomes(images, top_k=top_k, threshold=threshold)
+    predictor = Predictor(loaded.network, loaded.images, temperature)
+    yield from predictor.outcomes(images, top_k=top_k, threshold=threshold, embeddings=embeddings)
 
 
 @dataclass(frozen=True)
@@ -111,7 +124,7 @@ class Predictor:
     temperature: float | None = None
 
     def outcomes(
-        self, images: Iterable[Given], *, top_k: int = 1, threshold: float = 0.0
+        self, images: Iterable[Given], *, top_k: int = 1, threshold: float = 0.0, embeddings: bool = False
     ) -> Iterator[Prediction | Unread]:
         """Yield what becomes of each image, in order; the arguments are those of `predict`.
 
@@ -124,27 +137,35 @@ class Predictor:
             raise UsageError(f"top_k must be from 1 to {count}, the number of classes, not {top_k}")
         with own_arithmetic():
             for batch in _read_ahead(_named(images), self):
-                yield from self._classified(batch, top_k, threshold)
+                whole = [pixels for _, pixels in batch if isinstance(pixels, Tensor)]
+                answers = iter(self._answers(torch.stack(whole), top_k, embeddings) if whole else ())
+                for name, pixels in batch:
+                    if isinstance(pixels, Unread):
+                        yield pixels
+                    else:
+                        labels, probabilities, embedding = next(answers)
+                        yield prediction_of(name, labels, probabilities, threshold, embedding)
 
-    def _classified(
-        self, batch: Sequence[tuple[str, Tensor | Unread]], top_k: int, threshold: float
-    ) -> Iterator[Prediction | Unread]:
-        whole = [pixels for _, pixels in batch if isinstance(pixels, Tensor)]
-        answers = iter(self._most_likely(torch.stack(whole), top_k) if whole else ())
-        for name, pixels in batch:
-            yield pixels if isinstance(pixels, Unread) else prediction_of(name, *next(answers), threshold)
-
-    def _most_likely(self, images: Tensor, top_k: int) -> list[tuple[tuple[str, ...], tuple[float, ...]]]:
-        """Return the likeliest labels of each of *images*, uint8 (N, C, H, W), and their probabilities."""
+    def _answers(self, images: Tensor, top_k: int, embeddings: bool) -> list[Answer]:
+        """Return what is said of each of *images*, uint8 (N, C, H, W)."""
         with evaluating(self.network.model):
-            logits = self.network.forward(self.network.prepare_evaluation(images))
+            logits, features = self._logits(self.network.prepare_evaluation(images), embeddings)
             if self.temperature is not None:
                 logits = logits.float() / self.temperature
             probabilities, indices = logits.softmax(dim=1).topk(top_k, dim=1)
         return [
-            (tuple(self.images.classes[k] for k in index), tuple(likely))
-            for likely, index in zip(probabilities.tolist(), indices.tolist(), strict=True)
+            (tuple(self.images.classes[k] for k in index), tuple(likely), embedding)
+            for likely, index, embedding in zip(probabilities.tolist(), indices.tolist(), features, strict=True)
         ]
+
+    def _logits(self, inputs: Tensor, embeddings: bool) -> tuple[Tensor, Iterable[NDArray[np.float32] | None]]:
+        """Return the logits, (N, K), and what the head was given, where that is asked for."""
+        if not embeddings:
+            return self.network.forward(inputs), [None] * len(inputs)
+        name, head = head_of(self.network.model)
+        with given_to(head) as seen:  # a compiled model would not see the hook
+            logits = self.network.around(self.network.model)(inputs)
+        return logits, vectors(seen, len(inputs), name).cpu().numpy()
 
 
 def _check_wishes(top_k: Any, threshold: float) -> None:

@@ -17,6 +17,7 @@ from torch.nn import functional
 from zoo.data import EvaluationBatches
 from zoo.errors import UsageError
 from zoo.training.evaluation import evaluating
+from zoo.training.features import given_to
 from zoo.training.world import ALONE, World
 
 STRENGTHS = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
@@ -76,15 +77,13 @@ def seen_by_head(
         UsageError: If that is no vector.
     """
     seen: list[Tensor] = []
-    hook = head.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].detach().float().cpu()))
     labels = []
-    try:
-        with evaluating(forward):
-            for inputs, targets in batches:
-                forward(inputs)
-                labels.append(targets.cpu())
-    finally:
-        hook.remove()
+    with given_to(head) as given, evaluating(forward):
+        for inputs, targets in batches:
+            forward(inputs)
+            labels.append(targets.cpu())
+            seen += [part.float().cpu() for part in given]
+            given.clear()
     if any(part.ndim != 2 for part in seen) or len(seen) != len(labels):
         raise UsageError("--tune probe needs a head that is given one vector for each image; use --tune head")
     return seen, labels
