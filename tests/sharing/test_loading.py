@@ -12,8 +12,7 @@ import torch
 from PIL import Image
 
 import zoo
-from zoo.sharing.loading import classifier_of
-from zoo.sharing.sources import open_source
+from zoo.runs.sources import open_source
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +100,7 @@ def test_a_model_introduces_itself(run: Path):
 def test_a_models_own_prepare_stays_its_own(run: Path, monkeypatch: pytest.MonkeyPatch):
     """A module may have a method of that name, which its forward needs."""
     monkeypatch.setattr(torch.nn.Sequential, "prepare", "its own", raising=False)
-    model = classifier_of(open_source(run))
+    model = zoo.load(run)
     assert model.module.prepare == "its own"
     assert model.prepare.channels == 1
 
@@ -132,7 +131,7 @@ def test_an_image_that_cannot_be_read_is_an_error(run: Path):
 
 def test_what_is_no_model_is_told(tmp_path: Path):
     """A missing path, another folder, another object."""
-    with pytest.raises(zoo.UsageError, match="there is no trained model"):
+    with pytest.raises(zoo.UsageError, match="there is no run"):
         zoo.load(tmp_path / "none")
     with pytest.raises(zoo.UsageError, match="is no trained model: neither"):
         zoo.load(tmp_path)

@@ -21,9 +21,9 @@ from small_images import named_dataset
 import zoo
 from zoo.cli import main
 from zoo.config import Layer
-from zoo.sharing.record import portable
-from zoo.sharing.sources import open_source
-from zoo.sharing.weight_file import write_weight_file
+from zoo.records.weight_file import write_weight_file
+from zoo.runs.record import portable
+from zoo.runs.sources import open_source
 
 DIGIT = np.random.default_rng(0).integers(0, 256, (28, 28), dtype=np.uint8)
 

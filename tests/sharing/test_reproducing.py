@@ -15,8 +15,8 @@ from safetensors.torch import load_file
 
 import zoo
 from zoo.cli import main
+from zoo.records.weight_file import read_weight_file, write_weight_file
 from zoo.sharing.reproducing import _same_bits
-from zoo.sharing.weight_file import read_weight_file, write_weight_file
 
 
 @pytest.fixture(scope="module")

@@ -61,8 +61,8 @@ def evaluate(
       zoo evaluate FILE.onnx
       zoo evaluate RUN --data folder --set data.root=NEW
 
-    RUN is a run's directory. The recorded batch size, precision and threads are used, so that the logged numbers come
-    out again, to the bit. What was said of each image is kept in RUN/evaluations. FILE.onnx, which 'zoo export' wrote,
+    RUN is a run's directory, or what was published of one. The recorded batch size, precision and threads are used, so that the logged numbers come
+    out again, to the bit. What was said of each image is kept in a run's evaluations. FILE.onnx, which 'zoo export' wrote,
     is measured on its run's test images, in fp32.
     """  # noqa: D301 - click wants the control character itself
     options = dict(map(assigned, assignments))
@@ -72,6 +72,9 @@ def evaluate(
 
         found = evaluate_file(run, options)
     else:
+        from zoo.runs.elsewhere import refuse_missing
+
+        refuse_missing(run)
         from zoo.runs.evaluating import evaluate as measure
 
         found = measure(run, split=split, checkpoint=checkpoint, data=data, options=options, name=name)

@@ -69,7 +69,7 @@ def predict(
 ) -> None:
     """Classify images with a run's model.
 
-    RUN is a run's directory, or a file that 'zoo export' wrote, FILE.onnx. Each IMAGE is a file, or a folder of
+    RUN is a run's directory, or what was published of one, or a file that 'zoo export' wrote, FILE.onnx. Each IMAGE is a file, or a folder of
     files. It is made grey or coloured and resized like the images that the model knows; it gives one line: the file,
     the likeliest label and its probability.
     """
@@ -117,13 +117,13 @@ def _asked(
         file = ExportedFile(run)
         paths = _paths(images)
         return paths, file_outcomes(file, paths, **wishes)
-    from zoo.records.directory import RunDirectory
+    from zoo.runs.elsewhere import refuse_missing
 
-    directory = RunDirectory.open(run)
+    refuse_missing(run)
     paths = _paths(images)
     from zoo.runs.predicting import outcomes
 
-    return paths, outcomes(directory, paths, checkpoint=checkpoint, embeddings=embeddings, **wishes)
+    return paths, outcomes(run, paths, checkpoint=checkpoint, embeddings=embeddings, **wishes)
 
 
 def _bar(count: int, quiet: bool) -> ProgressBar:

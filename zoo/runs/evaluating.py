@@ -18,10 +18,9 @@ from zoo.registry.entry import in_one_line
 from zoo.runs.components import find_components
 from zoo.runs.datasets import load_dataset, split_dataset
 from zoo.runs.evaluations import Measured, about_evaluation, document, keep
-from zoo.runs.images import changed_images
-from zoo.runs.loading import LoadedRun, load_run
 from zoo.runs.moved import load_again, relocated
 from zoo.runs.other_data import ALL, OWN, OtherData, matched, name_of, other_config
+from zoo.runs.sources import Trained, load_trained
 from zoo.runs.task import build_criterion, evaluation_batches
 from zoo.training.arithmetic import own_arithmetic
 from zoo.training.evaluation import evaluate as measure
@@ -37,15 +36,15 @@ def evaluate(
     options: Mapping[str, Any] | None = None,
     name: str | None = None,
 ) -> dict[str, Any]:
-    """Measure a run's checkpoint on a split, with the recorded batch size, precision and threads.
+    """Measure a trained model on a split, with the recorded batch size, precision and threads.
 
     What it said of each image is kept in the run's folder ``evaluations``, where the run can be written to.
 
     Args:
-        run: The run's directory, or what `zoo.train` returned.
+        run: What `zoo.load` takes: a run, a checkpoint, a published folder or its ``model.safetensors``.
         split: ``"test"``, ``"validation"`` or ``"train"``, as the run used them; of other data ``"all"``, ``"train"``
             or ``"test"``. By default the test images, or all of the other data.
-        checkpoint: ``"best"`` or ``"last"``.
+        checkpoint: Of a run, ``"best"`` or ``"last"``.
         data: Another registered dataset to measure on; its classes are matched with the model's by name.
         options: The other data's by key, such as ``{"data.root": "new"}``; without other data that alone, where the
             run's own images have moved.
@@ -71,14 +70,14 @@ def evaluate(
     if split not in splits:
         raise UsageError(f"there is no split {split!r}; choose from {', '.join(splits)}")
     with own_arithmetic():
-        loaded = load_run(getattr(run, "directory", run), checkpoint)
+        loaded = load_trained(run, checkpoint)
         if other:
             return _on_other_data(loaded, split, checkpoint, other_config(loaded.config, data, options or {}), name)
         return on_own_data(loaded, split, checkpoint, options=options)
 
 
 def on_own_data(
-    loaded: LoadedRun,
+    loaded: Trained,
     split: str,
     checkpoint: str,
     limit: int | None = LIMIT,
@@ -100,7 +99,7 @@ def on_own_data(
     return _kept(loaded, loaded.config, measured(loaded, chosen, limit), (split, split, checkpoint), {})
 
 
-def own_split(loaded: LoadedRun, split: str, options: Mapping[str, Any] | None = None) -> Split:
+def own_split(loaded: Trained, split: str, options: Mapping[str, Any] | None = None) -> Split:
     """Return a split of a run's own data, in the size in which the run had its images.
 
     Args:
@@ -116,11 +115,11 @@ def own_split(loaded: LoadedRun, split: str, options: Mapping[str, Any] | None =
     _refuse_other_images(loaded, images, split)
     chosen: Split | None = getattr(split_dataset(_as_trained(loaded, dataset), loaded.config), split)
     if chosen is None:
-        raise UsageError(f"{loaded.directory} held out no validation images; use --split test")
+        raise UsageError(f"{loaded.where} held out no validation images; use --split test")
     return chosen
 
 
-def _on_other_data(loaded: LoadedRun, which: str, checkpoint: str, config: Config, name: str | None) -> dict[str, Any]:
+def _on_other_data(loaded: Trained, which: str, checkpoint: str, config: Config, name: str | None) -> dict[str, Any]:
     chosen = name_of(config.data, name)
     components = find_components(config, only=("data",))
     dataset, _ = load_dataset(components["data"], config.train.split_by)
@@ -129,7 +128,7 @@ def _on_other_data(loaded: LoadedRun, which: str, checkpoint: str, config: Confi
     return _kept(loaded, resolved, measured(loaded, found.split), (chosen, which, checkpoint), _told(found, resolved))
 
 
-def _as_trained(loaded: LoadedRun, dataset: Dataset) -> Dataset:
+def _as_trained(loaded: Trained, dataset: Dataset) -> Dataset:
     """Return images in the size that a run had them; encoded ones stay so, as only what is evaluated is read."""
     size, how = loaded.images.image_size, loaded.network.prepare.decoding_filter
     return moved(sized(dataset, size, how, loaded.images.fit), loaded.machine.device)
@@ -144,7 +143,7 @@ def _told(found: OtherData, config: Config) -> dict[str, Any]:
     }
 
 
-def measured(loaded: LoadedRun, split: Split, limit: int | None = LIMIT) -> Measured:
+def measured(loaded: Trained, split: Split, limit: int | None = LIMIT) -> Measured:
     """Return what a run's model says of the images of *split*; of all logits *limit* bytes at most, None for all."""
     criterion, denominator = build_criterion(
         find_components(loaded.config, only=("criterion",))["criterion"], loaded.machine.device
@@ -156,40 +155,41 @@ def measured(loaded: LoadedRun, split: Split, limit: int | None = LIMIT) -> Meas
 
 
 def _kept(
-    loaded: LoadedRun, config: Config, measured: Measured, named: tuple[str, str, str], more: Mapping[str, Any]
+    loaded: Trained, config: Config, measured: Measured, named: tuple[str, str, str], more: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Keep an evaluation where that is possible, and return what is told of it."""
     name, split, checkpoint = named
-    epoch = loaded.results[-1].epoch if loaded.results else 0
-    step, digest = loaded.checkpoint.step, loaded.checkpoint.manifest.digest
-    about = about_evaluation(config, loaded.network, split, checkpoint, epoch, step, digest)
+    how_far = loaded.epoch, loaded.step, loaded.digest
+    about = about_evaluation(config, loaded.network, split, checkpoint, *how_far)
     found, tensors = document(measured, loaded.images, {**about, **more})
     file = f"{name}-{checkpoint}"
-    kept = _keep(loaded.directory, file, found, tensors)
     return {
-        "run": str(loaded.directory),
+        "run": loaded.where,
         **about,
         "samples": found["samples"],
         **found["metrics"],
         "loss": measured.loss,
         **more,
         "images": found["images"],
-        "kept": str(loaded.directory.path / EVALUATIONS / f"{file}.json") if kept else None,
+        "kept": _keep(loaded.keeper, file, found, tensors),
     }
 
 
-def _keep(directory: RunDirectory, name: str, found: Mapping[str, Any], tensors: bytes) -> bool:
+def _keep(directory: RunDirectory | None, name: str, found: Mapping[str, Any], tensors: bytes) -> str | None:
+    """Keep an evaluation beside its run, and return where; None where there is no run, or it cannot be written to."""
+    if directory is None:
+        return None
     try:
         with RunLock(directory.path):
             keep(directory, name, found, tensors)
     except (OSError, ZooError) as error:
         why = in_one_line(error) if isinstance(error, OSError) else str(error)
         logging.getLogger("zoo").warning("the predictions are not kept: %s", why)
-        return False
-    return True
+        return None
+    return str(directory.path / EVALUATIONS / f"{name}.json")
 
 
-def _refuse_other_images(loaded: LoadedRun, images: Identification, split: str) -> None:
+def _refuse_other_images(loaded: Trained, images: Identification, split: str) -> None:
     """Measure on the images that the run had, or not at all; of a split that is not measured the others do not matter.
 
     Raises:
@@ -197,8 +197,7 @@ def _refuse_other_images(loaded: LoadedRun, images: Identification, split: str) 
     """
     splits = ("test",) if split == "test" else ("train", "validation")
     notice = logging.getLogger("zoo").warning
-    changed = changed_images(loaded.directory, loaded.images, images, notice, splits)
-    if changed:
+    if changed := loaded.changed(images, notice, splits):
         raise UsageError(
-            f"the dataset {loaded.config.data.name} is not what {loaded.directory} was trained on: {'; '.join(changed)}"
+            f"the dataset {loaded.config.data.name} is not what {loaded.where} was trained on: {'; '.join(changed)}"
         )

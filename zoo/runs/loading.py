@@ -13,11 +13,14 @@ from torch import Tensor
 
 from zoo.config import Config, TrainSettings
 from zoo.data import Expects, ImageFacts
+from zoo.data.identity import Identification
 from zoo.records.checkpoints import Checkpoint
 from zoo.records.directory import RunDirectory
 from zoo.records.epochs import EpochResult, results_from
+from zoo.reports.calibration import read_temperature
 from zoo.runs.components import Component, find_components
 from zoo.runs.facts import expects_from_json, facts_from_json
+from zoo.runs.images import Notice, changed_images
 from zoo.runs.machine import Machine, usable_here
 from zoo.runs.network import Network, build_network
 from zoo.runs.state import load_weights
@@ -44,6 +47,40 @@ class LoadedRun:
     network: Network
     results: Sequence[EpochResult]
     checkpoint: Checkpoint
+
+    @property
+    def where(self) -> str:
+        """How messages name it."""
+        return str(self.directory)
+
+    @property
+    def epoch(self) -> int:
+        """Epochs before the checkpoint."""
+        return self.results[-1].epoch if self.results else 0
+
+    @property
+    def step(self) -> int:
+        """Optimizer steps before it."""
+        return self.checkpoint.step
+
+    @property
+    def digest(self) -> str:
+        """What its weights are known by."""
+        return self.checkpoint.manifest.digest
+
+    @property
+    def temperature(self) -> float | None:
+        """What its logits are divided by; None for nothing."""
+        return read_temperature(self.directory.path, self.digest)
+
+    @property
+    def keeper(self) -> RunDirectory | None:
+        """Where what is measured of it is kept."""
+        return self.directory
+
+    def changed(self, images: Identification, notice: Notice, splits: tuple[str, ...] = ()) -> list[str]:
+        """Return how *images* differ from those that it was trained on; see `zoo.runs.images.changed_images`."""
+        return changed_images(self.directory, self.images, images, notice, splits)
 
 
 def load_run(

@@ -22,10 +22,9 @@ from zoo.data import ImageFacts
 from zoo.errors import DamagedError, UsageError
 from zoo.files.folders import files_of
 from zoo.files.given import Given, name_of, read_given
-from zoo.reports.calibration import read_temperature
 from zoo.reports.predictions import Prediction, Unread, damaged_files, prediction_of
-from zoo.runs.loading import load_run
 from zoo.runs.network import Network
+from zoo.runs.sources import Trained, load_trained
 from zoo.training.arithmetic import own_arithmetic
 from zoo.training.evaluation import evaluating
 from zoo.training.features import given_to, vectors
@@ -48,18 +47,18 @@ def predict(
     skip_damaged: bool = False,
     embeddings: bool = False,
 ) -> list[Prediction]:
-    """Classify images with a run's model.
+    """Classify images with a trained model.
 
     Each image is made grey or coloured and resized as the run's dataset stores its images. They are read and classified
     a batch at a time, so that *images* may be a generator of any length. Where `zoo.calibrate` found a temperature for
     the checkpoint, the probabilities are tempered by it.
 
     Args:
-        run: The run's directory, or what `zoo.train` returned.
+        run: What `zoo.load` takes: a run, a checkpoint, a published folder or its ``model.safetensors``.
         images: Files that `zoo.read_image` reads and folders of such; the bytes of encoded images; images of Pillow's;
             arrays uint8 (H, W), or (H, W, C) with C 1, 3 or 4, the last being alpha.
         top_k: How many classes to tell of, from 1 to K.
-        checkpoint: ``"best"`` or ``"last"``.
+        checkpoint: Of a run, ``"best"`` or ``"last"``.
         threshold: The least probability, in [0, 1], with which an image is said to be of a class.
         skip_damaged: Leave images that cannot be read out of what is returned, with a warning in zoo's log that names
             them.
@@ -103,9 +102,7 @@ def outcomes(
     """Yield what becomes of each image, in order, while others are being read; the arguments are those of `predict`."""
     _check_wishes(top_k, threshold)
     with own_arithmetic():
-        loaded = load_run(getattr(run, "directory", run), checkpoint)
-        temperature = read_temperature(loaded.directory.path, loaded.checkpoint.manifest.digest)
-    predictor = Predictor(loaded.network, loaded.images, temperature)
+        predictor = Predictor.of(load_trained(run, checkpoint))
     yield from predictor.outcomes(images, top_k=top_k, threshold=threshold, embeddings=embeddings)
 
 
@@ -122,6 +119,11 @@ class Predictor:
     network: Network
     images: ImageFacts
     temperature: float | None = None
+
+    @classmethod
+    def of(cls, trained: Trained) -> Predictor:
+        """Return what asks a model that was loaded."""
+        return cls(trained.network, trained.images, trained.temperature)
 
     def outcomes(
         self, images: Iterable[Given], *, top_k: int = 1, threshold: float = 0.0, embeddings: bool = False

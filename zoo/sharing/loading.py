@@ -13,10 +13,8 @@ from torch import nn
 from zoo.data import Preparation
 from zoo.files.given import Given
 from zoo.reports.predictions import Prediction, Unread
-from zoo.runs.components import find_components
-from zoo.runs.loading import network_with
 from zoo.runs.predicting import Predictor
-from zoo.sharing.sources import Source, open_source
+from zoo.runs.sources import Trained, load_trained
 from zoo.training.arithmetic import own_arithmetic
 
 _SHOWN = 5  # classes that a repr names
@@ -26,12 +24,11 @@ class Classifier:
     """A trained model: called on images, it says what they show.
 
     Args:
-        source: Where it is from.
-        predictor: The model, ready to be asked.
+        trained: The model, and where it is from.
     """
 
-    def __init__(self, source: Source, predictor: Predictor) -> None:
-        self._source, self._predictor = source, predictor
+    def __init__(self, trained: Trained) -> None:
+        self._trained, self._predictor = trained, Predictor.of(trained)
         if not hasattr(self.module, "prepare"):  # a model's own method of that name stays its own
             self.module.prepare = self.prepare  # type: ignore[assignment]
 
@@ -88,12 +85,12 @@ class Classifier:
         return found[0] if one else found
 
     def __repr__(self) -> str:
-        facts = self._predictor.images
+        facts, trained = self._predictor.images, self._trained
         named = ", ".join(map(repr, facts.classes[:_SHOWN])) + (", ..." if facts.num_classes > _SHOWN else "")
         shape = " x ".join(map(str, (facts.in_channels, *facts.image_size)))
         return (
-            f"<zoo.Classifier {self._source.config.model.name}, trained on {self._source.config.data.name}: "
-            f"{shape} to {facts.num_classes} classes ({named}); from {self._source.where!r}, step {self._source.step}>"
+            f"<zoo.Classifier {trained.config.model.name}, trained on {trained.config.data.name}: "
+            f"{shape} to {facts.num_classes} classes ({named}); from {trained.where!r}, step {trained.step}>"
         )
 
     def _predicted(self, images: Iterable[Given], top_k: int, threshold: float) -> list[Prediction]:
@@ -126,21 +123,10 @@ def load(source: str | Path | Any, *, checkpoint: str = "best") -> Classifier:
         DamagedError: If a byte of it is not what was written; nothing of it is unpickled.
         PluginError: If the model's plugin is broken.
     """
-    return classifier_of(open_source(source, checkpoint))
-
-
-def classifier_of(source: Source) -> Classifier:
-    """Build the model of *source*, ready to be asked.
-
-    Raises:
-        UsageError: If its plugin is not installed, or the weights are another model's.
-        PluginError: If its plugin is broken.
-    """
-    component = find_components(source.config, only=("model",))["model"]
     with own_arithmetic():
-        _, network = network_with(source.weights, component, source.images, source.config.train, source.expects)
-    network.model.eval()
-    return Classifier(source, Predictor(network, source.images, source.temperature))
+        trained = load_trained(source, checkpoint)
+    trained.network.model.eval()
+    return Classifier(trained)
 
 
 def _is_one(images: Any) -> bool:

@@ -15,13 +15,13 @@ from zoo.errors import PluginError, UsageError
 from zoo.records.directory import ENVIRONMENT, METRICS, REPORTS, RunDirectory
 from zoo.records.disk import DISK, Written, canonical_json, read_bytes, write_synced
 from zoo.records.manifest import MANIFEST
+from zoo.records.published import CARD, HUB_CONFIG, RECIPE, WEIGHTS, write_folder_manifest
+from zoo.records.weight_file import write_weight_file
 from zoo.registry.entry import in_one_line
 from zoo.reports.calibration import read_temperature
 from zoo.runs.loading import LoadedRun, load_run
+from zoo.runs.record import record_of
 from zoo.sharing.card import model_card
-from zoo.sharing.folder import CARD, HUB_CONFIG, RECIPE, WEIGHTS, write_folder_manifest
-from zoo.sharing.record import record_of
-from zoo.sharing.weight_file import write_weight_file
 from zoo.training.arithmetic import own_arithmetic
 
 _COPIED = (ENVIRONMENT, METRICS, REPORTS[0])

@@ -14,20 +14,19 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from zoo.config import Config
-from zoo.data.identity import DataIdentity, Identification
+from zoo.data.identity import Identification
 from zoo.errors import UsageError
 from zoo.records.directory import RunDirectory
 from zoo.reports.statistics import mcnemar
 from zoo.runs.components import find_components
 from zoo.runs.environment import environment_changes
 from zoo.runs.evaluating import measured, own_split
-from zoo.runs.images import changed_images, changes_since, identity_from_json
 from zoo.runs.loading import LoadedRun, load_run, network_with
 from zoo.runs.machine import usable_here
 from zoo.runs.moved import relocated
 from zoo.runs.reporting import Reporter
+from zoo.runs.sources import Source, open_source
 from zoo.runs.training import Request, start
-from zoo.sharing.sources import Source, open_source
 from zoo.training.arithmetic import own_arithmetic
 
 
@@ -81,20 +80,11 @@ def _to_train(found: Source, options: Mapping[str, Any] | None, threads: int | N
 
 
 def _refuse_other_data(found: Source, reporter: Reporter, images: Identification) -> None:
-    if changed := _changed(found, reporter, images):
+    if changed := found.changed(images, reporter.notice):
         raise UsageError(
             f"nothing was trained: the data are not those that {found.where} was trained on: {'; '.join(changed)}.\n"
             "Where the right ones are can be told by --set data.root=DIR."
         )
-
-
-def _changed(found: Source, reporter: Reporter, images: Identification) -> list[str]:
-    if found.run is not None:
-        return changed_images(found.run, found.images, images, reporter.notice)
-    if not found.data:
-        reporter.notice(f"{found.where} has no record of its data: only the classes, size and statistics were compared")
-        return changes_since(DataIdentity(found.images, {}), images, dict)
-    return changes_since(identity_from_json(found.data, found.where), images, dict)
 
 
 def _compared(found: Source, new: LoadedRun) -> dict[str, Any]:

@@ -32,10 +32,12 @@ class WeightFile(NamedTuple):
     Attributes:
         tensors: By name, on the CPU.
         record: What was published with them, not yet looked at.
+        sha256: Of the file.
     """
 
     tensors: dict[str, Tensor]
     record: Any
+    sha256: str
 
 
 def write_weight_file(path: Path, tensors: Mapping[str, Tensor], record: Mapping[str, Any]) -> Written:
@@ -60,8 +62,9 @@ def read_weight_file(path: Path) -> WeightFile:
         UsageError: If it is another safetensors file, which says nothing of its model.
         DamagedError: If a byte of it was changed.
     """
-    tensors, metadata = read_with_metadata(path, sha256=_verified(path))
-    return WeightFile(tensors, parse_json(str(metadata.get("zoo")).encode(), f"the record in {path}"))
+    sha256 = _verified(path)
+    tensors, metadata = read_with_metadata(path, sha256=sha256)
+    return WeightFile(tensors, parse_json(str(metadata.get("zoo")).encode(), f"the record in {path}"), sha256)
 
 
 def _verified(path: Path) -> str:

@@ -13,19 +13,26 @@ from torch import Tensor
 
 from zoo.config import Config, Layer
 from zoo.data import Expects, ImageFacts
+from zoo.data.identity import DataIdentity, Identification
 from zoo.errors import DamagedError, UsageError
 from zoo.records.checkpoints import Checkpoint, open_checkpoint
 from zoo.records.directory import CHECKPOINTS, ENVIRONMENT, RunDirectory
 from zoo.records.disk import parse_json, read_bytes
+from zoo.records.epochs import results_from
 from zoo.records.images import read_data
 from zoo.records.manifest import MANIFEST, STATE
+from zoo.records.published import WEIGHTS, is_published, verify_folder
+from zoo.records.weight_file import read_weight_file
 from zoo.records.weights import SAFE
 from zoo.reports.calibration import read_temperature
+from zoo.runs.components import find_components
+from zoo.runs.elsewhere import refuse_missing
 from zoo.runs.facts import expects_from_json, facts_from_json
-from zoo.runs.loading import weights_part
-from zoo.sharing.folder import WEIGHTS, is_published, verify_folder
-from zoo.sharing.record import checked_record
-from zoo.sharing.weight_file import read_weight_file
+from zoo.runs.images import Notice, changed_images, changes_since, identity_from_json
+from zoo.runs.loading import LoadedRun, load_run, network_with, weights_part
+from zoo.runs.machine import Machine
+from zoo.runs.network import Network
+from zoo.runs.record import checked_record
 
 _MAX_ENVIRONMENT = 2**20  # bytes
 
@@ -41,7 +48,9 @@ class Source:
         expects: What the pretrained weights expect that it began with; None where it began with none.
         weights: By name, on the CPU.
         temperature: What its logits are divided by; None for nothing.
+        epoch: Epochs before it.
         step: Optimizer steps before it.
+        digest: The SHA-256 by which its weights are known.
         data: What its data are known by, as data.json holds it; empty where that was not kept.
         environment: What it was computed with, as far as that is known; keys as in environment.json.
         run: The run's directory; None where there is none.
@@ -54,11 +63,118 @@ class Source:
     expects: Expects | None
     weights: Mapping[str, Tensor]
     temperature: float | None
+    epoch: int
     step: int
+    digest: str
     data: Mapping[str, Any]
     environment: Mapping[str, Any]
     run: RunDirectory | None = None
     best: bool = True
+
+    def changed(self, images: Identification, notice: Notice, splits: tuple[str, ...] = ()) -> list[str]:
+        """Return how *images* differ from those that it was trained on, a text each; nothing where they do not.
+
+        Args:
+            images: Those that are there now.
+            notice: Told where something could not be compared.
+            splits: Those that matter; all where none are named.
+        """
+        if self.run is not None:
+            return changed_images(self.run, self.images, images, notice, splits)
+        if not self.data:
+            notice(f"{self.where} has no record of its data: only the classes, size and statistics were compared")
+            return changes_since(DataIdentity(self.images, {}), images, dict, splits)
+        return changes_since(identity_from_json(self.data, self.where), images, dict, splits)
+
+
+@dataclass(frozen=True)
+class LoadedSource:
+    """The model of a source that is no run, ready to be used, with what `zoo.runs.loading.LoadedRun` has as well.
+
+    Attributes:
+        source: Where it is from.
+        machine: What it computes with.
+        network: The model, with its weights, and what surrounds it.
+    """
+
+    source: Source
+    machine: Machine
+    network: Network
+
+    @property
+    def where(self) -> str:
+        """How messages name it."""
+        return self.source.where
+
+    @property
+    def config(self) -> Config:
+        """All that defines the run that made it."""
+        return self.source.config
+
+    @property
+    def images(self) -> ImageFacts:
+        """What it was trained on."""
+        return self.source.images
+
+    @property
+    def epoch(self) -> int:
+        """Epochs before its weights."""
+        return self.source.epoch
+
+    @property
+    def step(self) -> int:
+        """Optimizer steps before them."""
+        return self.source.step
+
+    @property
+    def digest(self) -> str:
+        """What its weights are known by."""
+        return self.source.digest
+
+    @property
+    def temperature(self) -> float | None:
+        """What its logits are divided by; None for nothing."""
+        return self.source.temperature
+
+    @property
+    def keeper(self) -> None:
+        """Nothing that is measured of it is kept."""
+
+    def changed(self, images: Identification, notice: Notice, splits: tuple[str, ...] = ()) -> list[str]:
+        """Return how *images* differ from those that it was trained on."""
+        return self.source.changed(images, notice, splits)
+
+
+Trained = LoadedRun | LoadedSource
+"""A trained model that can be asked and measured."""
+
+
+def load_trained(source: str | Path | Any, checkpoint: str = "best") -> Trained:
+    """Read a trained model from wherever it is and build it; the arguments are those of `open_source`.
+
+    Raises:
+        UsageError: If there is no such thing, or its plugin is not installed.
+        DamagedError: If it is damaged.
+        PluginError: If its plugin is broken.
+    """
+    path = path_of(source)
+    if RunDirectory(path).holds_run:
+        return load_run(path, checkpoint)
+    found = open_source(path, checkpoint)
+    component = find_components(found.config, only=("model",))["model"]
+    return LoadedSource(found, *network_with(found.weights, component, found.images, found.config.train, found.expects))
+
+
+def path_of(source: str | Path | Any) -> Path:
+    """Return where a trained model is, or what `zoo.train` returned was kept.
+
+    Raises:
+        UsageError: If it is neither.
+    """
+    given = getattr(source, "directory", source)
+    if not isinstance(given, str | Path):
+        raise UsageError(f"a trained model is loaded from a path, or from what zoo.train returned, not {source!r:.60}")
+    return Path(given).expanduser()
 
 
 def open_source(source: str | Path | Any, checkpoint: str = "best") -> Source:
@@ -73,20 +189,18 @@ def open_source(source: str | Path | Any, checkpoint: str = "best") -> Source:
         UsageError: If there is no such thing.
         DamagedError: If it is damaged.
     """
-    given = getattr(source, "directory", source)
-    if not isinstance(given, str | Path):
-        raise UsageError(f"a trained model is loaded from a path, or from what zoo.train returned, not {source!r:.60}")
-    path = Path(given).expanduser()
+    path = path_of(source)
     if RunDirectory(path).holds_run:
         return _of_run(RunDirectory(path), checkpoint)
+    if checkpoint != "best":
+        raise UsageError(f"{str(path)!r} holds one set of weights: --checkpoint is for a run")
     if (path / MANIFEST).is_file() and (path / STATE).is_file():
         return _of_checkpoint(path)
     if is_published(path):
         return _of_folder(path)
     if path.is_file():
         return _of_file(path)
-    if not path.exists():
-        raise UsageError(f"there is no trained model {str(path)!r}; 'zoo runs' lists the runs in the folder runs")
+    refuse_missing(path)
     raise UsageError(f"{str(path)!r} is no trained model: neither a run nor a checkpoint nor a published folder")
 
 
@@ -115,7 +229,9 @@ def _of_state(where: str, config: Config, checkpoint: Checkpoint, run: RunDirect
         expects_from_json(checkpoint.state.get("expects")),
         checkpoint.tensors(weights_part(checkpoint)),
         None if run is None else read_temperature(run.path, checkpoint.manifest.digest),
+        results[-1].epoch if (results := results_from(checkpoint.state)) else 0,
         checkpoint.step,
+        checkpoint.manifest.digest,
         {} if run is None else read_data(run.path),
         {"entries": checkpoint.state.get("entries", {}), **({} if run is None else run.read_environment())},
         run,
@@ -148,7 +264,9 @@ def _of_file(path: Path) -> Source:
         expects_from_json(record.get("expects")),
         file.tensors,
         _temperature(record, path),
+        record["epoch"],
         record["step"],
+        file.sha256,
         record["data"],
         {"torch": record.get("torch"), "entries": record["entries"]},
     )
