@@ -31,7 +31,7 @@ def test_16_bits_are_rounded_in_grey_and_in_colour_alike(tmp_path: Path):
     assert row(grey) == row(grey, 3) == row(colour, 3) == rounded
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(values=st.lists(st.tuples(*[st.integers(0, 65535)] * 4), min_size=1, max_size=12))
 def test_16_bit_colour_with_alpha_is_blended_before_it_is_rounded(tmp_path_factory, values):
     """What comes out is white where nothing is, and the exact blend between."""

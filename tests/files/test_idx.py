@@ -9,7 +9,7 @@ import tracemalloc
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import zoo
@@ -19,7 +19,6 @@ def idx(shape: tuple[int, ...], content: bytes, kind: int = 8) -> bytes:
     return bytes([0, 0, kind, len(shape)]) + struct.pack(f">{len(shape)}I", *shape) + content
 
 
-@settings(deadline=None)
 @given(shape=st.lists(st.integers(0, 5), min_size=1, max_size=4).map(tuple), packed=st.booleans(), data=st.data())
 def test_what_was_written_is_read(tmp_path_factory, shape, packed, data):
     """Any shape and content comes back, compressed or not."""
