@@ -68,7 +68,7 @@ def test_numbers_equal_splitmix64_computed_in_python():
 
 
 @given(st.lists(st.integers(0, 10**6), min_size=1, max_size=9), st.integers(0, 5))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_a_samples_numbers_do_not_depend_on_its_batch(indices, start):
     """Uniform, normal and whole numbers of one sample have equal bits alone and in any batch."""
     together = torch.tensor(indices)

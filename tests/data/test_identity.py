@@ -68,7 +68,7 @@ def test_other_data_are_known_by_something_else(change: str):
     assert other.splits["test"] == same.splits["test"]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(order=st.permutations(range(12)), sized=st.booleans())
 def test_the_order_of_named_samples_plays_no_part(order: list[int], sized: bool):
     """However a file system lists them; the same images under the same names are the same data."""

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import functools
 import os
 import re
-from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -16,7 +14,6 @@ import pytest
 from documented import DOCS, PAGES, ROOT, Reader, blocks, page_name, zoo_commands
 from fake_distributions import FakeSite
 from fake_distributions import site as site  # noqa: PLC0414 - a fixture is found by its name here
-from zoo_mnist.dataset import mnist
 
 import zoo
 from zoo.cli.group import cli
@@ -48,18 +45,9 @@ _OWN_PAGES = [page for page in PAGES if "examples" not in page.parts]  # an exam
 _READERS_OWN = ("penguin_net",)  # what a page lets its reader write
 
 
-@pytest.fixture(scope="module")
-def decoded_once() -> Callable[..., zoo.Dataset]:
-    """MNIST, which most commands train on, without decoding it each time."""
-    return functools.cache(mnist)
-
-
 @pytest.fixture
-def reader(
-    site: FakeSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, decoded_once: Callable[..., zoo.Dataset]
-) -> Reader:
+def reader(site: FakeSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Reader:
     """Somebody with an empty working directory and nothing in the environment."""
-    monkeypatch.setattr("zoo_mnist.dataset.mnist", decoded_once)
     folder = tmp_path / "work"
     folder.mkdir()
     monkeypatch.chdir(folder)

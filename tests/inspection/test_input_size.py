@@ -152,7 +152,7 @@ def layer(kind: str, kernel: int, stride: int, padding: int) -> nn.Module:
 layers = st.tuples(st.sampled_from(["conv", "average", "pad", "reflect"]), *[st.integers(1, 4)] * 2, st.integers(0, 2))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(layers, min_size=1, max_size=5), st.integers(6, 24), st.integers(6, 24))
 def test_what_shapes_tell_is_what_gradients_tell(stack: list[tuple[str, int, int, int]], height: int, width: int):
     """The last row or column is called lost exactly where its gradient is zero, for stacks of strided layers."""

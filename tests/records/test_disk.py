@@ -87,7 +87,7 @@ def test_the_real_disk_syncs_files_and_directories(tmp_path: Path, monkeypatch: 
     assert synced[1][0] == tmp_path.stat().st_ino
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(plain_json)
 def test_json_comes_back_as_it_was(value: Any) -> None:
     """To the type and the last bit of a number, and as the same text again."""

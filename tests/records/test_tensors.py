@@ -205,7 +205,7 @@ def test_a_stranger_s_file_is_refused_without_a_memory_spike(tmp_path: Path, dat
     assert len(str(caught.value).splitlines()) == 1
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(st.binary(max_size=200), st.integers(0, 300))
 def test_random_bytes_are_refused_or_read_in_full(
     tmp_path_factory: pytest.TempPathFactory, junk: bytes, at: int

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -58,7 +58,6 @@ def same(found: Any, expected: Any) -> bool:
     return bool(found == expected)
 
 
-@settings(deadline=None)
 @given(trees)
 def test_a_tree_comes_back_through_json_as_it_was(tree: Any) -> None:
     """To the types of its keys, the bits of its numbers and the identity of its tensors."""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
+from worlds import alone
+
 SAVE_AND_LOAD = """
-import sys
+import sys, warnings
 from pathlib import Path
 
 seen = []
+warnings.simplefilter("error")
 sys.addaudithook(lambda event, arguments: seen.append((event, arguments)) if event.startswith("pickle") else None)
 
 import torch
@@ -45,9 +46,8 @@ assert [event for event, _ in seen] == ["pickle.find_class"], "the hook sees wha
 
 def test_an_audit_hook_sees_no_unpickling_when_a_checkpoint_is_saved_and_loaded(tmp_path: Path) -> None:
     """And it would have seen it: at the end, one class is unpickled on purpose."""
-    command = [sys.executable, "-W", "error", "-c", SAVE_AND_LOAD, str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    done = alone(SAVE_AND_LOAD, tmp_path, cwd=tmp_path)
+    assert (done.code, done.err) == (0, "")
     for path in tmp_path.rglob("*"):
         if path.is_file():
             assert path.suffix in (".safetensors", ".json")
@@ -56,8 +56,7 @@ def test_an_audit_hook_sees_no_unpickling_when_a_checkpoint_is_saved_and_loaded(
 
 def test_nothing_is_unpickled_in_any_command(tmp_path):
     """An audit hook sees no `pickle.find_class` while a run is trained, resumed, evaluated and used."""
-    script = tmp_path / "audited.py"
-    script.write_text(
+    done = alone(
         "import sys\n"
         "seen = []\n"
         "sys.addaudithook(lambda event, args: seen.append(args) if event == 'pickle.find_class' else None)\n"
@@ -70,7 +69,7 @@ def test_nothing_is_unpickled_in_any_command(tmp_path):
         "commands = ['train --resume run', 'evaluate run', 'predict run black.png', 'runs .']\n"
         "for command in map(str.split, commands):\n"
         "    assert main(command) == 0, command\n"
-        "assert not seen, seen\n"
+        "assert not seen, seen\n",
+        cwd=tmp_path,
     )
-    done = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    assert done.code == 0, done.err

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
@@ -24,7 +24,6 @@ def both(prepare: Preparation, size: tuple[int, int], temperature: float | None 
     return plain, ExportedModel(plain, size, temperature).eval()
 
 
-@settings(deadline=None)
 @given(_SIDES, _SIDES, _SIDES, _SIDES, st.sampled_from(["nearest", "bilinear", "bicubic"]))
 def test_two_matrices_resize_as_the_preparation_does(h: int, w: int, height: int, width: int, how: str):
     """Whatever the sizes, a pixel included, whether a side grows or shrinks, and with which filter."""

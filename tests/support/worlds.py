@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -86,27 +87,59 @@ def together(
             told = {} if size == 1 else variables_for(rank, size, Path(folder) / "store")
             command = commands[rank % len(commands)]
             arguments = (list(command), str(cwd), {**told, **(variables or {})}, str(Path(folder) / str(rank)))
-            processes.append(_CONTEXT.Process(target=_run, args=arguments))
-        for process in processes:
-            process.start()
-        meanwhile([process.pid for process in processes])
-        for process in processes:
-            process.join(SECONDS)
-            process.kill()
-            process.join()
-        texts = [[(Path(folder) / f"{rank}.{name}").read_text() for name in ("out", "err")] for rank in range(size)]
-        return [Ended(process.exitcode, *text) for process, text in zip(processes, texts, strict=True)]
+            processes.append(_CONTEXT.Process(target=_command, args=arguments))
+        return _ended(processes, folder, meanwhile)
 
 
-def _run(arguments: list[str], cwd: str, variables: Mapping[str, str], files: str) -> None:
-    for descriptor, name in ((1, "out"), (2, "err")):
-        os.dup2(os.open(f"{files}.{name}", os.O_WRONLY | os.O_CREAT), descriptor)
-    os.chdir(cwd)
+def alone(code: str, *arguments: str | Path, cwd: Path) -> Ended:
+    """Run a program in a process of its own, which finds torch imported.
+
+    Args:
+        code: Its text.
+        arguments: What it sees in ``sys.argv`` from 1 on.
+        cwd: Where it runs.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        words = ["-c", *map(str, arguments)]
+        process = _CONTEXT.Process(target=_program, args=(code, words, str(cwd), str(Path(folder) / "0")))
+        (found,) = _ended([process], folder)
+        return found
+
+
+def _ended(
+    processes: Sequence[BaseProcess], folder: str, meanwhile: Callable[[list[int]], None] = lambda _: None
+) -> list[Ended]:
+    for process in processes:
+        process.start()
+    meanwhile([process.pid for process in processes if process.pid is not None])
+    for process in processes:
+        process.join(SECONDS)
+        process.kill()
+        process.join()
+    texts = [
+        [(Path(folder) / f"{rank}.{name}").read_text() for name in ("out", "err")] for rank in range(len(processes))
+    ]
+    return [Ended(process.exitcode, *text) for process, text in zip(processes, texts, strict=True)]
+
+
+def _command(arguments: list[str], cwd: str, variables: Mapping[str, str], files: str) -> None:
     os.environ.update(variables)
-    sys.argv = ["zoo", *arguments]
+    _settle(["zoo", *arguments], cwd, files)
 
     from zoo.cli import main
 
     code = main()
     sys.stdout.flush()
     os._exit(code)
+
+
+def _program(code: str, words: list[str], cwd: str, files: str) -> None:
+    _settle(words, cwd, files)
+    exec(code, {"__name__": "__main__"})
+
+
+def _settle(words: list[str], cwd: str, files: str) -> None:
+    for descriptor, name in ((1, "out"), (2, "err")):
+        os.dup2(os.open(f"{files}.{name}", os.O_WRONLY | os.O_CREAT), descriptor)
+    os.chdir(cwd)
+    sys.argv = words

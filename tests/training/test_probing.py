@@ -46,7 +46,7 @@ def test_the_head_is_the_solution_that_scikit_learn_finds(monkeypatch, count, si
     assert loss == pytest.approx(float(functional.nll_loss(expected.log(), labels)), abs=1e-3)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(count=st.integers(1, 30), size=st.integers(1, 12), classes=st.integers(2, 6))
 def test_any_number_of_samples_features_and_classes_has_a_finite_solution(count, size, classes):
     """One image, a feature that never changes, classes without an image: and the same bits again."""
