@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import load_file
 from small_images import small_dataset
 from storm import Outcome, outcome
 from torch import nn
@@ -67,6 +69,35 @@ def test_rows_too_long_for_one_exchange_are_added_in_parts_with_the_same_bits(tm
     """A model of 1.4 million weights: each process adds a part of all rows, as it does for every large model."""
     command = f"{BASE} --model mlp --set model.widths=[1024,512] --set data.limit=40 --slices 3 --epochs 1"
     assert trained(2, command, tmp_path) == trained(1, command, tmp_path)
+
+
+def weights(run: Path) -> dict[str, torch.Tensor]:
+    return load_file(max((run / "checkpoints").iterdir()) / "model.safetensors")
+
+
+def test_a_fast_sum_is_the_ordered_one_but_for_rounding(tmp_path: Path):
+    """With accumulation, buffers and a process that has more slices than the other; its number is recorded."""
+    command = f"{NORM} --slices 3 --accumulate 2 --epochs 1"
+    ordered = trained(1, command, tmp_path).metrics
+    fast = trained(2, f"{command} --sum fast", tmp_path).metrics
+    assert dict(fast[0])["step"] == dict(ordered[0])["step"]
+    for name, value in weights(tmp_path / "of1").items():
+        torch.testing.assert_close(weights(tmp_path / "of2")[name], value, rtol=0, atol=1e-5)
+    environments = [json.loads((tmp_path / f"of{size}" / "environment.json").read_text()) for size in (1, 2)]
+    assert [environment.get("processes") for environment in environments] == [None, 2]
+
+
+@pytest.mark.slow
+def test_a_fast_sum_repeats_at_one_number_of_processes_and_another_is_told(tmp_path: Path):
+    """Its bits hang on how many there are, so a run that goes on with others says so."""
+    command = f"{NORM} --slices 4 --sum fast"
+    first = trained(3, command, tmp_path)
+    (tmp_path / "of3").rename(tmp_path / "before")
+    assert trained(3, command, tmp_path) == first
+    (tmp_path / "of3" / "summary.json").unlink()
+    ended = together(2, ["train", "--resume", "of3"], cwd=tmp_path)
+    assert [each.code for each in ended] == [0, 0], ended
+    assert "its bits may differ from an uninterrupted one's: processes 3 then, 2 now" in ended[0].err
 
 
 def test_a_run_goes_on_with_another_number_of_processes(tmp_path: Path):
@@ -160,6 +191,14 @@ def test_a_finished_run_is_told_once(tmp_path: Path):
     assert [each.code for each in ended] == [0, 0]
     assert ended[0].out.startswith("This run is finished.")
     assert ended[1].out == ""
+
+
+@pytest.mark.parametrize("what", ["zoo", "torch"])
+def test_processes_with_other_software_are_refused(what: str):
+    """Another version of either may compute another step."""
+    config = Config.from_layers([Layer("", {"model": {"name": "linear"}})])
+    with pytest.raises(zoo.UsageError, match=rf"do not agree: {what} is .* in process 0 and 0\.0 in process 1"):
+        refuse_differences(config, {}, Identification(small_dataset()).of(*SPLITS), Pair({what: "0.0"}))
 
 
 @pytest.mark.parametrize("what", ["labels", "images"])

@@ -37,6 +37,18 @@ def test_rows_added_in_stretches_are_the_sums_of_their_fields(fields, parts):
         assert torch.equal(summed, one + other)
 
 
+def test_all_numbers_of_a_row_stand_in_one_line_a_type():
+    """What is added to them is added to the fields; padding is left out."""
+    layout = RowLayout(
+        [Field.numbers(3, torch.float32), Field.numbers(2, torch.int64), Field.numbers(1, torch.float32)]
+    )
+    row = torch.zeros(layout.length, dtype=torch.uint8)
+    for numbers in layout.numbers(row):
+        numbers.add_(7)
+    assert sorted(len(numbers) for numbers in layout.numbers(row)) == [2, 4]
+    assert [view.tolist() for view in layout.views(row)] == [[7.0] * 3, [7, 7], [7.0]]
+
+
 def test_a_field_keeps_the_memory_layout_of_its_tensor():
     """Else the optimizer would take a slower path, and round otherwise, than without slices."""
     weight = torch.randn(4, 3, 2, 2).to(memory_format=torch.channels_last)

@@ -150,6 +150,18 @@ class TrainSettings:
         "number of them. Default: the number of processes at the start.",
         **_at_least(1),
     )
+    sum: str = _setting(
+        "ordered",
+        "How processes add their slices. ordered: in the order of the slices, with the same bits at any number of "
+        "processes; fast: by all-reduce, which sends less, with the same bits at one number of them.",
+        **_one_of("ordered", "fast"),
+    )
+    sync_batch_norm: bool = _setting(
+        False,
+        "Normalise over the slices of all processes together, not each by itself: on GPUs, with the same bits at one "
+        "number of processes.",
+        metavar="",
+    )
     clip_norm: float | None = _setting(None, "Clip the gradients' norm to X.", **_ABOVE_ZERO)
     ema: float | None = _setting(
         None,

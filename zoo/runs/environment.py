@@ -40,7 +40,7 @@ def environment(
 
 def environment_changes(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """Return what differs between two environments that may change the bits of a run, a text each."""
-    keys = ("torch", "python", "threads", "cpu_capability", "device")
+    keys = ("torch", "python", "threads", "cpu_capability", "device", "processes")
     changed = [f"{key} {then[key]} then, {now[key]} now" for key in keys if key in then and then[key] != now[key]]
     for name, provider in now["entries"].items():
         before = then.get("entries", {}).get(name)

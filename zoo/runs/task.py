@@ -114,7 +114,8 @@ def build_slices(settings: TrainSettings, network: Network, losses: LossRecord, 
     """Return what cuts the steps into slices; None where a batch is one slice: then nothing is done to it."""
     if (settings.slices or 1) == 1:
         return None
-    return Slices(network.model, losses, world, settings.seed, slices_in_step(settings))
+    fast = settings.sum == "fast"
+    return Slices(network.model, losses, world, settings.seed, slices_in_step(settings), fast=fast)
 
 
 def slices_in_step(settings: TrainSettings) -> int:

@@ -12,7 +12,8 @@ import torch
 from torch import nn
 
 import zoo
-from zoo.config import Config, flattened
+from zoo.config import Config, TrainSettings, flattened
+from zoo.data import TrainingBatches
 from zoo.data.identity import DataIdentity
 from zoo.errors import UsageError, ZooError
 from zoo.runs.task import slices_in_step
@@ -47,6 +48,27 @@ def refuse_too_many(config: Config, world: World) -> None:
             f"start {slices if slices > 1 else 'one'}{' or fewer' if slices > 1 else ''}, "
             f"or a new run with --slices {world.size}"
         )
+
+
+def refuse_uneven(training: TrainingBatches, world: World) -> None:
+    """See that all processes have as many slices at each step: a batch norm over all of them waits for each.
+
+    Raises:
+        UsageError: If a step has slices that cannot be dealt evenly.
+    """
+    for window in {0, training.steps - 1}:  # all but the last are alike
+        slices = sum(map(len, training.sizes(window)))
+        if slices % world.size:
+            which = "the last step of an epoch" if window else "a step"
+            raise UsageError(
+                f"--sync-batch-norm needs as many slices in each process, and {which} has {slices} for {world.size}; "
+                "give another --batch-size or --slices, or leave it out"
+            )
+
+
+def counted(settings: TrainSettings, world: World) -> dict[str, int]:
+    """Return the number of processes under its name, where a run's bits hang on it; else nothing."""
+    return {"processes": world.size} if settings.sum == "fast" or settings.sync_batch_norm else {}
 
 
 def refuse_nameless(world: World) -> None:

@@ -37,10 +37,19 @@ from zoo.runs.signals import StopRequests
 from zoo.runs.state import packed_scheduler, restore
 from zoo.runs.summary import class_counts, weights_of
 from zoo.runs.task import build_task
-from zoo.runs.together import among, refuse_differences, refuse_nameless, refuse_odd_weights, refuse_too_many
+from zoo.runs.together import (
+    among,
+    counted,
+    refuse_differences,
+    refuse_nameless,
+    refuse_odd_weights,
+    refuse_too_many,
+    refuse_uneven,
+)
 from zoo.runs.tuning import decided, with_rate
 from zoo.runs.weighting import with_class_weights
 from zoo.training.arithmetic import own_arithmetic
+from zoo.training.batch_norm import synchronise
 from zoo.training.dropout import dropout_masks
 from zoo.training.fit import Progress
 from zoo.training.optimizer_trial import check_packable
@@ -244,6 +253,8 @@ def _build(
         check(identity)
     seed_everything(config.train.seed)
     network = build_network(model, dataset.facts, machine, config.train, recorded=recorded)
+    if config.train.sync_batch_norm:
+        synchronise(network.model, machine.device)
     dataset = held(dataset, network.prepare.size, machine.device, network.prepare.interpolation)
     images, splits = dataset.facts, split_dataset(dataset, config)
     network = prepared_for(network, images, model)
@@ -251,6 +262,8 @@ def _build(
     components = with_class_weights(with_rate(components, config.train), class_counts(splits.train, images))
     config = components.resolved(config)
     task = build_task(components, config, images, splits, network, world)
+    if config.train.sync_batch_norm:
+        refuse_uneven(task.training, world)
     packed_scheduler(task)  # one that cannot be saved is refused now, not when the first epoch is over
     optimizer_bytes = check_packable(task.updates.optimizer, dict(network.model.named_parameters()))
     settings = dataclasses.replace(
@@ -286,7 +299,10 @@ def _begin(
 ) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]] | None:
     """Write what a run begins with, or return the newest checkpoint that is whole: its tensors and its state."""
     weights = weights_of(parts.network.expects)
-    environs = environment(parts.machine.device, parts.machine.threads, parts.components.providers, weights)
+    environs = {
+        **environment(parts.machine.device, parts.machine.threads, parts.components.providers, weights),
+        **counted(parts.config.train, parts.task.world),
+    }
     if directory.holds_run:
         _note_changes(_readable(directory.read_environment, reporter), environs, reporter)
         for damage in directory.checkpoints.damages:

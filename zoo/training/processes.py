@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
@@ -59,7 +60,9 @@ def have_met() -> bool:
 
 
 class Processes(World):
-    """Several processes. What they exchange goes through the CPU, by gloo, and is nothing but JSON and numbers.
+    """Several processes. What they exchange is nothing but JSON and numbers, by gloo through the CPU.
+
+    Where each has a card of its own, the rows of a step go from card to card, by NCCL.
 
     Args:
         place: This process's.
@@ -78,12 +81,16 @@ class Processes(World):
         except RuntimeError as error:
             raise lost(self.rank, self.size, "the others before they had met") from error
         self._roll_call = RollCall(store, self.rank, self.size)
-        with self._roll_call.meeting():
-            wait = timedelta(seconds=timeout)
-            distributed.init_process_group("gloo", store=store, rank=self.rank, world_size=self.size, timeout=wait)
-        Processes.met = True
         if torch.cuda.is_available():  # one process a GPU; a launcher that shows each process one alone is as good
             torch.cuda.set_device(place.local_rank % torch.cuda.device_count())
+        with self._roll_call.meeting():
+            wait = timedelta(seconds=timeout)
+            store.set_timeout(wait)
+            self._on_cards = have_cards(store, self.rank, self.size)
+            backend = "cpu:gloo,cuda:nccl" if self._on_cards else "gloo"
+            os.environ.setdefault("TORCH_NCCL_BLOCKING_WAIT", "1")  # else a lost process ends this one by an abort
+            distributed.init_process_group(backend, store=store, rank=self.rank, world_size=self.size, timeout=wait)
+        Processes.met = True
 
     def first(self, make: Callable[[], T]) -> T:
         """Return what *make* returns in the first process, sent from there; or end as that one does."""
@@ -135,7 +142,7 @@ class Processes(World):
         The bits are the same: each number is the sum of the same numbers in the same order.
         """
         counts = self._counts(slices)
-        sent = rows[: max(counts)].cpu()
+        sent = self._outgoing(rows[: max(counts)])
         if sent.numel() * self.size <= _SMALL:
             found = self._gathered(sent.view(-1))
             taken = [data.view(-1, layout.length)[:n] for data, n in zip(found, counts, strict=True)]
@@ -150,11 +157,24 @@ class Processes(World):
         stretch = _summed(incoming.view(-1, length), layout, self.rank * length)
         total.copy_(torch.cat(self._gathered(stretch)))
 
+    def add_up(self, row: Tensor, layout: RowLayout) -> None:
+        """Add the rows of all processes by all-reduce, one call a type of number: its order hangs on their number."""
+        sent = self._outgoing(row)
+        with self._roll_call.meeting():
+            for numbers in layout.numbers(sent):
+                distributed.all_reduce(numbers)
+        if sent is not row:
+            row.copy_(sent)
+
     def close(self) -> None:
         """Part from the others."""
         self._roll_call.end()
         with suppress(RuntimeError):
             distributed.destroy_process_group()
+
+    def _outgoing(self, rows: Tensor) -> Tensor:
+        """Return the rows where they are sent from: on the card, or as a copy for gloo."""
+        return rows if self._on_cards else rows.cpu()
 
     def _counts(self, slices: int) -> list[int]:
         """Return how many rows each process sends: one without any slice sends zeros, and what it wishes."""
@@ -193,6 +213,18 @@ class Processes(World):
         with self._roll_call.meeting():
             distributed.all_gather(every, mine)
         return every
+
+
+def have_cards(store: Any, rank: int, size: int) -> bool:
+    """Say whether each process has a GPU of its own, between which NCCL can send. All of them ask at one point."""
+    store.set(f"card/{rank}", _card())
+    cards = {bytes(store.get(f"card/{other}")) for other in range(size)}
+    return len(cards) == size and b"" not in cards and distributed.is_nccl_available()
+
+
+def _card() -> str:
+    """Return what is this process's GPU's alone, an empty text where it has none."""
+    return str(torch.cuda.get_device_properties().uuid) if torch.cuda.is_available() else ""
 
 
 def _store(place: Place, timeout: float) -> Any:

@@ -77,6 +77,10 @@ class RowLayout:
             views.append(flat.as_strided(field.size, field.stride))
         return views
 
+    def numbers(self, row: Tensor) -> list[Tensor]:
+        """Return all numbers of *row*, uint8 (length,), by type, as tensors in a line that share its memory."""
+        return [row[first:last].view(dtype) for dtype, first, last in self._sections if first < last]
+
     def add(self, total: Tensor, row: Tensor, start: int = 0) -> None:
         """Add a stretch of a row to the same stretch of another, number by number.
 

@@ -36,14 +36,17 @@ class Slices:
         world: The processes among which the slices are dealt.
         seed: The run's seed.
         slices: The most slices that a step can have.
+        fast: Whether the sum's order may hang on the number of processes.
 
     Attributes:
         wish: Is asked once a step for this process's wishes, `WISHES` numbers; none by default.
         granted: After a step, the sum of all processes' wishes.
     """
 
-    def __init__(self, model: nn.Module, losses: LossRecord, world: World, seed: int, slices: int) -> None:
-        self._losses, self._world, self._seed = losses, world, seed
+    def __init__(
+        self, model: nn.Module, losses: LossRecord, world: World, seed: int, slices: int, *, fast: bool = False
+    ) -> None:
+        self._losses, self._world, self._seed, self._fast = losses, world, seed, fast
         self._parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
         self._buffers = list(_buffers_of(model))
         self.wish: Callable[[], Sequence[float]] = lambda: [0.0] * WISHES
@@ -81,7 +84,10 @@ class Slices:
         """Give the model the sum of all slices: gradients, buffers, losses."""
         views = self._views[0]
         views.wishes.copy_(torch.tensor(self.wish()))
-        self._world.sum_rows(self._rows, self._total, sum(map(len, self._sizes)), self._layout)
+        if self._fast:
+            self._world.add_up(self._total, self._layout)
+        else:
+            self._world.sum_rows(self._rows, self._total, sum(map(len, self._sizes)), self._layout)
         total = self._total_views
         marks, losses, self.granted = total.marks.tolist(), total.losses.tolist(), total.wishes.tolist()
         for parameter, gradient, seen in zip(self._parameters, total.gradients, marks, strict=False):
@@ -101,9 +107,10 @@ class Slices:
             Field.numbers(count, exact) for count in (2 * slices, len(self._parameters) + len(self._buffers), WISHES)
         ]
         self._layout = RowLayout(fields, self._world.size)
-        shape = (self._world.rows_for(slices), self._layout.length)
+        shape = (1 if self._fast else self._world.rows_for(slices), self._layout.length)
         self._rows = torch.zeros(shape, dtype=torch.uint8, device=device)
-        self._total = self._rows[0] if self._world.size == 1 else torch.zeros_like(self._rows[0])
+        adds_in_place = self._fast or self._world.size == 1
+        self._total = self._rows[0] if adds_in_place else torch.zeros_like(self._rows[0])
         self._views = [self._named(row) for row in self._rows]
         self._total_views = self._named(self._total)
 

@@ -66,6 +66,9 @@ class World:
         del slices, layout
         total.copy_(rows[0])
 
+    def add_up(self, row: Tensor, layout: RowLayout) -> None:
+        """Add the rows of all processes, uint8 (length,), one of each, in whatever order is quickest, into *row*."""
+
     def close(self) -> None:
         """Part from the others, when all is done."""
 
