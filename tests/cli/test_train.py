@@ -96,7 +96,7 @@ BAD = {
     "rate of nan": (["--lr", "nan"], 2, "optimizer.lr must be a number above 0"),
     "key without a section": (["--set", "p=1"], 2, "'p' is no key such as 'model.p'"),
     "unknown section": (["--set", "modle.p=1"], 2, "no section named 'modle'. Did you mean 'model'"),
-    "precision": (["--precision", "fp8"], 2, "must be one of auto, fp32, bf16, not 'fp8'"),
+    "precision": (["--precision", "fp8"], 2, "must be one of auto, fp32, bf16, fp16, not 'fp8'"),
     "interval": (["--checkpoint-every", "soon"], 2, "such as 1epoch, 200steps or 10min, not 'soon'"),
     "missing file": (["--config", "none.toml"], 2, "no configuration file 'none.toml'"),
     "nothing left": (["--validation", "60000"], 2, "leaves none to train on"),

@@ -32,6 +32,17 @@ def test_in_bf16_the_products_are_bf16_and_weights_gradients_and_logits_fp32():
     assert {p.grad.dtype for p in model.parameters() if p.grad is not None} == {torch.float32}
 
 
+def test_in_fp16_the_products_are_fp16_and_logits_fp32():
+    """As in bf16; on an Apple GPU it is refused."""
+    model, seen = network(), []
+    model[-1].register_forward_hook(lambda *call: seen.append(call[2].dtype))
+    assert in_precision(model, "fp16", CPU)(torch.randn(5, 1, 8, 8)).dtype == torch.float32
+    assert seen == [torch.float16]
+    assert choose_precision("fp16", CPU) == "fp16"
+    with pytest.raises(UsageError, match="--precision fp16 is for CUDA devices and CPUs"):
+        choose_precision("fp16", torch.device("mps"))
+
+
 def test_the_criterion_runs_outside_autocast_on_fp32_logits(tmp_path):
     """In training and in evaluation, as a whole run sees it."""
     seen = set()

@@ -114,8 +114,9 @@ class TrainSettings:
     )
     precision: str = _setting(
         "auto",
-        "Arithmetic of the model; auto: bf16 where the hardware has it.",
-        **_one_of("auto", "fp32", "bf16"),
+        "Arithmetic of the model; auto: bf16 where the hardware has it, else fp32; fp16, with a scaled loss, is for "
+        "cards without bf16.",
+        **_one_of("auto", "fp32", "bf16", "fp16"),
     )
     device: str = _setting(
         "auto", "Where to train; auto: cuda, else mps, else cpu.", **_one_of("auto", "cpu", "cuda", "mps")

@@ -27,13 +27,13 @@ class Network:
 
     Attributes:
         model: The module that the plugin built; its state dict is what checkpoints hold.
-        forward: What runs it: the model, compiled or in bf16 where that was chosen.
+        forward: What runs it: the model, compiled or in half precision where that was chosen.
         prepare: Turns stored images into its inputs.
         prepare_evaluation: The same in evaluations and predictions, which may be of another size.
         expects: What the model's weights expect of images, as it is used; None where they expect nothing, and images
             are normalised by the data's own statistics.
         memory_format: Layout of its convolution weights and inputs.
-        precision: ``"fp32"`` or ``"bf16"``.
+        precision: ``"fp32"``, ``"bf16"`` or ``"fp16"``.
         device: Where it is.
     """
 

@@ -261,6 +261,8 @@ class Session:
 
     def _is_due(self) -> bool:
         if self._interval.unit == "steps":
+            if self.task.updates.skipped:
+                return False  # as many steps as before, of which a checkpoint may tell
             return self.progress.step % self._interval.amount == 0
         slices = self.task.slices
         if self.world.size > 1 and slices is not None:

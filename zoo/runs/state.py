@@ -38,6 +38,8 @@ def capture(task: Task, progress: Progress, network: Network) -> tuple[Tensors, 
     if task.updates.average is not None:
         tensors["average"] = task.updates.average.module.state_dict()
         state["average_updates"] = task.updates.average.updates
+    if task.updates.scale is not None:
+        state["loss_scale"] = task.updates.scale.state()
     return tensors, state
 
 
@@ -64,6 +66,8 @@ def restore(task: Task, network: Network, tensors: Mapping[str, Mapping[str, Ten
         if task.updates.average is not None:
             load_weights(task.updates.average.module, tensors["average"])
             task.updates.average.updates = state["average_updates"]
+        if task.updates.scale is not None:
+            task.updates.scale.restore(state["loss_scale"])
         task.losses.restore(state["losses"]["values"], state["losses"]["weights"])
         restore_random_state(state["random"])
         return Progress(**{**tree.decode(state["progress"], {}), "results": results_from(state)})

@@ -23,6 +23,7 @@ from zoo.runs.network import Network
 from zoo.runs.tuning import build_freezing, build_probe, rates_for
 from zoo.training.averaging import Average
 from zoo.training.fit import Task
+from zoo.training.loss_scale import LossScale
 from zoo.training.losses import LossRecord
 from zoo.training.parameters import parameter_groups
 from zoo.training.predictions import PredictionRecord
@@ -95,6 +96,7 @@ def build_task(
             clip_norm=settings.clip_norm,
             average=average,
             gather=slices.gather if slices else None,
+            scale=LossScale(network.model) if network.precision == "fp16" else None,
         ),
         training=training,
         validation=evaluation_batches(splits.validation, settings, network, world) if splits.validation else None,

@@ -14,6 +14,7 @@ from zoo.errors import UsageError
 Device = torch.device
 
 _MANY_DEPTHWISE = 0.1
+_HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @contextmanager
@@ -53,7 +54,13 @@ def choose_device(requested: str) -> Device:
 
 
 def choose_precision(requested: str, device: Device) -> str:
-    """Return ``fp32`` or ``bf16``; ``auto`` is bf16 where the hardware has instructions for it."""
+    """Return ``fp32``, ``bf16`` or ``fp16``; ``auto`` is bf16 where the hardware has instructions for it, else fp32.
+
+    Raises:
+        UsageError: If fp16 is asked for on an Apple GPU, where zoo has not been tried with it.
+    """
+    if requested == "fp16" and device.type == "mps":
+        raise UsageError("--precision fp16 is for CUDA devices and CPUs; on mps give --precision fp32")
     if requested != "auto":
         return requested
     return "bf16" if has_fast_bf16(device) else "fp32"
@@ -116,25 +123,27 @@ def choose_dropout_masks(requested: str, device: Device, *, compiled: bool) -> s
 
 
 class Autocast(nn.Module):
-    """Run a model's forward pass in bf16 where that is safe; its weights and its logits stay fp32.
+    """Run a model's forward pass in half precision where that is safe; its weights and its logits stay fp32.
 
     Args:
         model: Maps inputs (N, C, H, W) to logits (N, K).
         device_type: ``"cpu"`` or ``"cuda"``.
+        dtype: Of what is safe.
     """
 
-    def __init__(self, model: nn.Module, device_type: str) -> None:
+    def __init__(self, model: nn.Module, device_type: str, dtype: torch.dtype) -> None:
         super().__init__()
         self.model = model
-        self.device_type = device_type
+        self.device_type, self.dtype = device_type, dtype
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Map inputs, float32 (N, C, H, W), to logits, float32 (N, K): the criterion computes in full precision."""
-        with torch.autocast(self.device_type, dtype=torch.bfloat16):
+        with torch.autocast(self.device_type, dtype=self.dtype):
             logits: Tensor = self.model(inputs)
         return logits.float()
 
 
 def in_precision(model: nn.Module, precision: str, device: Device) -> nn.Module:
-    """Return *model*, or where *precision* is bf16, a module that runs it so; both share the parameters."""
-    return Autocast(model, device.type) if precision == "bf16" else model
+    """Return *model*, or where *precision* is a half one, a module that runs it so; both share the parameters."""
+    dtype = _HALF.get(precision)
+    return model if dtype is None else Autocast(model, device.type, dtype)

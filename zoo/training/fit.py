@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -31,8 +31,8 @@ class Progress:
     Attributes:
         epoch: Epochs finished.
         position: Windows of the current epoch that are finished.
-        step: Optimizer steps taken.
-        lrs: The rate of each step of the current epoch.
+        step: Optimizer steps taken; windows whose gradients overflowed in fp16 are none.
+        lrs: The rate at each window of the current epoch.
         results: The finished epochs, and before them, where there was a probe, that one as epoch 0.
         best_epoch: The epoch that validated best, the earliest of equals; the last without validation.
         train_seconds: Spent in the current epoch's steps.
@@ -241,17 +241,20 @@ def _between_steps(
         progress.lrs.append(task.updates.lr)
         if task.freezing is not None:  # before each step, since each epoch begins by putting all into training mode
             task.freezing.apply(progress.step)
-        yield window if task.slices is None else _in_slices(window, task, task.slices, progress)
+        yield _composed(window, task, progress)
         progress.position += 1
-        progress.step += 1
+        progress.step += not task.updates.skipped
         clock.training()
         listener.step_finished()
         clock.stop()
 
 
-def _in_slices(window: Iterable[Batch], task: Task, slices: Slices, progress: Progress) -> Iterator[Batch]:
-    place = f"{progress.epoch}/{progress.position}"
-    return slices.window(window, task.training.sizes(progress.position), place)
+def _composed(window: Iterable[Batch], task: Task, progress: Progress) -> Iterable[Batch]:
+    """Return a step's batches, cut into slices and scaled where that is wanted."""
+    if task.slices is not None:
+        place = f"{progress.epoch}/{progress.position}"
+        window = task.slices.window(window, task.training.sizes(progress.position), place)
+    return window if task.updates.scale is None else task.updates.scale.scaled(window)
 
 
 def _close_epoch(task: Task, progress: Progress, metrics: Metrics | None) -> EpochResult:

@@ -10,6 +10,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from zoo.training.averaging import Average
+from zoo.training.loss_scale import LossScale
 
 
 class Updates:
@@ -22,6 +23,10 @@ class Updates:
         clip_norm: Largest Euclidean norm of all gradients together, above 0; None for no limit.
         average: Takes in the weights after each step; None for none.
         gather: Called first in each step: puts the gradients together that the step is made of; None where they stand.
+        scale: What the loss was multiplied by; None where it was not.
+
+    Attributes:
+        skipped: Whether the last step was none, because its gradients were not finite: nothing moved.
     """
 
     def __init__(
@@ -33,6 +38,7 @@ class Updates:
         clip_norm: float | None = None,
         average: Average | None = None,
         gather: Callable[[], None] | None = None,
+        scale: LossScale | None = None,
     ) -> None:
         self.optimizer = optimizer
         self.scheduler = scheduler
@@ -40,6 +46,8 @@ class Updates:
         self._clip_norm = clip_norm
         self.average = average
         self._gather = gather
+        self.scale = scale
+        self.skipped = False
 
     @property
     def lr(self) -> float:
@@ -54,6 +62,10 @@ class Updates:
         """Change the parameters by the gradients that stand."""
         if self._gather is not None:
             self._gather()
+        if self.scale is not None:
+            self.skipped = not self.scale.unscale()
+            if self.skipped:
+                return
         if self._clip_norm is not None:
             torch.nn.utils.clip_grad_norm_(self._parameters, self._clip_norm)
         self.optimizer.step()
