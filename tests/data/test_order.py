@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zoo.data import batch_spans, sample_order, share_of
-from zoo.data.order import balanced_order, cut, evenly
+from zoo.data.order import TableOrder, balanced_order, cut, evenly
 
 
 def test_the_order_is_a_pure_function_of_seed_and_epoch():
@@ -62,8 +62,10 @@ def test_every_sample_is_in_one_batch_and_none_is_alone_at_the_end(count, batch_
 @given(count=st.integers(1, 900), batch_size=st.integers(1, 9), start=st.integers(0, 3))
 def test_what_is_cut_is_each_batch_s_slice(count, batch_size, start):
     """However many batches one call cuts, and wherever an epoch goes on, each gets its own samples."""
-    order, spans = sample_order(0, 0, count), batch_spans(count, batch_size)[start:]
-    assert [part.tolist() for part in cut(order, spans)] == [order[slice(*span)].tolist() for span in spans]
+    table, spans = sample_order(0, 0, count), batch_spans(count, batch_size)[start:]
+    found = list(cut(TableOrder(table), spans, lambda visited: visited + 7))
+    assert [visited.tolist() for visited, _ in found] == [table[slice(*span)].tolist() for span in spans]
+    assert all(torch.equal(visited + 7, places) for visited, places in found)
 
 
 @given(count=st.integers(1, 500), slices=st.integers(1, 40), size=st.integers(1, 9))

@@ -11,8 +11,9 @@ from small_photos import encoded, photographs, reading_threads
 from torch import Tensor
 
 import zoo
-from zoo.data import Preparation, Reader, Subset, TrainingBatches, read_batches, sample_order
+from zoo.data import Preparation, Reader, Subset, TrainingBatches, read_batches
 from zoo.data.augmentation import NEAR, Augmenter
+from zoo.data.order import visits
 from zoo.data.reading import AHEAD
 
 READERS = (0, 1, 2, 5)
@@ -109,7 +110,7 @@ def mixing(inputs, targets, draws):
     return (inputs + draws.partners()[0]) / 2, targets
 
 
-def mixed(split, *, size: int = 5, depth: int = 1, start: int = 0) -> list[Tensor]:
+def mixed(split, *, size: int = 5, depth: int = 1, start: int = 0, order: str = "table") -> list[Tensor]:
     """Return an epoch's inputs, each mixed with its partner *depth* times."""
     reader = Reader(split, 2, remembered=NEAR * depth)
     prepare = Preparation([0.5] * 3, [0.25] * 3)
@@ -119,30 +120,30 @@ def mixed(split, *, size: int = 5, depth: int = 1, start: int = 0) -> list[Tenso
         return prepare(images), labels
 
     def near(epoch):
-        return sample_order(1, epoch, len(split))
+        return visits(1, epoch, split.labels, kind=order)
 
     augment = Augmenter([mixing] * depth, seed=1, num_samples=len(split), fetch=fetch, near=near)
-    batches = TrainingBatches(split, size, seed=1, prepare=prepare, augment=augment, reader=reader)
+    batches = TrainingBatches(split, size, seed=1, prepare=prepare, augment=augment, reader=reader, order=order)
     return [batch.inputs for window in batches.windows(4, start) for batch in window]
 
 
-@pytest.mark.parametrize("depth", [1, 2])
-def test_mixing_partners_are_not_read_twice(tmp_path, depth):
+@pytest.mark.parametrize(("depth", "order"), [(1, "table"), (2, "table"), (1, "keyed")])
+def test_mixing_partners_are_not_read_twice(tmp_path, depth, order):
     """All but those of an epoch's first samples, which come from its end, were read just before."""
     split = Counting(encoded(photographs(tmp_path, train=300, test=0)))
-    mixed(split, depth=depth)
+    mixed(split, depth=depth, order=order)
     assert set(split.read) == set(range(300))
     assert sum(split.read.values()) <= 300 + depth * NEAR
-    mixed(Subset(split, torch.arange(299, 99, -1)), depth=depth)
+    mixed(Subset(split, torch.arange(299, 99, -1)), depth=depth, order=order)
 
 
-@pytest.mark.parametrize("start", [0, 3, 7])
-def test_partners_are_the_same_in_memory_streamed_and_where_an_epoch_goes_on(root, start):
+@pytest.mark.parametrize(("start", "order"), [(0, "table"), (3, "table"), (7, "table"), (3, "keyed")])
+def test_partners_are_the_same_in_memory_streamed_and_where_an_epoch_goes_on(root, start, order):
     """What is remembered saves reading and changes no bit."""
     split = encoded(root)
     held = zoo.TensorImages(*split.batch(torch.arange(len(split))), partners="near")
-    whole = mixed(held, depth=2)[start * 1 :]
-    assert all(map(torch.equal, whole, mixed(split, depth=2, start=start)))
+    whole = mixed(held, depth=2, order=order)[start:]
+    assert all(map(torch.equal, whole, mixed(split, depth=2, start=start, order=order)))
 
 
 def test_a_split_in_memory_has_no_threads():

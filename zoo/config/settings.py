@@ -183,6 +183,12 @@ class TrainSettings:
         check=lambda value: 0 <= value <= 1,
         rule="a number from 0 to 1",
     )
+    order: str = _setting(
+        "auto",
+        "How an epoch's order is kept. table: shuffled in memory; keyed: computed batch by batch, for sets whose table "
+        "would not fit; auto: table below 67 million training images.",
+        **_one_of("auto", "table", "keyed"),
+    )
     tune: str = _setting(
         "auto",
         "How pretrained weights are tuned. probe: the head alone, fitted in seconds to the images as they are; "

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from zoo.data.order import Order
 from zoo.errors import PluginError
 
 Augmentation = Callable[[Tensor, Tensor, "Draws"], tuple[Tensor, Tensor]]
@@ -101,8 +102,8 @@ class Augmenter:
         seed: The run's seed.
         num_samples: Training samples there are; indices are from 0 to below it.
         fetch: How partners are read: maps indices to inputs and targets, prepared like the batch.
-        near: Returns an epoch's visits in their order, int64 (N,), where a partner is to be one of a few places
-            earlier, so that it was read just now; None where it is any sample.
+        near: Returns the order of an epoch's visits where a partner is to be one of a few places earlier, so that it
+            was read just now; None where it is any sample.
     """
 
     def __init__(
@@ -112,14 +113,14 @@ class Augmenter:
         seed: int,
         num_samples: int,
         fetch: Fetch,
-        near: Callable[[int], Tensor] | None = None,
+        near: Callable[[int], Order] | None = None,
     ) -> None:
         self._augmentations = tuple(augmentations)
         self._seed = seed
         self._num_samples = num_samples
         self._fetch = fetch
         self._near = near
-        self._order: tuple[int, Tensor, Tensor, Tensor] | None = None
+        self._order: tuple[int, Order] | None = None
 
     @property
     def soft_targets(self) -> bool:
@@ -169,19 +170,15 @@ class Augmenter:
         others = max(1, self._num_samples - 1)
         steps = _shift_right(_sample_keys(key, indices), 1)
         if self._near is not None:
-            order, ascending, places = self._order_of(epoch, self._near, indices.device)
-            earlier = places[torch.searchsorted(ascending, indices)] - steps.remainder_(min(NEAR, others)).add_(1)
-            return order[earlier.remainder_(self._num_samples)]
+            order = self._order_of(epoch, self._near)
+            earlier = order.places_of(indices) - steps.remainder_(min(NEAR, others)).add_(1)
+            return order.at(earlier.remainder_(self._num_samples))
         return steps.remainder_(others).add_(1).add_(indices).remainder_(self._num_samples)
 
-    def _order_of(
-        self, epoch: int, near: Callable[[int], Tensor], device: torch.device
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the epoch's visits in their order, the same ascending, and the place of each of those, int64 (N,)."""
-        if self._order is None or self._order[0] != epoch or self._order[1].device != device:
-            order = near(epoch).to(device)
-            self._order = epoch, order, *order.sort()
-        return self._order[1:]
+    def _order_of(self, epoch: int, near: Callable[[int], Order]) -> Order:
+        if self._order is None or self._order[0] != epoch:
+            self._order = epoch, near(epoch)
+        return self._order[1]
 
 
 def _check(augmentation: Augmentation, given: Tensor, inputs: Tensor, targets: Tensor) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import islice, tee
 from typing import NamedTuple
 
 import torch
@@ -51,6 +51,7 @@ class TrainingBatches:
         augment: Maps (inputs, targets, epoch, indices) to inputs and targets; None for none.
         reader: Reads the split; None for one that reads what streams when it is wanted.
         balance: How far small classes are visited more often, from 0 to 1.
+        order: ``"table"`` or ``"keyed"``: whether the order of an epoch stands in a table.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class TrainingBatches:
         augment: Augment | None = None,
         reader: Reader | None = None,
         balance: float = 0.0,
+        order: str = "table",
     ) -> None:
         self.split = split
         self._reader = reader or Reader(split)
@@ -79,6 +81,7 @@ class TrainingBatches:
         self._denominator = denominator
         self._augment = augment
         self._balance = balance
+        self._order = order
 
     @property
     def steps(self) -> int:
@@ -95,23 +98,28 @@ class TrainingBatches:
 
     def windows(self, epoch: int, start: int = 0) -> Iterator[Sequence[Batch] | Iterator[Batch]]:
         """Yield the windows of *epoch*, counted from 0, beginning with window *start*."""
-        order = visits(self._seed, epoch, self.split.labels, self._balance).to(self.split.labels.device)
-        source, places = looked_up(self.split, order % len(self.split) if self._balance else order)
+        order = visits(self._seed, epoch, self.split.labels, self._balance, self._order)
         spans = self._spans[start * self.accumulate :]
         if self.accumulate == self.slices == 1:
-            stored = self._reader.batches(cut(places, spans))
-            for indices, images in zip(cut(order, spans), stored, strict=True):
+            chosen, read = tee(cut(order, spans, self._places))  # the reader is a few batches ahead
+            stored = self._reader.batches(places for _, places in read)
+            for (indices, _), images in zip(chosen, stored, strict=True):
                 yield (self._batch(epoch, indices, images),)
             return
         if self.slices > 1:
             spans = [part for batch in spans for part in evenly(*batch, self.slices)]
-        chosen = zip(cut(order, spans), cut(places, spans), strict=True)
-        windows = [list(islice(chosen, sum(map(len, self.sizes(n))))) for n in range(start, self.steps)]
-        stored = self._reader.batches(window[n][1] for window in windows for n in self._own(window))
+        parts = cut(order, spans, self._places)
+        windows, ahead = tee(list(islice(parts, sum(map(len, self.sizes(n))))) for n in range(start, self.steps))
+        stored = self._reader.batches(window[n][1] for window in ahead for n in self._own(window))
+        labels = self._reader.source.labels
         for window in windows:
             pixels = islice(stored, len(self._own(window)))
             # What streams is read before the window begins: where a file is gone, the run stops between two steps.
-            yield self._window(epoch, window, list(pixels) if self._reader.streams else pixels, source.labels)
+            yield self._window(epoch, window, list(pixels) if self._reader.streams else pixels, labels)
+
+    def _places(self, visited: Tensor) -> Tensor:
+        """Return where in the source the samples are that are *visited*."""
+        return looked_up(self.split, visited % len(self.split) if self._balance else visited)[1]
 
     def _own(self, window: Sequence[object]) -> range:
         """Return which parts of a window this process computes."""

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
+from typing import Protocol
 
 import torch
 from torch import Tensor
+
+from zoo.data.keyed_order import KeyedOrder
+from zoo.errors import UsageError
+
+KEYED_FROM = 2**26
+"""So many samples, whose table takes half a gigabyte, are visited in an order without one."""
 
 
 def sample_order(seed: int, epoch: int, count: int) -> Tensor:
@@ -51,9 +58,74 @@ def balanced_order(seed: int, epoch: int, labels: Tensor, balance: float) -> Ten
     return numbered[torch.randperm(count, generator=generator)]
 
 
-def visits(seed: int, epoch: int, labels: Tensor, balance: float) -> Tensor:
-    """Return an epoch's visits in their order, int64 (N,), on the CPU: by `sample_order`, or by `balanced_order`."""
-    return balanced_order(seed, epoch, labels, balance) if balance else sample_order(seed, epoch, len(labels))
+class Order(Protocol):
+    """In which order an epoch visits N numbers, each once."""
+
+    def part(self, start: int, stop: int) -> Tensor:
+        """Return what is visited from place *start* up to *stop*, int64 (stop - start,)."""
+
+    def at(self, places: Tensor) -> Tensor:
+        """Return what is visited at *places*, int64 (B,), each from 0 to below N."""
+
+    def places_of(self, visited: Tensor) -> Tensor:
+        """Return at which places the numbers *visited*, int64 (B,), come."""
+
+
+class TableOrder:
+    """An order that stands in a table.
+
+    Args:
+        table: int64 (N,), of distinct numbers.
+    """
+
+    def __init__(self, table: Tensor) -> None:
+        self._table = table
+        self._sorted: tuple[Tensor, Tensor] | None = None
+
+    def part(self, start: int, stop: int) -> Tensor:
+        """Return what is visited from place *start* up to *stop*, int64 (stop - start,)."""
+        return self._table[start:stop]
+
+    def at(self, places: Tensor) -> Tensor:
+        """Return what is visited at *places*, int64 (B,), each from 0 to below N."""
+        return self._table[places]
+
+    def places_of(self, visited: Tensor) -> Tensor:
+        """Return at which places the numbers *visited*, int64 (B,), come."""
+        if self._sorted is None:
+            ascending, places = self._table.sort()
+            self._sorted = ascending, places
+        ascending, places = self._sorted
+        return places[torch.searchsorted(ascending, visited)]
+
+
+def choose_order(requested: str, count: int, balance: float) -> str:
+    """Return ``"table"`` or ``"keyed"``; ``"auto"`` is keyed for sets whose table would take half a gigabyte or more.
+
+    Args:
+        requested: What was asked for.
+        count: Training images.
+        balance: How far small classes are seen more often.
+
+    Raises:
+        UsageError: If small classes are to be seen more often, which a table alone can tell, in an order without one.
+    """
+    if requested == "keyed" and balance:
+        raise UsageError("--balance chooses from a table of all images; give --order table, or leave --balance out")
+    if requested == "auto":
+        return "keyed" if count >= KEYED_FROM and not balance else "table"
+    return requested
+
+
+def visits(seed: int, epoch: int, labels: Tensor, balance: float = 0.0, kind: str = "table") -> Order:
+    """Return in which order an epoch visits the samples with these *labels*, int64 (N,), on their device.
+
+    It is that of `sample_order`, or of `balanced_order`, or of *kind* ``"keyed"`` a `KeyedOrder`.
+    """
+    if kind == "keyed":
+        return KeyedOrder(seed, epoch, len(labels), labels.device)
+    table = balanced_order(seed, epoch, labels, balance) if balance else sample_order(seed, epoch, len(labels))
+    return TableOrder(table.to(labels.device))
 
 
 def _generator(key: str) -> torch.Generator:
@@ -88,14 +160,25 @@ def share_of(count: int, rank: int, size: int) -> range:
     return range(count * rank // size, count * (rank + 1) // size)
 
 
-_CUT = 256
+_CUT, _AT_ONCE = 256, 2**18
 
 
-def cut(order: Tensor, spans: Sequence[tuple[int, int]]) -> Iterator[Tensor]:
-    """Yield ``order[start:stop]`` for each of *spans*, which follow one another.
+def cut(
+    order: Order, spans: Sequence[tuple[int, int]], look_up: Callable[[Tensor], Tensor]
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield what *order* visits in each of *spans*, which follow one another, and what *look_up* makes of that.
 
-    Many are cut by one call: a slice of its own for each batch takes a tenth of the time that zoo adds to a step.
+    Many are cut by one call, but no more than 2 MiB: a slice of its own for each batch takes a tenth of the time that
+    zoo adds to a step.
+
+    Args:
+        order: Of all.
+        spans: Pairs (start, stop).
+        look_up: Maps what is visited, int64 (B,), to as many places.
     """
-    for first in range(0, len(spans), _CUT):
-        some = spans[first : first + _CUT]
-        yield from torch.split(order[some[0][0] : some[-1][1]], [stop - start for start, stop in some])
+    many = max(1, min(_CUT, _AT_ONCE // (spans[0][1] - spans[0][0]))) if spans else 1
+    for first in range(0, len(spans), many):
+        some = spans[first : first + many]
+        lengths = [stop - start for start, stop in some]
+        visited = order.part(some[0][0], some[-1][1])
+        yield from zip(torch.split(visited, lengths), torch.split(look_up(visited), lengths), strict=True)

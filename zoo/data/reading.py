@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import tee
 from typing import NamedTuple
 
 import torch
@@ -82,13 +83,17 @@ class Reader:
         split: The training images.
         readers: Threads that read ahead, where the split streams.
         remembered: Of a split that streams, how many of the images that were read last are kept for partners.
+
+    Attributes:
+        source: The split that has the images, where the training images are a subset.
+        streams: Whether that one streams.
     """
 
     def __init__(self, split: Split, readers: int = 0, remembered: int = 0) -> None:
         self.split = split
         self._readers = readers
-        self._source, _ = looked_up(split, torch.zeros(0, dtype=torch.int64, device=split.labels.device))
-        self.streams = is_streamed(self._source)
+        self.source, _ = looked_up(split, torch.zeros(0, dtype=torch.int64, device=split.labels.device))
+        self.streams = is_streamed(self.source)
         self._recent = _Recent(remembered) if self.streams and remembered else None
 
     def batches(self, places: Iterable[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
@@ -98,12 +103,13 @@ class Reader:
             places: The indices of each batch, int64 (B,), in the split that a subset is of.
         """
         if self._recent is None:
-            return read_batches(self._source, places, self._readers)
-        return self._remembering(self._recent, list(places))
+            return read_batches(self.source, places, self._readers)
+        return self._remembering(self._recent, places)
 
-    def _remembering(self, recent: _Recent, places: list[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
+    def _remembering(self, recent: _Recent, places: Iterable[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
         recent.clear()
-        for where, (images, labels) in zip(places, read_batches(self._source, places, self._readers), strict=True):
+        places, ahead = tee(places)
+        for where, (images, labels) in zip(places, read_batches(self.source, ahead, self._readers), strict=True):
             recent.add(where, images)
             yield images, labels
 

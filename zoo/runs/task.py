@@ -14,7 +14,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from zoo.config import Config, TrainSettings
 from zoo.data import EvaluationBatches, ImageFacts, Reader, Split, TrainingBatches, on_device, reader_count
 from zoo.data.augmentation import NEAR, Augmenter
-from zoo.data.order import visits
+from zoo.data.order import Order, visits
 from zoo.errors import PluginError, UsageError
 from zoo.registry.entry import in_one_line
 from zoo.runs.components import Component, Components
@@ -68,6 +68,7 @@ def build_task(
         augment=augmenter,
         reader=reader,
         balance=settings.balance,
+        order=settings.order,
     )
     _check_criterion(components["criterion"], criterion, images.num_classes, augmenter, network.device)
     if settings.patience is not None and settings.validation == 0:
@@ -162,12 +163,12 @@ def build_augmenter(
         return network.prepare(stored), on_device(labels, network.device)
 
     split = reader.split
-    near = partial(_visits, split.labels.cpu(), settings) if getattr(split, "partners", "any") == "near" else None
+    near = partial(_visits, split.labels, settings) if getattr(split, "partners", "any") == "near" else None
     return Augmenter(augmentations, seed=settings.seed, num_samples=len(split), fetch=fetch, near=near)
 
 
-def _visits(labels: Tensor, settings: TrainSettings, epoch: int) -> Tensor:
-    return visits(settings.seed, epoch, labels, settings.balance)
+def _visits(labels: Tensor, settings: TrainSettings, epoch: int) -> Order:
+    return visits(settings.seed, epoch, labels, settings.balance, settings.order)
 
 
 def build_optimizer(component: Component, model: nn.Module, rates: Mapping[str, float] | None = None) -> Optimizer:

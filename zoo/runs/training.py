@@ -16,6 +16,7 @@ from zoo.config import Config, Layer
 from zoo.data import held
 from zoo.data.identity import Identification
 from zoo.data.one_colour import one_colour
+from zoo.data.order import choose_order
 from zoo.errors import DamagedError, ZooError
 from zoo.records.checkpoints import Checkpoint, estimate_bytes
 from zoo.records.directory import RunDirectory, new_path
@@ -259,6 +260,8 @@ def _build(
     images, splits = dataset.facts, split_dataset(dataset, config)
     network = prepared_for(network, images, model)
     config = dataclasses.replace(config, train=decided(config.train, components, network))
+    order = choose_order(config.train.order, len(splits.train), config.train.balance)
+    config = dataclasses.replace(config, train=dataclasses.replace(config.train, order=order))
     components = with_class_weights(with_rate(components, config.train), class_counts(splits.train, images))
     config = components.resolved(config)
     task = build_task(components, config, images, splits, network, world)
