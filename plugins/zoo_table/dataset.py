@@ -87,6 +87,7 @@ def table(
         stream=stream,
         fit=fit,
         divisible=not grouped,
+        groups=[sample.group for sample in train] if grouped else None,
     )
 
 

@@ -126,6 +126,19 @@ def test_a_search_of_twelve_trials_survives_twenty_kills(tmp_path: Path, monkeyp
     assert outcome(Path("again")) == outcome(Path("s") / killed["best"]) == outcome(tmp_path / "s" / whole["best"])
 
 
+@pytest.mark.slow
+def test_a_killed_cross_validation_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Every image is predicted once, and with the same numbers as of one that was not killed."""
+    folds = ["sweep", *TINY, "--folds", "3", "--out", "s", "--json"]
+    whole = killed_at_random(folds, kills=0, seed=0)
+    assert whole["out_of_fold"]["samples"] == 64
+    assert [run["settings"] for run in whole["runs"]] == [{"train.fold": f"{number}/3"} for number in (1, 2, 3)]
+    (tmp_path / "killed").mkdir()
+    monkeypatch.chdir(tmp_path / "killed")
+    killed = killed_at_random(folds, kills=3, seed=4)
+    assert (_told(killed), killed["out_of_fold"]) == (_told(whole), whole["out_of_fold"])
+
+
 def test_trials_that_fail_end_no_search(capsys: pytest.CaptureFixture[str]):
     """They rank nowhere; the table has the others, the best first, and what to do next."""
     arguments = ["--search", "model.p=[0.1,2]", "--searcher", "grid", "--out", "s"]
@@ -139,12 +152,12 @@ def test_trials_that_fail_end_no_search(capsys: pytest.CaptureFixture[str]):
 BAD = {
     "nothing differs": (
         ["sweep", "--model", "linear"],
-        "what shall differ between the runs? Give --seeds N, or --search",
+        "what shall differ between the runs? Give --seeds N, or --folds K, or --search",
     ),
     "misspelt model": (["sweep", "--model", "linaer", "--seeds", "2"], "Did you mean 'linear'"),
     "seeds and a search": (
         ["sweep", "--model", "mlp", "--seeds", "2", "--search", "model.p=[0.1]"],
-        "and no seeds",
+        "and one alone",
     ),
     "a search without validation": (
         ["sweep", "--model", "mlp", "--validation", "0", "--search", "model.p=[0.1]"],
@@ -163,6 +176,14 @@ BAD = {
         "no option of 'mlp/mlp' named 'width'. Did you mean 'widths'",
     ),
     "no space": (["sweep", "--model", "mlp", "--search", "model.p=0.5"], "no space that zoo knows"),
+    "folds and a share": (
+        ["sweep", "--model", "linear", "--folds", "2", "--validation", "10"],
+        "leave --validation and --fold out",
+    ),
+    "trials of seeds": (
+        ["sweep", "--model", "linear", "--seeds", "2", "--trials", "3"],
+        "are a search's; leave them out",
+    ),
     "one seed": (["sweep", "--model", "linear", "--seeds", "1"], "1 is not in the range x>=2"),
     "seeds and restart": (
         ["train", "--model", "linear", "--seeds", "2", "--restart", "--out", "r"],

@@ -68,6 +68,7 @@ def test_a_group_is_never_divided(tmp_path, images, seed):
     rows = [row | {"group": f"video {i // 2}"} for i, row in enumerate(ROWS)]
     group_of = {row["file"]: row["group"] for row in rows}
     data = table(root=written(tmp_path / "t.csv", rows), images=str(images), seed=seed, validation_fraction=0.2)
+    assert data.groups == [group_of[name] for name in data.train.names]
     parts = [{group_of[name] for name in split.names} for split in (data.train, data.test, data.validation)]
     assert sum(map(len, parts)) == len(set.union(*parts)) == 10
     assert data.divisible is False

@@ -20,10 +20,10 @@ from zoo.errors import DamagedError, UsageError, ZooError
 from zoo.records.directory import RunDirectory
 from zoo.records.lock import RunLock
 from zoo.reports.calibration import read_temperature
-from zoo.reports.evaluations import evaluation_names, read_document, read_evaluation
+from zoo.reports.evaluations import evaluation_names, keep_evaluation, read_document, read_evaluation
 from zoo.reports.metrics import confusion
 from zoo.runs import evaluations as module
-from zoo.runs.evaluations import digest_of, keep
+from zoo.runs.evaluations import digest_of
 from zoo.runs.other_data import MatchedSplit, matched, name_of
 
 SMALL = {"epochs": 2, "batch_size": 16, "threads": 1}
@@ -172,7 +172,7 @@ def test_a_run_finishes_though_its_evaluations_cannot_be_kept(tmp_path: Path, mo
         def notice(self, text: str) -> None:
             notices.append(text)
 
-    monkeypatch.setattr("zoo.runs.session.keep", full)
+    monkeypatch.setattr("zoo.runs.session.keep_evaluation", full)
     run = zoo.train("linear", options={"data.limit": 64}, out=tmp_path / "run", reporter=Listening(), **SMALL)
     assert run.summary["status"] == "finished"
     assert [notice for notice in notices if "the test predictions are not kept" in notice]
@@ -195,10 +195,10 @@ def test_a_write_that_stops_anywhere_leaves_the_old_the_new_or_nothing(run: Path
     while True:
         shutil.rmtree(run / "evaluations")
         (run / "evaluations").mkdir()
-        keep(directory, "test-best", {**found, "epoch": 7}, data)
+        keep_evaluation(directory.path, "test-best", {**found, "epoch": 7}, data)
         disk = FaultyDisk(points, stop)
         try:
-            keep(directory, "test-best", {**found, "epoch": 1}, data, disk)
+            keep_evaluation(directory.path, "test-best", {**found, "epoch": 1}, data, disk)
         except Stopped:
             points += 1
             if "test-best" in evaluation_names(run):

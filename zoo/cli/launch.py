@@ -17,9 +17,9 @@ from types import FrameType
 
 import click
 
-from zoo.cli.launched import GO_ON, PARENT, directory_note
+from zoo.cli.launched import GO_ON, directory_note
 from zoo.errors import LostError, UsageError
-from zoo.training.place import STORE, place
+from zoo.training.place import PARENT, STORE, place
 
 _LOOK = 0.05  # seconds between two looks at the processes
 _TERMINATE, _KILL = 20.0, 60.0  # seconds that the others have when one ended, before they are asked to, and made to

@@ -8,10 +8,7 @@ import threading
 import time
 from pathlib import Path
 
-from zoo.training.place import STORE
-
-PARENT = "ZOO_PARENT"
-"""Names the descriptor of a pipe whose other end closes when the launcher ends, however it ends."""
+from zoo.training.place import PARENT, STORE
 
 GO_ON = "ZOO_GO_ON"
 """Names the run that a command which was started again goes on with, where the command itself would begin another."""

@@ -10,8 +10,7 @@ import click
 
 from zoo.cli.completion import complete_names
 from zoo.cli.options import common_options
-from zoo.cli.searching import Searched, extremes, own_and_runs, search
-from zoo.cli.sweeping import Asked, Told, carry_out, over_seeds, seeds_option
+from zoo.cli.sweeping import Told, carry_out, own_and_runs, seeds_option
 from zoo.cli.train_options import (
     TrainCommand,
     asked_options,
@@ -22,6 +21,8 @@ from zoo.cli.train_options import (
 )
 from zoo.errors import UsageError
 from zoo.runs.configuring import configured
+from zoo.sweeps.asking import Asked, Sweep, over_folds, over_seeds
+from zoo.sweeps.searching import Searched, extremes, search
 
 
 @click.command("sweep", cls=TrainCommand)
@@ -34,6 +35,12 @@ from zoo.runs.configuring import configured
     help="The sweep's own folder; if it holds this sweep, that goes on. Default: a new one under runs.",
 )
 @seeds_option
+@click.option(
+    "--folds",
+    metavar="K",
+    type=click.IntRange(min=2),
+    help="Cross-validate: hold out each of K parts of the training images in turn, and tell the accuracy on all.",
+)
 @click.option(
     "--search",
     "searched",
@@ -74,6 +81,7 @@ def sweep(
     file: Path | None,
     out: Path | None,
     seeds: int | None,
+    folds: int | None,
     searched: tuple[str, ...],
     searcher: str,
     trials: int | None,
@@ -82,24 +90,32 @@ def sweep(
     as_json: bool,
     **settings: Any,
 ) -> int:
-    """Train with several seeds, or search for better settings.
+    """Train with several seeds, cross-validate, or search for better settings.
 
     \b
       zoo sweep --model cnn_dropout --seeds 5 --out runs/five
+      zoo sweep --model cnn_dropout --folds 5 --out runs/folds
       zoo sweep --model mlp --search 'optimizer.lr=log(1e-4,1e-1)' --out runs/rates
 
     It takes all options of zoo train. Each run is an ordinary one in a directory of its own; the same command goes on
     where it was killed.
     """  # noqa: D301 - click wants the control character itself
     refuse_unknown_variables(ctx)
-    if (seeds is None) == (not searched):
-        raise UsageError("what shall differ between the runs? Give --seeds N, or --search KEY=SPACE and no seeds")
+    if sum((seeds is not None, folds is not None, bool(searched))) != 1:
+        raise UsageError(
+            "what shall differ between the runs? Give --seeds N, or --folds K, or --search KEY=SPACE, and one alone"
+        )
     own, assignments = own_and_runs(assignments)
-    layers, told = layers_of(ctx, assignments, settings), Told(quiet=quiet, as_json=as_json)
-    asked = Asked(configured(layers, recipe=recipe, file=file), typed_again(ctx, assignments))
-    if seeds is not None:
-        if own or trials:
-            raise UsageError("--trials and --set search.OPTION=VALUE are a search's; leave them out with --seeds")
-        return carry_out(over_seeds(asked, out, seeds, jobs), told)
+    if (own or trials) and not searched:
+        raise UsageError("--trials and --set search.OPTION=VALUE are a search's; leave them out, or give --search")
+    layers = layers_of(ctx, assignments, settings)
+    config = configured(layers, recipe=recipe, file=file)
+    asked = Asked(config, typed_again(ctx, assignments), out, jobs)
     configured([*layers, *extremes(searched)], recipe=recipe, file=file)
-    return carry_out(search(asked, Searched(searched, searcher, trials), own, out, jobs), told)
+    return carry_out(_chosen(asked, seeds, folds, Searched(searched, searcher, trials, own)), Told(quiet, as_json))
+
+
+def _chosen(asked: Asked, seeds: int | None, folds: int | None, searched: Searched) -> Sweep:
+    if seeds is not None:
+        return over_seeds(asked, seeds)
+    return over_folds(asked, folds) if folds is not None else search(asked, searched)

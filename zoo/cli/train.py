@@ -15,7 +15,7 @@ from zoo.cli.launched import GO_ON, end_with_the_launcher
 from zoo.cli.options import common_options
 from zoo.cli.output import write_json
 from zoo.cli.ranks import is_first
-from zoo.cli.sweeping import Asked, Told, carry_out, over_seeds, seeds_option
+from zoo.cli.sweeping import Told, carry_out, seeds_option
 from zoo.cli.train_options import (
     TrainCommand,
     asked_options,
@@ -27,6 +27,7 @@ from zoo.cli.train_options import (
 from zoo.config import KEYS, assigned
 from zoo.errors import UsageError
 from zoo.runs.configuring import configured
+from zoo.sweeps.asking import Asked, over_seeds
 from zoo.training.place import STORE
 
 if TYPE_CHECKING:
@@ -100,8 +101,8 @@ def train(
     layers = layers_of(ctx, assignments, settings)
     if seeds is not None:
         _refuse_with_seeds(ctx)
-        asked = Asked(configured(layers, recipe=recipe, file=file), typed_again(ctx, assignments))
-        return carry_out(over_seeds(asked, out, seeds), Told(quiet=quiet, as_json=as_json))
+        asked = Asked(configured(layers, recipe=recipe, file=file), typed_again(ctx, assignments), out)
+        return carry_out(over_seeds(asked, seeds), Told(quiet=quiet, as_json=as_json))
     if resume is not None:
         _refuse_with_resume(ctx)
     elif restart and out is None:

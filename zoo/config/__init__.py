@@ -3,7 +3,7 @@
 from zoo.config.config import Choice, Config
 from zoo.config.layers import Layer, in_order, layer_of
 from zoo.config.sections import DATA_LIMIT, KEYS, SCHEMA, SEVERAL, SINGLE
-from zoo.config.settings import Interval, TrainSettings
+from zoo.config.settings import Interval, TrainSettings, fold_of
 from zoo.config.values import assigned, checked_value, differing, flattened, nested, parse_assignment, read_toml
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "checked_value",
     "differing",
     "flattened",
+    "fold_of",
     "in_order",
     "layer_of",
     "nested",

@@ -70,6 +70,27 @@ _ABOVE_ZERO: dict[str, Any] = {
 }
 
 
+def fold_of(text: str) -> tuple[int, int]:
+    """Return I and K of ``"I/K"``.
+
+    Raises:
+        ValueError: If *text* is of another form, or not 1 <= I <= K and 2 <= K.
+    """
+    place, _, count = text.partition("/")
+    number, folds = int(place), int(count)
+    if not (folds >= 2 and 1 <= number <= folds):
+        raise ValueError(text)
+    return number, folds
+
+
+def _is_fold(value: str) -> bool:
+    try:
+        fold_of(value)
+    except ValueError:
+        return False
+    return True
+
+
 def _is_interval(value: str) -> bool:
     try:
         Interval.parse(value)
@@ -98,6 +119,13 @@ class TrainSettings:
         metavar="N|FRACTION",
         check=lambda value: 0 <= value < (math.inf if isinstance(value, int) else 1),
         rule="a whole number, or a fraction from 0 to below 1",
+    )
+    fold: str | None = _setting(
+        None,
+        "Hold out part I of K equal ones, in place of --validation. zoo sweep --folds K trains all K.",
+        metavar="I/K",
+        check=_is_fold,
+        rule="such as 2/5: from 1/K to K/K, of at least 2",
     )
     split_by: str = _setting(
         "auto",

@@ -4,6 +4,7 @@ from zoo.data.batches import Batch, EvaluationBatches, TrainingBatches
 from zoo.data.dataset import Dataset, ImageFacts, Split, TensorImages
 from zoo.data.encoded import Encoded, EncodedImages, Streamed, is_streamed
 from zoo.data.expects import Expects
+from zoo.data.folds import hold_out_fold
 from zoo.data.holding import held, moved, sized
 from zoo.data.holding_out import choose_rule, hold_out, split_by_name, validation_count
 from zoo.data.image_files import ImageFiles
@@ -36,6 +37,7 @@ __all__ = [
     "encoded_dataset",
     "held",
     "hold_out",
+    "hold_out_fold",
     "is_streamed",
     "moved",
     "on_device",

@@ -124,6 +124,8 @@ class Dataset:
         fit: How pictures of another aspect became the images: ``"stretch"``, ``"pad"`` or ``"crop"``; predictions are
             made of pictures in the same way.
         divisible: Whether a run may hold out any of the training images; False where some belong together.
+        groups: N texts, one for each training image, the same for those that a cross-validation may not divide; an
+            empty one for an image by itself. None for no groups.
 
     Raises:
         ValueError: If a split is empty, there are fewer than two classes, two have one name, a label is none of them,
@@ -139,6 +141,7 @@ class Dataset:
     stream: bool | None = None
     fit: str = "stretch"
     divisible: bool = True
+    groups: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
         if not all(map(len, self.splits)):
@@ -157,6 +160,8 @@ class Dataset:
                     f"the {name} labels go from {low} to {high}, and there are {len(self.classes)} classes: "
                     f"they must be from 0 to {len(self.classes) - 1}"
                 )
+        if self.groups is not None and len(self.groups) != len(self.train):
+            raise ValueError(f"groups must be {len(self.train)}, one for each training image, not {len(self.groups)}")
         if self.mean is not None or self.std is not None:
             self._check_statistics(self.mean or (), self.std or ())
 

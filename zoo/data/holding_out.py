@@ -186,7 +186,7 @@ class _Ranking:
     """
 
     def __init__(self, names: Sequence[str], labels: Tensor, seed: int, purpose: str) -> None:
-        self.shares = _shares(names, seed, purpose)
+        self.shares = name_shares(names, seed, purpose)
         self.labels: list[int] = labels.tolist()
         self.order = sorted(range(len(names)), key=lambda index: (self.shares[index], names[index]))
         self.last = set(dict(zip(map(self.labels.__getitem__, self.order), self.order, strict=True)).values())
@@ -218,7 +218,7 @@ class _Ranking:
         return marked
 
 
-def _shares(names: Sequence[str], seed: int, purpose: str) -> list[float]:
+def name_shares(names: Sequence[str], seed: int, purpose: str) -> list[float]:
     """Return a number in [0, 1) for each name. Each *purpose* has its own, or no test image could be held out again."""
     prefix = hashlib.blake2b(f"{purpose}\0{seed}\0".encode(), digest_size=8)
     shares = []

@@ -44,6 +44,7 @@ def encoded_dataset(
     stream: bool | None = None,
     fit: str = "stretch",
     divisible: bool = True,
+    groups: Sequence[str] | None = None,
 ) -> Dataset:
     """Make a dataset of encoded images: files, members of archives, rows of tables. No pixel is read yet.
 
@@ -61,6 +62,7 @@ def encoded_dataset(
         stream: Whether images are read while training; None: where they would take more than a quarter of the memory.
         fit: How another aspect becomes the size's: ``"stretch"``; ``"pad"`` with grey; ``"crop"`` from the middle.
         divisible: Whether a run may hold out any of the training images; False where some belong together.
+        groups: The training images' groups, as of `zoo.Dataset`.
 
     Returns:
         The dataset. Of more than 4,096 training images, that many are looked at to choose size and colour.
@@ -87,7 +89,16 @@ def encoded_dataset(
         for part in parts
     ]
     judged = splits[2] if validation else None
-    return Dataset(splits[0], splits[1], classes, validation=judged, stream=stream, fit=fit, divisible=divisible)
+    return Dataset(
+        splits[0],
+        splits[1],
+        classes,
+        validation=judged,
+        stream=stream,
+        fit=fit,
+        divisible=divisible,
+        groups=groups,
+    )
 
 
 def _checked_size(size: int | Sequence[int]) -> tuple[int, int]:

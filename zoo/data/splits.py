@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from zoo.data.dataset import Split
@@ -61,6 +62,11 @@ class Subset:
 def looked_up(split: Split, indices: Tensor) -> tuple[Split, Tensor]:
     """Return the split that has the images of *split*, and where in it those at *indices*, int64 (B,), are."""
     return (split.split, split.indices.index_select(0, indices)) if isinstance(split, Subset) else (split, indices)
+
+
+def places_of(split: Split) -> Tensor:
+    """Return where each image is in the split of the dataset, int64 (N,), on the CPU."""
+    return looked_up(split, torch.arange(len(split), device=split.labels.device))[1].cpu()
 
 
 def capped(split: Split, limit: int | None, seed: int, rule: str = "class") -> Split:

@@ -1,8 +1,9 @@
-"""Kept evaluations, read without torch: `RUN/evaluations/NAME.safetensors` and the JSON beside it."""
+"""Kept evaluations, read and written without torch: `RUN/evaluations/NAME.safetensors` and the JSON beside it."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from zoo.errors import DamagedError, UsageError
 from zoo.records.directory import EVALUATIONS
-from zoo.records.disk import parse_json, read_bytes
+from zoo.records.disk import DISK, Disk, parse_json, read_bytes, write_atomic
 from zoo.reports.metrics import Outcomes, outcomes_of
 
 SCHEMA = 1
@@ -158,3 +159,38 @@ def _check(arrays: Arrays, document: Mapping[str, Any], path: Path) -> None:
     for name in ("labels", "predictions"):
         if samples and not (arrays[name].min() >= 0 and arrays[name].max() < classes):
             raise DamagedError(f"{path} is no evaluation of {classes} classes: {name!r} goes beyond them")
+
+
+def keep_evaluation(run: Path, name: str, found: Mapping[str, Any], data: bytes, disk: Disk = DISK) -> None:
+    """Write an evaluation; where a kill interrupts this, there is none of that name, or the old or the new one.
+
+    Args:
+        run: Its directory, locked by the caller.
+        name: Such as ``test-best``.
+        found: Its document.
+        data: Its tensors' file.
+        disk: Where to write.
+
+    Raises:
+        OSError: If the disk is full, or refuses otherwise.
+    """
+    folder = run / EVALUATIONS
+    text = json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    target = folder / f"{name}.json"
+    if _is_there(folder, name, text, len(data)):
+        return
+    if not folder.is_dir():
+        disk.make_directory(folder)
+        disk.sync_directory(run)
+    disk.remove(target)  # else the old document would for a moment tell of the new tensors
+    write_atomic(folder / f"{name}.safetensors", data, disk)
+    write_atomic(target, text, disk)
+
+
+def _is_there(folder: Path, name: str, text: str, size: int) -> bool:
+    try:
+        return (folder / f"{name}.json").read_text(encoding="utf-8") == text and (
+            folder / f"{name}.safetensors"
+        ).stat().st_size == size
+    except (OSError, ValueError):
+        return False

@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
-from zoo.config import Config
-from zoo.data import Dataset, Split, Subset, capped, choose_rule, hold_out
+from zoo.config import Config, fold_of
+from zoo.data import Dataset, Split, Subset, capped, choose_rule, hold_out, hold_out_fold
 from zoo.data.identity import Identification
+from zoo.data.splits import places_of
 from zoo.errors import UsageError
 from zoo.runs.components import Component
 
@@ -50,10 +51,13 @@ def load_dataset(component: Component, split_by: str) -> tuple[Dataset, Identifi
 def split_dataset(dataset: Dataset, config: Config) -> Splits:
     """Hold the validation images out and cap what is left, all as a pure function of the settings and the seed.
 
-    A dataset's own validation images are taken, unless it is said how many of the training images are to be held out.
+    A dataset's own validation images are taken, unless it is said how many of the training images are to be held out,
+    or which fold of them.
     """
     settings, device = config.train, dataset.train.labels.device
     rule = choose_rule(settings.split_by, dataset.train)
+    if settings.fold is not None:
+        return _fold(dataset, config, rule)
     train: Split = dataset.train
     validation: Split
     if settings.validation and not dataset.divisible:
@@ -74,3 +78,19 @@ def split_dataset(dataset: Dataset, config: Config) -> Splits:
         test=capped(dataset.test, config.limit, settings.seed, rule),
         rule=rule,
     )
+
+
+def _fold(dataset: Dataset, config: Config, rule: str) -> Splits:
+    """Hold a fold out, of what the cap has left: so all folds together hold out every image."""
+    settings, device = config.train, dataset.train.labels.device
+    if settings.validation is not None:
+        raise UsageError("--fold takes the place of --validation; leave one of them out")
+    if not dataset.divisible and dataset.groups is None:
+        raise UsageError("--fold would divide images that belong together, and this dataset does not tell which do")
+    whole = capped(dataset.train, config.limit, settings.seed, rule)
+    groups = None if dataset.groups is None else [dataset.groups[place] for place in places_of(whole).tolist()]
+    number, count = fold_of(settings.fold or "")
+    train, held = (
+        Subset(whole, indices.to(device)) for indices in hold_out_fold(whole, number, count, settings.seed, groups)
+    )
+    return Splits(train, held, capped(dataset.test, config.limit, settings.seed, rule), rule)

@@ -15,9 +15,10 @@ from zoo.errors import UsageError, ZooError
 from zoo.records.directory import EVALUATIONS, RunDirectory
 from zoo.records.lock import RunLock
 from zoo.registry.entry import in_one_line
+from zoo.reports.evaluations import keep_evaluation
 from zoo.runs.components import find_components
 from zoo.runs.datasets import load_dataset, split_dataset
-from zoo.runs.evaluations import Measured, about_evaluation, document, keep
+from zoo.runs.evaluations import Measured, about_evaluation, document
 from zoo.runs.moved import load_again, relocated
 from zoo.runs.other_data import ALL, OWN, OtherData, matched, name_of, other_config
 from zoo.runs.sources import Trained, load_trained
@@ -181,7 +182,7 @@ def _keep(directory: RunDirectory | None, name: str, found: Mapping[str, Any], t
         return None
     try:
         with RunLock(directory.path):
-            keep(directory, name, found, tensors)
+            keep_evaluation(directory.path, name, found, tensors)
     except (OSError, ZooError) as error:
         why = in_one_line(error) if isinstance(error, OSError) else str(error)
         logging.getLogger("zoo").warning("the predictions are not kept: %s", why)

@@ -10,7 +10,6 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,9 +17,7 @@ from torch import Tensor
 
 from zoo.config import Config
 from zoo.data import ImageFacts, Split, TensorImages
-from zoo.data.splits import looked_up
-from zoo.records.directory import EVALUATIONS, RunDirectory
-from zoo.records.disk import DISK, Disk, write_atomic
+from zoo.data.splits import looked_up, places_of
 from zoo.records.tensors import tensor_chunks
 from zoo.reports.evaluations import SCHEMA, outcomes_from
 from zoo.reports.metrics import metrics_of
@@ -84,7 +81,7 @@ def document(measured: Measured, images: ImageFacts, about: Mapping[str, Any]) -
         images: The classes.
         about: What was measured: ``split``, ``checkpoint``, ``epoch``, ``step``, ``checkpoint_digest`` and so on.
     """
-    tensors = {**measured.predictions, "places": _places(measured.split)}
+    tensors = {**measured.predictions, "places": places_of(measured.split)}
     arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
     outcomes = outcomes_from(arrays)
     worst = torch.from_numpy(outcomes.worst(_worst_count(images)))
@@ -109,41 +106,6 @@ def document(measured: Measured, images: ImageFacts, about: Mapping[str, Any]) -
     return found, data
 
 
-def keep(directory: RunDirectory, name: str, found: Mapping[str, Any], data: bytes, disk: Disk = DISK) -> None:
-    """Write an evaluation; where a kill interrupts this, there is none of that name, or the old or the new one.
-
-    Args:
-        directory: The run's, locked by the caller.
-        name: Such as ``test-best``.
-        found: Its document.
-        data: Its tensors' file.
-        disk: Where to write.
-
-    Raises:
-        OSError: If the disk is full, or refuses otherwise.
-    """
-    folder = directory.path / EVALUATIONS
-    text = json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    target = folder / f"{name}.json"
-    if _is_there(folder, name, text, len(data)):
-        return
-    if not folder.is_dir():
-        disk.make_directory(folder)
-        disk.sync_directory(directory.path)
-    disk.remove(target)  # else the old document would for a moment tell of the new tensors
-    write_atomic(folder / f"{name}.safetensors", data, disk)
-    write_atomic(target, text, disk)
-
-
-def _is_there(folder: Path, name: str, text: str, size: int) -> bool:
-    try:
-        return (folder / f"{name}.json").read_text(encoding="utf-8") == text and (
-            folder / f"{name}.safetensors"
-        ).stat().st_size == size
-    except (OSError, ValueError):
-        return False
-
-
 def digest_of(split: Split) -> dict[str, str]:
     """Return what the images of a split are known by: their names and sizes where they have such, else their pixels.
 
@@ -162,12 +124,6 @@ def digest_of(split: Split) -> dict[str, str]:
         found.update(source.batch(some)[0].cpu().contiguous().numpy())  # type: ignore[arg-type]
     found.update(labels.contiguous().numpy())  # type: ignore[arg-type]
     return {"known_by": "pixels" if in_memory else f"pixels of {_SAMPLE}", "sha256": found.hexdigest()}
-
-
-def _places(split: Split) -> Tensor:
-    """Return where each image is in the split of the dataset, int64 (N,)."""
-    everything = torch.arange(len(split), device=split.labels.device)
-    return looked_up(split, everything)[1].cpu()
 
 
 def _worst_count(images: ImageFacts) -> int:

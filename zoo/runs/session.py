@@ -18,9 +18,10 @@ from zoo.errors import DamagedError, Interrupted, UsageError, ZooError
 from zoo.records.directory import RunDirectory
 from zoo.records.epochs import EpochResult
 from zoo.registry.entry import in_one_line
+from zoo.reports.evaluations import keep_evaluation
 from zoo.runs.components import Components
 from zoo.runs.datasets import Splits
-from zoo.runs.evaluations import Measured, about_evaluation, document, keep
+from zoo.runs.evaluations import Measured, about_evaluation, document
 from zoo.runs.facts import expects_to_json, facts_to_json
 from zoo.runs.machine import Machine
 from zoo.runs.network import Network
@@ -372,7 +373,7 @@ class Session:
         try:
             digest = self.directory.checkpoints.digest_at(result.step)
             about = about_evaluation(self.config, self.network, split, "best", result.epoch, result.step, digest)
-            keep(self.directory, f"{split}-best", *document(measured, self.parts.images, about))
+            keep_evaluation(self.directory.path, f"{split}-best", *document(measured, self.parts.images, about))
         except (OSError, DamagedError) as error:
             what = in_one_line(error) if isinstance(error, OSError) else str(error)
             self.reporter.notice(f"the {split} predictions are not kept: {what}; 'zoo evaluate' makes them again")

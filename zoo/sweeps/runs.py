@@ -61,6 +61,18 @@ class Outcome:
         value = self.summary.get(key)
         return None if value is None else sign * float(value)
 
+    def document(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        return {
+            "name": self.name,
+            "directory": str(self.directory),
+            "settings": dict(self.settings),
+            "status": "finished" if self.finished else "failed",
+            "summary": dict(self.summary) or None,
+            "exit_code": self.exit_code,
+            "messages": "" if self.finished else " ".join(self.messages.split()),
+        }
+
 
 _SCORES = {"accuracy": ("val_accuracy", 1), "balanced": ("val_balanced_accuracy", 1), "loss": ("val_loss", -1)}
 

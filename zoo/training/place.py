@@ -12,6 +12,9 @@ from zoo.errors import UsageError
 STORE = "ZOO_STORE"
 """Names the file by which the processes that zoo itself started find one another."""
 
+PARENT = "ZOO_PARENT"
+"""Names the descriptor of a pipe whose other end closes when what started this process ends, however it ends."""
+
 
 class Place(NamedTuple):
     """A process's place among those that train together.

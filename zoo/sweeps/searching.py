@@ -1,27 +1,21 @@
-"""A search from one command: what may be searched, the searcher, and the table at the end."""
+"""A search from what was asked for: what may be searched, and the searcher."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-import click
-
-from zoo.cli.output import percent, write_table
-from zoo.cli.sweeping import Asked, Sweep, runs_of, with_full_names
-from zoo.config import DATA_LIMIT, SEVERAL, SINGLE, Config, Layer, assigned, nested
+from zoo.config import DATA_LIMIT, SEVERAL, SINGLE, Config, Layer, nested
 from zoo.errors import UnknownNameError, UsageError, ZooError
 from zoo.registry import Kind, kind_of_section, registry
-from zoo.sweeps.runs import Outcome
-from zoo.sweeps.search import Search, ranked
+from zoo.sweeps.asking import Asked, Sweep, runs_of, with_full_names
+from zoo.sweeps.search import Search
 from zoo.sweeps.space import Choices, Domain, parsed
 
-_SECTION = "search."
 _OF_ALL_MODELS = ("pretrained", "sha256", "expects")
 
 
@@ -33,23 +27,13 @@ class Searched:
         texts: What ``--search`` gave.
         searcher: A registered name.
         trials: How many; None where it was not said.
+        options: The searcher's own.
     """
 
     texts: Sequence[str]
-    searcher: str
-    trials: int | None
-
-
-def own_and_runs(assignments: Iterable[str]) -> tuple[dict[str, Any], list[str]]:
-    """Return the searcher's own options, which ``--set search.OPTION=VALUE`` gives, and the runs' assignments."""
-    own, runs = {}, []
-    for text in assignments:
-        if text.startswith(_SECTION):
-            key, value = assigned(text)
-            own[key.removeprefix(_SECTION)] = value
-        else:
-            runs.append(text)
-    return own, runs
+    searcher: str = "random"
+    trials: int | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 def extremes(texts: Sequence[str]) -> list[Layer]:
@@ -63,26 +47,27 @@ def _ends(domain: Domain) -> list[Any]:
     return list(domain.values) if isinstance(domain, Choices) else domain.points(2)
 
 
-def search(asked: Asked, searched: Searched, options: Mapping[str, Any], out: Path | None, jobs: int) -> Sweep:
+def search(asked: Asked, searched: Searched) -> Sweep:
     """Return the search that was asked for.
 
     Raises:
         UsageError: If a name, a key or the space is wrong, or the folder holds something else.
     """
-    config, space = with_full_names(asked.config), parsed(searched.texts)
+    asked, space = with_full_names(asked), parsed(searched.texts)
+    config = asked.config
     if config.train.validation == 0:
         raise UsageError("a search ranks by the validation images; give --validation above 0")
     entry = registry().find("searchers", searched.searcher)
-    plan = Search(entry, options, space, config.train.seed, searched.trials)
+    plan = Search(entry, searched.options, space, config.train.seed, searched.trials)
     _refuse_unknown_options(config, space)
     question = {
         "kind": "search",
-        "searcher": {"name": entry.full_name, **options},
+        "searcher": {"name": entry.full_name, **searched.options},
         "space": {key: str(domain) for key, domain in space.items()},
     }
-    runs = runs_of(Asked(config, asked.arguments), out, plan, question, jobs)
+    runs = runs_of(asked, plan, question)
     title = f"{config.model.name} on {config.data.name}, {plan.count} trials of {entry.full_name}"
-    return Sweep(runs, title, write_ranks)
+    return Sweep(runs, title, "search")
 
 
 def _refuse_unknown_options(config: Config, space: Mapping[str, Domain]) -> None:
@@ -122,24 +107,3 @@ def _shown(kind: Kind, name: str) -> dict[str, Any]:
         raise error
     entry: dict[str, Any] = json.loads(done.stdout)["entry"]
     return entry
-
-
-def write_ranks(outcomes: Sequence[Outcome]) -> None:
-    """Print the trials, the best on the validation images first, and how to repeat the best."""
-    order = ranked(outcomes)
-    if not order:
-        return
-    keys = list(order[0].settings)
-    rows = [(run.name, _validation(run), *(json.dumps(run.settings[key]) for key in keys)) for run in order]
-    write_table(("TRIAL", "VALIDATION", *keys), rows)
-    best = order[0]
-    test = best.summary.get("test_accuracy")
-    told = f", test accuracy {percent(test)}" if test is not None else ""
-    click.echo(f"best on the validation images: {best.directory}{told}")
-    click.echo(f"next: zoo train --config {best.directory}/config.toml")
-
-
-def _validation(run: Outcome) -> str:
-    if run.summary.get("select") == "loss":
-        return f"loss {run.summary['val_loss']:.4f}"
-    return percent(abs(run.score or 0.0))
