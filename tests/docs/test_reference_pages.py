@@ -109,6 +109,10 @@ _RULES = {
     r"one of (.+)": lambda names: (names.split(", "), ["neither"]),
     r"such as (.+)": lambda names: (re.split(", | or ", names), ["soon", "0epoch"]),
     r"a whole number, or a fraction from 0 to below 1": lambda: ([0, 0.5, 7], [-1, 1.0, 1.5]),
+    r"I of K parts, as (.+): I from 1 to K, and K at least 2": lambda part: (
+        [part, "1/2", "2/2"],
+        ["0/2", "3/2", "1/1", "2"],
+    ),
     r"a whole number from (\d+) to (\d+)": lambda low, high: (
         [int(low), int(high)],
         [int(low) - 1, int(high) + 1],

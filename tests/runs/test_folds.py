@@ -69,7 +69,7 @@ def test_a_fold_is_evaluated_again_with_its_own_images(tmp_path: Path):
 @pytest.mark.parametrize("fold", ["0/3", "4/3", "1/1", "2", "a/b", "1/3/5"])
 def test_what_is_no_fold_is_refused(fold: str):
     """With what it may be."""
-    with pytest.raises(UsageError, match=r"fold.* such as 2/5"):
+    with pytest.raises(UsageError, match=r"fold.* I of K parts, as 2/5"):
         zoo.train(data=small_dataset(20), fold=fold, **SETTINGS)
 
 

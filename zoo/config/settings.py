@@ -125,7 +125,7 @@ class TrainSettings:
         "Hold out part I of K equal ones, in place of --validation. zoo sweep --folds K trains all K.",
         metavar="I/K",
         check=_is_fold,
-        rule="such as 2/5: from 1/K to K/K, of at least 2",
+        rule="I of K parts, as 2/5: I from 1 to K, and K at least 2",
     )
     split_by: str = _setting(
         "auto",
