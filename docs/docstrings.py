@@ -18,6 +18,7 @@ GROUPS = {
         "evaluate",
         "calibrate",
         "predict",
+        "explain",
         "report",
         "compare",
         "load",

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from zoo.runs.predicting import predict as predict
     from zoo.runs.reporting import Reporter as Reporter
     from zoo.runs.run import Run as Run
+    from zoo.sharing.explaining import explain as explain
     from zoo.sharing.export import export as export
     from zoo.sharing.loading import Classifier as Classifier
     from zoo.sharing.loading import load as load
@@ -90,6 +91,7 @@ _HOMES = {
     "Run": "zoo.runs.run",
     "calibrate": "zoo.runs.calibrating",
     "evaluate": "zoo.runs.evaluating",
+    "explain": "zoo.sharing.explaining",
     "export": "zoo.sharing.export",
     "predict": "zoo.runs.predicting",
     "train": "zoo.runs.api",

@@ -28,7 +28,7 @@ FOLLOWED = {
     "README.md": 9,
     "docs/how-to/choose-a-model.md": 4,
     "docs/how-to/compare.md": 4,
-    "docs/how-to/evaluate-and-predict.md": 7,
+    "docs/how-to/evaluate-and-predict.md": 8,
     "docs/how-to/observe-a-run.md": 4,
     "docs/how-to/report.md": 3,
     "docs/how-to/resume.md": 6,

@@ -165,6 +165,7 @@ def test_the_keys_of_every_json_document_stand_on_the_page(
         "zoo evaluate": ["evaluate runs/run"],
         "zoo calibrate": ["calibrate runs/run"],
         "zoo predict": ["predict runs/run digit.png none.png --skip-damaged"],
+        "zoo explain": ["explain runs/run digit.png"],
         "zoo publish": ["publish runs/run published"],
         "zoo reproduce": ["reproduce published"],
         "zoo report": ["report runs/run"],

@@ -13,6 +13,7 @@ COMMANDS = (
     LazyCommand("evaluate", "zoo.cli.evaluate:evaluate", "Measure a run's checkpoint again."),
     LazyCommand("calibrate", "zoo.cli.calibrate:calibrate", "Fit the temperature of a run's confidence."),
     LazyCommand("predict", "zoo.cli.predict:predict", "Classify images with a run's model."),
+    LazyCommand("explain", "zoo.cli.explain:explain", "Show where in an image a model sees a class."),
     LazyCommand("export", "zoo.cli.export:export", "Export a run's model as one file for other runtimes."),
     LazyCommand("report", "zoo.cli.report:report", "Write the page of a run."),
     LazyCommand("publish", "zoo.cli.publish:publish", "Write a finished run as a folder to share."),

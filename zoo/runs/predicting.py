@@ -148,6 +148,17 @@ class Predictor:
                         labels, probabilities, embedding = next(answers)
                         yield prediction_of(name, labels, probabilities, threshold, embedding)
 
+    def read(self, image: Given, name: str) -> Tensor:
+        """Return an image as the model's dataset stores its images, uint8 (C, H, W); *name* is for messages.
+
+        Raises:
+            UsageError: If it is none, or there is no such file.
+            DamagedError: If it is damaged.
+        """
+        facts, how = self.images, self.network.prepare.decoding_filter
+        channels, size = facts.in_channels, facts.image_size
+        return read_given(image, name, channels=channels, size=size, interpolation=how, fit=facts.fit)
+
     def _answers(self, images: Tensor, top_k: int, embeddings: bool) -> list[Answer]:
         """Return what is said of each of *images*, uint8 (N, C, H, W)."""
         with evaluating(self.network.model):
@@ -205,9 +216,7 @@ def _read_ahead(images: Iterator[tuple[str, Given]], asked: Predictor) -> Iterat
 
 def _read(image: Given, name: str, asked: Predictor) -> Tensor | Unread:
     try:
-        facts, how = asked.images, asked.network.prepare.decoding_filter
-        channels, size = facts.in_channels, facts.image_size
-        return read_given(image, name, channels=channels, size=size, interpolation=how, fit=facts.fit)
+        return asked.read(image, name)
     except (DamagedError, UsageError) as error:
         if isinstance(error, UsageError) and not isinstance(image, str | Path):
             raise  # the program's own fault

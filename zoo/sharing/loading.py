@@ -12,7 +12,9 @@ from torch import nn
 
 from zoo.data import Preparation
 from zoo.files.given import Given
+from zoo.reports.explanations import Explanation
 from zoo.reports.predictions import Prediction, Unread
+from zoo.runs.explaining import explained
 from zoo.runs.predicting import Predictor
 from zoo.runs.sources import Trained, load_trained
 from zoo.training.arithmetic import own_arithmetic
@@ -83,6 +85,10 @@ class Classifier:
         several: Any = [images] if one or isinstance(images, str | Path) else images
         found = self._predicted(several, top_k, threshold)
         return found[0] if one else found
+
+    def explain(self, image: Given, *, label: str | None = None, method: str = "auto") -> Explanation:
+        """Look where in an image the model sees a class, as `zoo.explain` does."""
+        return explained(self._predictor, image, label, method)
 
     def __repr__(self) -> str:
         facts, trained = self._predictor.images, self._trained
