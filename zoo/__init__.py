@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from zoo.reports.report import report as report
     from zoo.runs.api import train as train
     from zoo.runs.calibrating import calibrate as calibrate
+    from zoo.runs.checking import check_data as check_data
     from zoo.runs.evaluating import evaluate as evaluate
     from zoo.runs.predicting import predict as predict
     from zoo.runs.reporting import Reporter as Reporter
@@ -90,6 +91,7 @@ _HOMES = {
     "Reporter": "zoo.runs.reporting",
     "Run": "zoo.runs.run",
     "calibrate": "zoo.runs.calibrating",
+    "check_data": "zoo.runs.checking",
     "evaluate": "zoo.runs.evaluating",
     "explain": "zoo.sharing.explaining",
     "export": "zoo.sharing.export",

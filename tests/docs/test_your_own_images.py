@@ -44,7 +44,7 @@ def test_every_command_of_the_page_works(photos, capsys):
     """The page's commands, one after the other, each end with exit code 0; the last one tells cats from dogs."""
     del photos
     shown = commands()
-    assert len(shown) == 5
+    assert len(shown) == 6
     for command in shown:
         program, *arguments = shlex.split(command)
         assert program == "zoo"

@@ -14,7 +14,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from zoo.data.dataset import Dataset, ImageFacts, Split, TensorImages
@@ -85,14 +87,17 @@ class Identification:
         self.measured = dataset.mean is not None
         splits = {name: getattr(dataset, name) for name in (*SPLITS, "validation")}
         splits = {name: split for name, split in splits.items() if split is not None}
-        self.listings: Mapping[str, Listing | None] = {name: _listing(split) for name, split in splits.items()}
+        self.orders: Mapping[str, NDArray[np.int64]] = {name: _order(split) for name, split in splits.items()}
+        self.listings: Mapping[str, Listing | None] = {
+            name: _listing(split, self.orders[name]) for name, split in splits.items()
+        }
         pool = ThreadPoolExecutor(1, thread_name_prefix="zoo-identity")
         self._found: dict[str, Future[SplitIdentity]] = {
             name: pool.submit(
                 _identity,
                 split.labels.cpu(),
                 self.listings[name],
-                *_known_by(split, self.listings[name]),
+                *_known_by(split, self.listings[name], self.orders[name]),
                 self.facts.num_classes,
             )
             for name, split in splits.items()
@@ -105,24 +110,29 @@ class Identification:
         return DataIdentity(self.facts, {name: self._found[name].result() for name in names})
 
 
-def _listing(split: Split) -> Listing | None:
+def _order(split: Split) -> NDArray[np.int64]:
+    """Return the indices of a split's samples in the order of their names, or their own where they have none."""
+    names: Sequence[str] | None = getattr(split, "names", None)
+    if names is None:
+        return np.arange(len(split))
+    known = list(names)
+    return np.array(sorted(range(len(known)), key=known.__getitem__), dtype=np.int64)
+
+
+def _listing(split: Split, order: NDArray[np.int64]) -> Listing | None:
     names: Sequence[str] | None = getattr(split, "names", None)
     if names is None:
         return None
     sizes: Sequence[int] | None = getattr(split, "sizes", None)
-    order, labels = _by_name(names), split.labels.tolist()
+    labels = split.labels.tolist()
     return Listing(
-        names=[names[index] for index in order],
-        labels=[labels[index] for index in order],
-        sizes=None if sizes is None else [int(sizes[index]) for index in order],
+        names=[names[index] for index in order.tolist()],
+        labels=[labels[index] for index in order.tolist()],
+        sizes=None if sizes is None else [int(sizes[index]) for index in order.tolist()],
     )
 
 
-def _by_name(names: Sequence[str]) -> list[int]:
-    return sorted(range(len(names)), key=names.__getitem__)
-
-
-def _known_by(split: Split, listing: Listing | None) -> tuple[str, _Content]:
+def _known_by(split: Split, listing: Listing | None, places: NDArray[np.int64]) -> tuple[str, _Content]:
     """Return what a split's images are known by, in words and as what the digest is over, in the order of the names.
 
     Of a split that is not in memory some images are read, and not in a thread, where it may not like to be read.
@@ -130,7 +140,7 @@ def _known_by(split: Split, listing: Listing | None) -> tuple[str, _Content]:
     if listing is not None and listing.sizes is not None:
         return "names and sizes", [listing.names, listing.sizes]
     names: Sequence[str] | None = getattr(split, "names", None)
-    order = torch.arange(len(split)) if names is None else torch.tensor(_by_name(names))
+    order = torch.from_numpy(places)
     before = "" if names is None else "names and "
     if isinstance(split, TensorImages):
         return f"{before}pixels", split.images if names is None else split.images[order.to(split.images.device)]

@@ -137,19 +137,20 @@ def find_components(
     single = {
         section: _given(section, objects[section], getattr(config, section))
         if section in objects
-        else _found(section, getattr(config, section))
+        else find_component(section, getattr(config, section))
         for section in SINGLE
         if section in only
     }
     several = {
-        section: tuple(_found(section, choice) for choice in getattr(config, section))
+        section: tuple(find_component(section, choice) for choice in getattr(config, section))
         for section in SEVERAL
         if section in only
     }
     return Components(single, several)
 
 
-def _found(section: str, choice: Choice) -> Component:
+def find_component(section: str, choice: Choice) -> Component:
+    """Look up one name and check its options, as `find_components` does."""
     if choice.name.startswith(GIVEN):
         raise UsageError(
             f"this run's {section} was the Python object {choice.name.removeprefix(GIVEN)}, which has no registered "

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-from zoo.config import Config, fold_of
+from zoo.config import Choice, Config, fold_of
 from zoo.data import Dataset, Split, Subset, capped, choose_rule, hold_out, hold_out_fold
 from zoo.data.identity import Identification
 from zoo.data.splits import places_of
 from zoo.errors import UsageError
-from zoo.runs.components import Component
+from zoo.registry import signature_of
+from zoo.runs.components import Component, find_component
 
 _log = logging.getLogger("zoo")
+
+_FOLDER = "folder/folder"
+_UNREAD = {"size": 32, "color": True}
 
 
 @dataclass(frozen=True)
@@ -46,6 +54,32 @@ def load_dataset(component: Component, split_by: str) -> tuple[Dataset, Identifi
     """
     dataset: Dataset = component.build(split_by=split_by)
     return dataset, Identification(dataset)
+
+
+def dataset_named(data: str, options: Mapping[str, Any], *, unread: bool = False) -> Component:
+    """Return the dataset of a name, or the images in a folder.
+
+    Args:
+        data: A dataset's name, or a folder.
+        options: The dataset's, such as ``{"data.root": "labels.csv"}``.
+        unread: Whether to choose a size and colour where nobody did and the builder takes them, so that it looks into
+            no file: for whoever reads them all anyway.
+
+    Raises:
+        UsageError: If it is neither, or an option cannot be.
+    """
+    if wrong := [key for key in options if not key.startswith("data.")]:
+        raise UsageError(f"{wrong[0]!r} is no option of the dataset, which are called data.OPTION")
+    given = {key.removeprefix("data."): value for key, value in options.items()}
+    choice = Choice(data, given)
+    if (folder := Path(data).expanduser()).is_dir() and "root" not in given:
+        choice = Choice(_FOLDER, {"root": str(folder), **given})
+    component = find_component("data", choice)
+    if unread and component.entry is not None:
+        known = signature_of(component.entry).options
+        chosen = {name: value for name, value in _UNREAD.items() if name in known and name not in component.options}
+        component = dataclasses.replace(component, options={**component.options, **chosen})
+    return component
 
 
 def split_dataset(dataset: Dataset, config: Config) -> Splits:

@@ -17,6 +17,7 @@ from zoo.data import held
 from zoo.data.identity import Identification
 from zoo.data.one_colour import one_colour
 from zoo.data.order import choose_order
+from zoo.data.quick_look import quick_findings
 from zoo.errors import DamagedError, ZooError
 from zoo.records.checkpoints import Checkpoint, estimate_bytes
 from zoo.records.directory import RunDirectory, new_path
@@ -252,6 +253,9 @@ def _build(
     dataset, identity = load(components["data"], config.train.split_by)
     if check is not None:
         check(identity)
+    if state is None and world.is_first:
+        for finding in quick_findings(dataset, identity):
+            reporter.notice(finding.notice)
     seed_everything(config.train.seed)
     network = build_network(model, dataset.facts, machine, config.train, recorded=recorded)
     if config.train.sync_batch_norm:

@@ -1,0 +1,16 @@
+"""``zoo data``: what there is to know of a dataset before anything is learnt from it."""
+
+from __future__ import annotations
+
+import click
+
+from zoo.cli.lazy import LazyCommand, LazyGroup
+
+COMMANDS = (
+    LazyCommand("check", "zoo.cli.data_check:check", "Look at every image of a dataset, and tell what is wrong."),
+)
+
+
+@click.group(cls=LazyGroup, lazy=COMMANDS)
+def data() -> None:
+    """Look through datasets."""
