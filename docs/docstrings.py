@@ -26,6 +26,7 @@ GROUPS = {
         "publish",
         "export",
         "reproduce",
+        "check_data",
     ),
     "What is registered": ("entries", "create"),
     "Errors": ("ZooError", "UsageError", "PluginError", "DamagedError", "DamagedFilesError"),

@@ -20,6 +20,7 @@ import rooms
 from docstrings import api_lines, plain_text
 
 from zoo.cli.docstrings import argument_texts, first_paragraph
+from zoo.cli.data import COMMANDS as DATA_COMMANDS
 from zoo.cli.group import COMMANDS
 from zoo.cli.plugins import COMMANDS as PLUGIN_COMMANDS
 from zoo.cli.train_options import PREFIX, variable
@@ -37,6 +38,7 @@ def commands() -> Iterator[str]:
     """Yield a section for each command, with every argument and option."""
     found = [(f"zoo {each.name}", each.load()) for each in COMMANDS]
     found += [(f"zoo plugins {each.name}", each.load()) for each in PLUGIN_COMMANDS]
+    found += [(f"zoo data {each.name}", each.load()) for each in DATA_COMMANDS]
     for name, command in found:
         yield from (f"## {name}", "", "```", _usage(name, command), "```", "", *_help(command), "")
         rows = [_option_row(option) for option in command.params if isinstance(option, click.Option)]

@@ -187,7 +187,8 @@ def _proceed(
             if world.is_first:
                 check_images(directory, found[0] if found else None, images, reporter.notice)
 
-        parts = world.agree(lambda: _build(config, components, reporter, world, state, new.check if new else check))
+        wanted = new.check if new else check
+        parts = world.agree(lambda: _build(config, components, reporter, world, state, wanted, told=new is not None))
         if world.size > 1:
             refuse_differences(parts.config, parts.splits.counts, parts.identity.of(), world)
         held.enter_context(dropout_masks(parts.machine.dropout_masks))
@@ -238,8 +239,10 @@ def _build(
     world: World,
     state: Mapping[str, Any] | None,
     check: Callable[[Identification], None] | None,
+    *,
+    told: bool,
 ) -> Parts:
-    """Build everything, before anything is written.
+    """Build everything, before anything is written. What is doubtful about the images is *told* where they are new.
 
     A run that goes on has the *state* of its newest checkpoint, and *check* sees that the images are those that are
     wanted. Weights that a checkpoint holds are not fetched again.
@@ -253,7 +256,7 @@ def _build(
     dataset, identity = load(components["data"], config.train.split_by)
     if check is not None:
         check(identity)
-    if state is None and world.is_first:
+    if told and world.is_first:
         for finding in quick_findings(dataset, identity):
             reporter.notice(finding.notice)
     seed_everything(config.train.seed)
