@@ -19,8 +19,8 @@ import click
 import rooms
 from docstrings import api_lines, plain_text
 
-from zoo.cli.docstrings import argument_texts, first_paragraph
 from zoo.cli.data import COMMANDS as DATA_COMMANDS
+from zoo.cli.docstrings import argument_texts, first_paragraph
 from zoo.cli.group import COMMANDS
 from zoo.cli.plugins import COMMANDS as PLUGIN_COMMANDS
 from zoo.cli.train_options import PREFIX, variable
