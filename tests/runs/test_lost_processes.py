@@ -6,9 +6,11 @@ import os
 import shlex
 import signal
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
+from phases import linger
 from process_storm import COMMAND, go_on
 from storm import outcome
 from worlds import together
@@ -105,3 +107,29 @@ def test_a_signal_to_one_process_stops_all_after_the_same_step(tmp_path: Path, v
     assert "saved; go on with: zoo train --resume run" in ended[0].err
     step = int(ended[0].err.split("stopped at step ")[1].split()[0].replace(",", ""))
     assert max(checkpoints(tmp_path / "run")).startswith(f"step-{step:08d}")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("phase", ["step", "evaluation", "save"])
+@pytest.mark.parametrize("victim", range(3))
+def test_a_signal_in_any_phase_stops_all_within_a_step_and_a_save(tmp_path: Path, victim: int, phase: str):
+    """Whichever process gets it: exactly one checkpoint is finished after it."""
+    sent: list[int] = []
+
+    def stop(pids: list[int]) -> None:
+        reached = tmp_path / f"reached-{0 if phase == 'save' else victim}"
+        deadline = time.monotonic() + 100
+        while not reached.exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        sent.extend([int(reached.read_text()), len((tmp_path / "saves").read_text().splitlines())])
+        os.kill(pids[victim], signal.SIGTERM)
+
+    prepare = partial(linger, phase, tmp_path)
+    ended = together(3, LONG, cwd=tmp_path, meanwhile=stop, prepare=prepare)
+    assert [each.code for each in ended] == [143] * 3, ended
+    step, saves = sent
+    saved = (tmp_path / "saves").read_text().splitlines()
+    assert len(saved) == saves + 1
+    assert step <= int(saved[-1]) <= step + 1
+    assert max(checkpoints(tmp_path / "run")).startswith(f"step-{int(saved[-1]):08d}")

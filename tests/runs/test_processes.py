@@ -14,6 +14,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from small_images import small_dataset
+from small_photos import photographs
 from storm import Outcome, outcome
 from torch import nn
 from worlds import Pair, together, variables_for
@@ -35,8 +36,15 @@ FEATURES = {
     "accumulation": f"{NORM} --slices 2 --accumulate 3 --clip-norm 1",
     "a weighted criterion": f"{PLAIN} --slices 4 --set data.limit=70 --criterion focal --set criterion.gamma=1.5",
     "batches that leave one over": f"{PLAIN} --slices 4 --set data.limit=33",
+    "batches that leave two over": f"{PLAIN} --slices 4 --set data.limit=34",
     "batches that leave three over": f"{PLAIN} --slices 4 --set data.limit=35",
-    "fewer images than processes": f"{PLAIN} --slices 4 --set data.limit=10",
+    "fewer images than a batch": f"{PLAIN} --slices 4 --set data.limit=10",
+    "129 images": f"{PLAIN} --slices 4 --set data.limit=129 --batch-size 128",
+    "2037 images": f"{PLAIN} --slices 12 --set data.limit=2037 --batch-size 128",
+    "a streamed folder": f"{BASE} --model linear --slices 4 --data folder --set data.root=photos "
+    "--set data.stream=true --readers 2 --augment mixup",
+    "no table of the order": f"{NORM} --slices 4 --order keyed",
+    "half precision with a scaled loss": f"{NORM} --slices 4 --precision fp16",
     "checkpoints in an epoch": f"{NORM} --slices 4 --checkpoint-every 2steps --log-every 2",
 }
 
@@ -60,6 +68,7 @@ def test_three_processes_give_the_bits_of_one(tmp_path: Path, name: str):
 @pytest.mark.parametrize("name", FEATURES)
 def test_any_number_of_processes_gives_the_bits_of_one(tmp_path: Path, name: str):
     """The whole table, with a process that has no slice among them."""
+    photographs(tmp_path / "photos", train=70, test=9)
     alone = trained(1, FEATURES[name], tmp_path)
     for size in (2, 3, 4):
         assert trained(size, FEATURES[name], tmp_path) == alone, f"{size} processes"

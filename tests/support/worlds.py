@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,7 @@ def together(
     cwd: Path,
     variables: Mapping[str, str] | None = None,
     meanwhile: Callable[[list[int]], None] = lambda _: None,
+    prepare: Callable[[int], None] = int,
 ) -> list[Ended]:
     """Run a command in several processes, or one that is alone, and return what became of each.
 
@@ -80,6 +82,7 @@ def together(
         cwd: Where they run.
         variables: More of them, the same for all.
         meanwhile: Called with the processes' numbers when all are started.
+        prepare: Called in each process first, with its rank; of a module that is found by its name.
     """
     with tempfile.TemporaryDirectory() as folder:
         processes = []
@@ -87,7 +90,7 @@ def together(
             told = {} if size == 1 else variables_for(rank, size, Path(folder) / "store")
             command = commands[rank % len(commands)]
             arguments = (list(command), str(cwd), {**told, **(variables or {})}, str(Path(folder) / str(rank)))
-            processes.append(_CONTEXT.Process(target=_command, args=arguments))
+            processes.append(_CONTEXT.Process(target=_command, args=(*arguments, partial(prepare, rank))))
         return _ended(processes, folder, meanwhile)
 
 
@@ -109,6 +112,9 @@ def alone(code: str, *arguments: str | Path, cwd: Path) -> Ended:
 def _ended(
     processes: Sequence[BaseProcess], folder: str, meanwhile: Callable[[list[int]], None] = lambda _: None
 ) -> list[Ended]:
+    files = [[Path(folder) / f"{rank}.{name}" for name in ("out", "err")] for rank in range(len(processes))]
+    for file in (file for pair in files for file in pair):
+        file.touch()  # a process may be killed before it begins
     for process in processes:
         process.start()
     meanwhile([process.pid for process in processes if process.pid is not None])
@@ -116,15 +122,16 @@ def _ended(
         process.join(SECONDS)
         process.kill()
         process.join()
-    texts = [
-        [(Path(folder) / f"{rank}.{name}").read_text() for name in ("out", "err")] for rank in range(len(processes))
-    ]
+    texts = [[file.read_text() for file in pair] for pair in files]
     return [Ended(process.exitcode, *text) for process, text in zip(processes, texts, strict=True)]
 
 
-def _command(arguments: list[str], cwd: str, variables: Mapping[str, str], files: str) -> None:
+def _command(
+    arguments: list[str], cwd: str, variables: Mapping[str, str], files: str, prepare: Callable[[], object]
+) -> None:
     os.environ.update(variables)
     _settle(["zoo", *arguments], cwd, files)
+    prepare()
 
     from zoo.cli import main
 
