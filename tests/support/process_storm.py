@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shlex
 import signal
+import subprocess
+import sys
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -18,8 +21,39 @@ COMMAND = shlex.split(
 )
 """Batch norm, dropout, an average, uneven last batches; saved every three steps."""
 
+LONGER = [*COMMAND, "--epochs", "60"]
+"""The same, long enough for twenty kills, each after a new checkpoint."""
+
 _SECONDS = 3.0
 """An instant is drawn from so many; a run takes some longer."""
+
+
+def restarted(cwd: Path, restarts: int) -> int:
+    """Run a longer command in two processes of torchrun's, and kill one of them whenever the run got further.
+
+    Args:
+        cwd: Where the run goes.
+        restarts: How many times torchrun starts them again at most, and how many times one is killed.
+
+    Returns:
+        How many times one was killed; the run has ended by itself.
+    """
+    launcher = "-m torch.distributed.run --nnodes 1 --nproc-per-node 2 --rdzv-backend c10d --rdzv-endpoint localhost:0"
+    words = [sys.executable, *launcher.split(), "--max-restarts", str(restarts), "-m", "zoo", *LONGER]
+    with (cwd / "log").open("w") as log:
+        running = subprocess.Popen(words, cwd=cwd, env={**os.environ, "OMP_NUM_THREADS": "1"}, stdout=log, stderr=log)
+        killed, reached, seen = 0, "", {0}
+        while running.poll() is None:
+            newest = max((path.name for path in cwd.glob("run/checkpoints/step-*")), default="")
+            with suppress(OSError, ValueError):
+                pid = json.loads((cwd / "run" / ".lock").read_text())["pid"]
+                if newest > reached and killed < restarts and pid not in seen:
+                    os.kill(pid, signal.SIGKILL)
+                    killed, reached = killed + 1, newest
+                    seen.add(pid)
+            time.sleep(0.05)
+    assert running.returncode == 0, (cwd / "log").read_text()
+    return killed
 
 
 def go_on(cwd: Path, seed: int, kills: int) -> None:

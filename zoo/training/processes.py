@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from itertools import count
@@ -146,7 +146,7 @@ class Processes(World):
         if sent.numel() * self.size <= _SMALL:
             found = self._gathered(sent.view(-1))
             taken = [data.view(-1, layout.length)[:n] for data, n in zip(found, counts, strict=True)]
-            total.copy_(_summed(torch.cat(taken), layout))
+            total.copy_(_summed([row for some in taken for row in some], layout))
             return
         length, mine = layout.length // self.size, counts[self.rank]
         outgoing = sent[:mine].view(mine, self.size, length).transpose(0, 1).reshape(-1)
@@ -154,7 +154,7 @@ class Processes(World):
         with self._roll_call.meeting():
             sizes = [n * length for n in counts], [mine * length] * self.size
             distributed.all_to_all_single(incoming, outgoing, *sizes)
-        stretch = _summed(incoming.view(-1, length), layout, self.rank * length)
+        stretch = _summed(list(incoming.view(-1, length)), layout, self.rank * length)
         total.copy_(torch.cat(self._gathered(stretch)))
 
     def add_up(self, row: Tensor, layout: RowLayout) -> None:
@@ -241,9 +241,10 @@ def _store(place: Place, timeout: float) -> Any:
     return distributed.PrefixStore(f"zoo/{place.attempt}/{next(_groups)}", found)  # type: ignore[attr-defined]
 
 
-def _summed(rows: Tensor, layout: RowLayout, start: int = 0) -> Tensor:
-    total = rows[0].clone()
-    for row in rows[1:]:
+def _summed(rows: Sequence[Tensor], layout: RowLayout, start: int = 0) -> Tensor:
+    """Add stretches of rows to the first of them, which is changed."""
+    total, *others = rows
+    for row in others:
         layout.add(total, row, start)
     return total
 
