@@ -26,6 +26,7 @@ from zoo.cli.plugins import COMMANDS as PLUGIN_COMMANDS
 from zoo.cli.train_options import PREFIX, variable
 from zoo.config import KEYS, TrainSettings
 from zoo.registry import KINDS, Entry, Kind, registry, signature_of
+from zoo.registry.weights import file_of
 
 ROOT = Path(__file__).resolve().parents[1]
 _BLOCK = re.compile(r"(<!-- generated: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -125,6 +126,9 @@ def _entry(kind: Kind, entry: Entry) -> Iterator[str]:
     if kind.singular == "recipe":
         yield from ("```toml", entry.read_text().strip(), "```", "")
         return
+    if kind.singular == "weights":
+        yield from (*_weights(entry), "")
+        return
     target, signature = entry.load(), signature_of(entry)
     if paragraph := plain_text(first_paragraph(target)):
         yield from (paragraph, "")
@@ -143,6 +147,12 @@ def _entry(kind: Kind, entry: Entry) -> Iterator[str]:
         yield from (f"`--set {key}=VALUE`:", "", *table(("option", "type", "default", "what"), rows), "")
     else:
         yield from ("No options.", "")
+
+
+def _weights(entry: Entry) -> Iterator[str]:
+    file = file_of(entry)
+    yield f"Of `{file.model}`; {len(file.classes)} classes; {file.bytes:,} bytes; licence {file.licence}; SHA-256"
+    yield f"`{file.sha256}`. Used as `weights:{entry.name}`."
 
 
 def loop() -> Iterator[str]:

@@ -64,7 +64,7 @@ def test_an_entry_is_shown_with_origin_options_types_and_defaults(zoo: Any, argu
         "      Probability of a zero, in [0, 1).\n"
         "  widths  list[int]  required\n"
         "      Features of each layer: any number.\n"
-        "options of every model: pretrained=FILE or RUN, sha256=HASH, expects.mean=[...] and so on\n"
+        "options of every model: pretrained=FILE, RUN or weights:NAME, sha256=HASH, expects.mean=[...] and so on\n"
         "zoo gives it num_classes, image_size\n"
     )
 

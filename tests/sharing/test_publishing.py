@@ -22,8 +22,8 @@ import zoo
 from zoo.cli import main
 from zoo.config import Layer
 from zoo.records.weight_file import write_weight_file
-from zoo.runs.record import portable
 from zoo.runs.sources import open_source
+from zoo.sharing.record import portable
 
 DIGIT = np.random.default_rng(0).integers(0, 256, (28, 28), dtype=np.uint8)
 

@@ -32,9 +32,9 @@ from zoo.registry import KINDS, Entry, kind_named, registry
 def list_entries(kind: str | None, pattern: str, quiet: bool, as_json: bool, **wishes: Any) -> None:
     """List what the installed plugins offer.
 
-    KIND is models, optimizers, criteria, schedulers, datasets, augmentations, observers, recipes or exporters; without
-    it, they are counted. PATTERN is a name or part of one, with * and ?: zoo list models 'resnet*'. Models can be
-    chosen by what they cost: zoo list models 'timm/*' --params-below 5M --pretrained --sort macs
+    KIND is models, optimizers, criteria, schedulers, datasets, augmentations, observers, recipes, exporters or weights;
+    without it, they are counted. PATTERN is a name or part of one, with * and ?: zoo list models 'resnet*'. Models can
+    be chosen by what they cost: zoo list models 'timm/*' --params-below 5M --pretrained --sort macs
     """
     wish = Wish(**wishes)
     plural = kind_named(kind).plural if kind else None

@@ -17,8 +17,10 @@ from zoo.cli.output import table, terminal_width, write_json
 from zoo.registry import Entry, Option, kind_named, registry, signature_of
 from zoo.registry.catalogue import ModelFacts, facts_of
 from zoo.registry.results import results_of
+from zoo.registry.weights import file_of
 
 _INDENT = " " * 6
+_SHOWN = 10  # classes that are named
 
 
 @click.command()
@@ -28,8 +30,8 @@ _INDENT = " " * 6
 def show(kind: str, name: str, quiet: bool, as_json: bool) -> None:  # noqa: ARG001 - every command takes --quiet
     """Show one entry, where it comes from and its options.
 
-    KIND is model, optimizer, criterion, scheduler, dataset, augmentation, observer, recipe or exporter; NAME is a short
-    name, or a full one as in timm/resnet18.
+    KIND is model, optimizer, criterion, scheduler, dataset, augmentation, observer, recipe, exporter or weights; NAME
+    is a short name, or a full one as in timm/resnet18.
     """
     entry = registry().find(kind, name)
     if as_json:
@@ -41,6 +43,8 @@ def show(kind: str, name: str, quiet: bool, as_json: bool) -> None:  # noqa: ARG
 def _details(entry: Entry) -> dict[str, Any]:
     if entry.kind == "recipes":
         return {"text": entry.read_text()}
+    if entry.kind == "weights":
+        return {"file": asdict(file_of(entry))}
     target, signature = entry.load(), signature_of(entry)
     texts = argument_texts(target)
     return {
@@ -71,13 +75,31 @@ def _lines(entry: Entry) -> Iterator[str]:
     yield f"  plugin {entry.plugin}, {entry.distribution} {entry.version}"
     yield f"  target {entry.target}" + "".join(f", {key}={value!r}" for key, value in entry.arguments.items())
     yield ""
-    yield from entry.read_text().splitlines() if entry.kind == "recipes" else _builder_lines(entry)
+    others = {"recipes": _recipe_lines, "weights": _weights_lines}
+    yield from others.get(entry.kind, _builder_lines)(entry)
     if entry.kind == "models" and (facts := facts_of(entry)):
         yield ""
         yield from _fact_lines(facts)
     if entry.kind == "models" and (results := results_of(entry)):
         yield from ("", "test accuracy, as measured by the plugin's authors")
         yield from (f"  {result}" for result in results)
+
+
+def _recipe_lines(entry: Entry) -> Iterator[str]:
+    yield from entry.read_text().splitlines()
+
+
+def _weights_lines(entry: Entry) -> Iterator[str]:
+    """Yield what a file with weights is, and how it is used."""
+    file = file_of(entry)
+    name = registry().short_name(entry) or entry.full_name
+    classes = ", ".join(file.classes[:_SHOWN]) + (", ..." if len(file.classes) > _SHOWN else "")
+    yield f"weights of {file.model}, licence {file.licence}"
+    yield f"{len(file.classes):,} classes: {classes}"
+    yield f"{file.bytes:,} bytes, SHA-256 {file.sha256}"
+    yield from (f"expects {key} {value!r}" for key, value in file.expects.items())
+    yield from ("", f"zoo predict weights:{name} IMAGE")
+    yield f"zoo train --model {file.model} --set model.pretrained=weights:{name}"
 
 
 def _fact_lines(facts: ModelFacts) -> Iterator[str]:
@@ -110,7 +132,7 @@ def _builder_lines(entry: Entry) -> Iterator[str]:
     else:
         yield "no options" if not signature.open else "options: whatever the builder takes"
     if entry.kind == "models":
-        yield "options of every model: pretrained=FILE or RUN, sha256=HASH, expects.mean=[...] and so on"
+        yield "options of every model: pretrained=FILE, RUN or weights:NAME, sha256=HASH, expects.mean=[...] and so on"
     if signature.open:
         yield "options unchecked: the builder takes any keyword"
     if signature.facts:

@@ -45,7 +45,7 @@ def verify_folder(folder: Path) -> None:
         DamagedError: If one is missing, or not the one that was published; it is named.
         UsageError: If a newer zoo published it.
     """
-    for name, written in _listed(folder / MANIFEST).items():
+    for name, written in files_listed_in(folder / MANIFEST).items():
         path = folder / name
         with open_regular(path) as (file, size):
             found = hashlib.file_digest(file, "sha256").hexdigest()
@@ -53,7 +53,13 @@ def verify_folder(folder: Path) -> None:
             raise DamagedError(f"{path} is damaged: its bytes are not those that were published (SHA-256)")
 
 
-def _listed(path: Path) -> dict[str, Written]:
+def files_listed_in(path: Path) -> dict[str, Written]:
+    """Return what each file of a published folder must be, as its manifest says, which is verified first.
+
+    Raises:
+        DamagedError: If the manifest is damaged, or lists what is no file of its folder.
+        UsageError: If a newer zoo wrote it.
+    """
     data = read_bytes(path, _MAX_BYTES)
     fields = parse_json(data, str(path))
     if not isinstance(fields, dict) or canonical_json(fields) != data:

@@ -55,6 +55,12 @@ def write_weight_file(path: Path, tensors: Mapping[str, Tensor], record: Mapping
     return write_synced(path, tensor_chunks(tensors, {**metadata, "digest": digest.hexdigest()}))
 
 
+def is_weight_file(path: Path) -> bool:
+    """Tell whether a file begins as those that `write_weight_file` wrote."""
+    with open_regular(path) as (file, _):
+        return file.read(_START)[_LENGTH:] == _BEFORE
+
+
 def read_weight_file(path: Path) -> WeightFile:
     """Read what `write_weight_file` wrote.
 

@@ -58,7 +58,7 @@ def read_weights(path: str | Path, *, sha256: str = "") -> Weights:
     if path.suffix == SAFE:
         with open_file(path) as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
-        _compare(path, found, wanted)
+        refuse_other(path, found, wanted)
         return Weights(read_tensors(path, sha256=found), found)
     if path.suffix not in PICKLED:
         raise UsageError(f"{str(path)!r} is no file with weights: its name must end in {SAFE} or {', '.join(PICKLED)}")
@@ -70,11 +70,16 @@ def read_weights(path: str | Path, *, sha256: str = "") -> Weights:
     with open_file(path) as file:
         data = file.read()
     found = hashlib.sha256(data).hexdigest()
-    _compare(path, found, wanted)
+    refuse_other(path, found, wanted)
     return Weights(_unpickled(path, data), found)
 
 
-def _compare(path: Path, found: str, wanted: str) -> None:
+def refuse_other(path: Path, found: str, wanted: str) -> None:
+    """See that a file has the SHA-256 that was asked for; an empty one asks for none.
+
+    Raises:
+        DamagedError: If it has another.
+    """
     if wanted and found != wanted:
         raise DamagedError(f"{str(path)!r} has the SHA-256 {found}, not {wanted}: it is damaged, or another file")
 

@@ -33,6 +33,7 @@ class Add:
     searcher: AddEntry
     recipe: AddEntry
     exporter: AddEntry
+    weights: AddEntry
 
     def __init__(self, plugin: str, distribution: str, version: str) -> None:
         for kind in KINDS:
@@ -73,13 +74,16 @@ class AddEntry:
         Args:
             name: Letters, digits, ``_``, ``.`` and ``-``, the first a letter or digit; best the builder's own name.
             target: The builder, or better ``"module:attribute"``, imported only when it is built. For a recipe
-                ``"package:file.toml"``, a file in that package.
+                ``"package:file.toml"``, a file in that package; for weights such a file, an address, or a file on the
+                hub at a commit, ``"hf:user/name@commit/file"``.
             summary: One line that says what it is.
             arguments: Keywords that are bound to the builder, so that many names can share one.
             short: Whether the name alone may be used, too, where no other plugin offers it.
             facts: What a model has and costs, for those who choose: ``parameters``, ``macs`` and ``activations`` of one
                 image, ``input_size`` as (C, H, W), ``family``, ``paper``, and ``weights``, a list of tables with
-                ``tag``, ``licence`` and ``accuracy``. ``zoo plugins check --measure`` prints the first four.
+                ``tag``, ``licence`` and ``accuracy``. ``zoo plugins check --measure`` prints the first four. Weights
+                must state ``bytes``, ``sha256``, ``licence``, ``model`` and ``classes``, and may state what they
+                expect: ``mean``, ``std``, ``size``, ``interpolation``, ``crop``.
 
         Raises:
             PluginError: If an argument breaks these rules, or the plugin added the name before. None of the
@@ -98,7 +102,10 @@ class AddEntry:
             return "a name has letters, digits, '_', '.' and '-', and begins with a letter or digit"
         if name in self.entries:
             return "the plugin adds this name twice"
-        if not (_is_path(target) if isinstance(target, str) else callable(target)):
+        if self._kind.singular == "weights":
+            if not _is_place(target):
+                return f"the target is {target!r}, not 'package:file', an address or 'hf:user/name@commit/file'"
+        elif not (_is_path(target) if isinstance(target, str) else callable(target)):
             return f"the target is {target!r}, not 'module:attribute' or a callable"
         if not isinstance(summary, str) or not summary.strip() or "\n" in summary:
             return f"the summary is {summary!r}, not one line that says what it is"
@@ -107,18 +114,34 @@ class AddEntry:
         return ""
 
     def _fault_in_facts(self, facts: Any) -> str:
-        """Say what is wrong with a model's facts; only those that are given are looked at."""
-        if facts is None:
+        """Say what is wrong with the facts of a model, which may have some, or of weights, which must."""
+        kind = self._kind.singular
+        if facts is None and kind != "weights":
             return ""
-        if self._kind.singular != "model":
-            return "only models have facts"
-        from zoo.registry.catalogue import stated
-
+        if kind not in ("model", "weights"):
+            return "only models and weights have facts"
         try:
-            stated(facts)
+            _read_facts(kind, facts)
         except (TypeError, ValueError) as error:
             return f"the facts are {facts!r:.80}: {error}"
         return ""
+
+
+def _read_facts(kind: str, facts: Any) -> None:
+    if kind == "weights":
+        from zoo.registry.weights import stated_file
+
+        stated_file(facts)
+    else:
+        from zoo.registry.catalogue import stated
+
+        stated(facts)
+
+
+def _is_place(target: Any) -> bool:
+    from zoo.registry.weights import place_of
+
+    return place_of(target) is not None
 
 
 @functools.cache  # many names share one target

@@ -43,10 +43,10 @@ def create(kind: str, name: str, /, **facts_and_options: Any) -> Any:
         UsageError: If the name or an option is wrong.
         PluginError: If the plugin is broken, or builds something else than its kind promises.
     """
-    if kind_named(kind).plural == "recipes":
-        raise UsageError(
-            f"a recipe is a file of settings, and nothing is built from it; zoo.train(recipe={name!r}) does"
-        )
+    if kind_named(kind).is_file:
+        uses = {"recipe": f"zoo.train(recipe={name!r})", "weights": f"zoo.load('weights:{name}')"}
+        singular = kind_named(kind).singular
+        raise UsageError(f"{singular} {name!r} is a file, and nothing is built from it; {uses[singular]} takes it")
     entry = registry().find(kind, name)
     facts = {key: value for key, value in facts_and_options.items() if key in kind_named(kind).all_facts}
     options = {key: value for key, value in facts_and_options.items() if key not in facts}

@@ -33,7 +33,7 @@ class Entry:
         plugin: Its plugin's label: ``"timm"``, or ``"twin@zoo-twin-a"`` where two distributions share a name.
         distribution: The name of the distribution that holds the plugin.
         version: The distribution's version.
-        facts: What a model has and costs, as its plugin states it; see `zoo.registry.catalogue`.
+        facts: What its plugin states of a model or of weights; see `zoo.registry.catalogue`, `zoo.registry.weights`.
     """
 
     kind: str

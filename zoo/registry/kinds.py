@@ -20,6 +20,7 @@ class Kind:
             on, is not surprised by these; it must name them.
         result: What its builders return, as ``"module:type"``; empty where anything goes.
         many: Whether a run takes several of them, each with a table of options of its own.
+        is_file: Whether its targets are files, from which nothing is built.
     """
 
     singular: str
@@ -28,6 +29,7 @@ class Kind:
     facts: tuple[str, ...] = ()
     result: str = ""
     many: bool = False
+    is_file: bool = False
     later_facts: tuple[str, ...] = ()
 
     @property
@@ -69,8 +71,9 @@ KINDS: tuple[Kind, ...] = (
     ),
     Kind("observer", "observers", "observe", many=True),
     Kind("searcher", "searchers", "search", ("space", "seed")),
-    Kind("recipe", "recipes", "recipe"),
+    Kind("recipe", "recipes", "recipe", is_file=True),
     Kind("exporter", "exporters", "export", ("module", "example", "facts", "path")),
+    Kind("weights", "weights", "weights", is_file=True),
 )
 
 

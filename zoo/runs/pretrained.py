@@ -14,11 +14,16 @@ import torch
 from torch import Tensor, nn
 
 from zoo.data import Expects, ImageFacts
-from zoo.errors import DamagedError, UsageError
+from zoo.errors import DamagedError, PluginError, UsageError
 from zoo.records.directory import RunDirectory
-from zoo.records.weights import PICKLED, SAFE, read_weights
+from zoo.records.published import WEIGHTS, is_published, verify_folder
+from zoo.records.weight_file import is_weight_file, read_weight_file
+from zoo.records.weights import PICKLED, SAFE, read_weights, refuse_other
 from zoo.registry.entry import in_one_line
+from zoo.registry.weights import WeightsFile
+from zoo.runs.elsewhere import Fetched, fetched, is_named, pinned_name
 from zoo.runs.facts import expects_from_json, facts_from_json
+from zoo.runs.record import checked_record
 from zoo.typed import plain, text_of
 
 _log = logging.getLogger("zoo")
@@ -31,12 +36,14 @@ class Beginning:
     """With which weights a model begins, as far as that is not its builder's business.
 
     Attributes:
-        path: A file with weights, or a run; None for neither.
+        path: A file with weights, a run or what was published of one; None for neither.
+        name: Weights that a plugin registered, or a repository on the hub, in full; empty for neither.
         sha256: The SHA-256 that the file must have; empty where any will do.
         stated: What somebody states that the weights expect, over what their own record says.
     """
 
     path: Path | None = None
+    name: str = ""
     sha256: str = ""
     stated: Mapping[str, Any] = field(default_factory=dict)
 
@@ -44,40 +51,45 @@ class Beginning:
     def taken_from(cls, options: dict[str, Any], taken: Collection[str]) -> Beginning:
         """Take zoo's own options out of a model's *options*; the names that its builder has *taken* are the builder's.
 
-        A text that names a file or a folder, or looks like one, is a path; any other is the builder's, if it has an
-        option ``pretrained``.
+        A text that names a file or a folder, or looks like one, is a path, and one that begins with ``weights:`` or
+        ``hf:`` a name; any other is the builder's, if it has an option ``pretrained``.
 
         Raises:
             UsageError: If a value cannot be.
+            ZooError: If the hub must be asked for the newest commit and cannot be.
         """
-        path = _path_of(options.get("pretrained"), certain="pretrained" not in taken)
-        if path is not None:
+        given: Any = options.get("pretrained")
+        name = pinned_name(given) if is_named(given) else ""
+        path = None if name else _path_of(given, certain="pretrained" not in taken)
+        if name or path is not None:
             del options["pretrained"]
             if "pretrained" in taken:
                 options["pretrained"] = False
         sha256 = "" if "sha256" in taken else text_of(options.pop("sha256", "")) or ""
         stated = {} if "expects" in taken else _stated(options.pop("expects", {}))
-        return cls(path, sha256, stated)
+        return cls(path, name, sha256, stated)
 
     @property
     def recorded(self) -> dict[str, Any]:
         """Zoo's own options, as the configuration holds them."""
-        options = {"pretrained": str(self.path) if self.path else None, "sha256": self.sha256, "expects": self.stated}
+        pretrained = self.name or (str(self.path) if self.path else None)
+        options = {"pretrained": pretrained, "sha256": self.sha256, "expects": self.stated}
         return {name: value for name, value in options.items() if value}
 
     def open(self, images: ImageFacts) -> Source | None:
-        """Read the weights that were given as a file or a run, and what they expect; None where none were.
+        """Read the weights that were given as a file, a run or a name, and what they expect; None where none were.
 
         Raises:
-            UsageError: If there is no such file or run, or a file's hash must be given.
+            UsageError: If there is no such file, run or name, or a file's hash must be given.
             DamagedError: If it is damaged.
+            ZooError: If they must be fetched, and there is no network.
         """
-        if self.path is None:
+        if self.path is None and not self.name:
             return None
-        if not self.path.exists():
+        if self.path is not None and not self.path.exists():
             raise UsageError(f"model.pretrained names no file and no run: {str(self.path)!r} does not exist")
-        source = _of_run(self.path) if self.path.is_dir() else _of_file(self.path, self.sha256, images)
-        if not self.path.is_dir() and "mean" not in self.stated:
+        source = _read(fetched(self.name) if self.path is None else Fetched(str(self.path), self.path), self, images)
+        if self._is_mute and "mean" not in self.stated:
             _log.warning(
                 "nobody states what the weights in %r expect: images are normalised by the data's own mean and "
                 "standard deviation; --set model.expects.mean=[...] and model.expects.std=[...] state others",
@@ -101,11 +113,16 @@ class Beginning:
 
     def leaves_statistics(self, model: nn.Module) -> bool:
         """Whether nobody states the statistics of what *model* begins with, so that they are those of the data."""
-        if self.path is None and not self.stated:
+        if "mean" in self.stated or self.name:
             return False
-        told_by_builder = self.path is None and getattr(model, "expects", None) is not None
-        of_a_run = self.path is not None and self.path.is_dir()
-        return "mean" not in self.stated and not told_by_builder and not of_a_run
+        if self.path is None:
+            return bool(self.stated) and getattr(model, "expects", None) is None
+        return self._is_mute
+
+    @property
+    def _is_mute(self) -> bool:
+        """Whether the weights are a file that tells nothing of what they expect, as those of others are."""
+        return self.path is not None and self.path.is_file() and not is_weight_file(self.path)
 
     def verify(self, expects: Expects | None) -> None:
         """See that a builder's weights have the SHA-256 that was given.
@@ -114,7 +131,7 @@ class Beginning:
             UsageError: If there are none, or none is known of them.
             DamagedError: If they have another.
         """
-        if not self.sha256 or self.path is not None:
+        if not self.sha256 or self.path is not None or self.name:
             return
         if expects is None or not expects.sha256:
             raise UsageError("model.sha256 was given, and the model begins with no file that has one")
@@ -143,8 +160,8 @@ class Source:
         Raises:
             UsageError: If they do not fit; it says what.
         """
-        own, given = model.state_dict(), self._adapted(model)
-        head = _head_names(model, images.num_classes)
+        own, given = model.state_dict(), self.adapted(model)
+        head = head_names(model, images.num_classes)
         rows = self.expects.rows(images.classes)
         for name in head:
             rows = rows if name in given and _has_rows(given[name], rows, own[name]) else None
@@ -159,7 +176,7 @@ class Source:
                 tensor.copy_(given[name])
         return "new" if rows is None else "kept"
 
-    def _adapted(self, model: nn.Module) -> dict[str, Tensor]:
+    def adapted(self, model: nn.Module) -> dict[str, Tensor]:
         """Return the tensors under the model's own names and of its sizes, as far as its builder knows how."""
         given = dict(self.tensors)
         for prefix in ("module.", "_orig_mod."):  # what torch's wrappers put before every name
@@ -188,16 +205,58 @@ class Source:
             raise UsageError(f"the weights in {self.expects.source!r} do not fit the model: {faults[0]}{more}")
 
 
+def _read(place: Fetched, beginning: Beginning, images: ImageFacts) -> Source:
+    """Return the weights that lie at a place; *images* are those of a file that tells nothing of its own."""
+    path, sha256 = place.path, beginning.sha256
+    if path.is_dir() and not is_published(path):
+        return _of_run(path)
+    if path.is_dir():
+        verify_folder(path)
+        path = path / WEIGHTS
+    if is_weight_file(path):
+        return _of_published(path, place, sha256)
+    if place.stated is None:
+        return _of_file(path, sha256, images)
+    return _of_registered(path, place, place.stated)
+
+
+def _of_published(path: Path, place: Fetched, sha256: str) -> Source:
+    """Return the weights of a file that zoo published, which tells all that they expect."""
+    file = read_weight_file(path)
+    refuse_other(path, file.sha256, sha256.lower())
+    record = checked_record(file.record, str(path))
+    images = facts_from_json(record["images"], str(path))
+    licence = place.stated.licence if place.stated else ""
+    expects = _as_trained(images, expects_from_json(record.get("expects")))
+    expects = dataclasses.replace(expects, source=place.name, sha256=file.sha256, license=licence)
+    return Source(file.tensors, expects)
+
+
+def _of_registered(path: Path, place: Fetched, stated: WeightsFile) -> Source:
+    """Return the weights of another's file, of which a plugin states what they expect."""
+    weights = read_weights(path, sha256=stated.sha256)
+    about: dict[str, Any] = {"source": place.name, "sha256": stated.sha256, "license": stated.licence}
+    try:
+        return Source(weights.tensors, Expects(**stated.expects, classes=stated.classes, **about))
+    except (TypeError, ValueError) as error:
+        raise PluginError(f"{place.name} misstates what its weights expect: {error}") from error
+
+
+def _as_trained(images: ImageFacts, before: Expects | None) -> Expects:
+    """Return what weights expect that were trained on *images*, having begun with others that expected *before*."""
+    if before is None:
+        before = Expects(mean=images.mean, std=images.std, size=images.image_size)
+    return dataclasses.replace(before, classes=images.classes, head="new")
+
+
 def _of_run(path: Path) -> Source:
     """Return the weights of a run's best epoch; they expect what they were trained on."""
     checkpoint = RunDirectory.open(path).checkpoint("best")
     part = "average" if "average" in checkpoint.names else "model"
     images = facts_from_json(checkpoint.state.get("images"))
     before = expects_from_json(checkpoint.state.get("expects"))
-    if before is None:
-        before = Expects(mean=images.mean, std=images.std, size=images.image_size)
     digest = checkpoint.manifest.files[f"{part}.safetensors"].sha256
-    expects = dataclasses.replace(before, classes=images.classes, head="new", source=str(path), sha256=digest)
+    expects = dataclasses.replace(_as_trained(images, before), source=str(path), sha256=digest)
     return Source(checkpoint.tensors(part), expects)
 
 
@@ -232,7 +291,7 @@ def _as_size(value: Any) -> Any:
     return [value, value] if type(value) is int else value
 
 
-def _head_names(model: nn.Module, classes: int) -> list[str]:
+def head_names(model: nn.Module, classes: int) -> list[str]:
     """Return the names of the tensors of the last layer that has a row for each class."""
     layers = [
         (name, module)

@@ -22,11 +22,11 @@ from zoo.records.epochs import results_from
 from zoo.records.images import read_data
 from zoo.records.manifest import MANIFEST, STATE
 from zoo.records.published import WEIGHTS, is_published, verify_folder
-from zoo.records.weight_file import read_weight_file
+from zoo.records.weight_file import is_weight_file, read_weight_file
 from zoo.records.weights import SAFE
 from zoo.reports.calibration import read_temperature
 from zoo.runs.components import find_components
-from zoo.runs.elsewhere import refuse_missing
+from zoo.runs.elsewhere import fetched, is_named, refuse_missing
 from zoo.runs.facts import expects_from_json, facts_from_json
 from zoo.runs.images import Notice, changed_images, changes_since, identity_from_json
 from zoo.runs.loading import LoadedRun, load_run, network_with, weights_part
@@ -182,7 +182,7 @@ def open_source(source: str | Path | Any, checkpoint: str = "best") -> Source:
 
     Args:
         source: A run's directory, or what `zoo.train` returned, or a checkpoint's directory, or a published folder, or
-            the one file ``model.safetensors`` of such a folder.
+            the one file ``model.safetensors`` of such a folder, or a name: ``weights:NAME``, ``hf:user/name@commit``.
         checkpoint: Which one of a run: ``"best"`` or ``"last"``.
 
     Raises:
@@ -194,6 +194,8 @@ def open_source(source: str | Path | Any, checkpoint: str = "best") -> Source:
         return _of_run(RunDirectory(path), checkpoint)
     if checkpoint != "best":
         raise UsageError(f"{str(path)!r} holds one set of weights: --checkpoint is for a run")
+    if is_named(path):
+        return _of_name(str(path))
     if (path / MANIFEST).is_file() and (path / STATE).is_file():
         return _of_checkpoint(path)
     if is_published(path):
@@ -202,6 +204,18 @@ def open_source(source: str | Path | Any, checkpoint: str = "best") -> Source:
         return _of_file(path)
     refuse_missing(path)
     raise UsageError(f"{str(path)!r} is no trained model: neither a run nor a checkpoint nor a published folder")
+
+
+def _of_name(name: str) -> Source:
+    place = fetched(name)
+    if place.path.is_dir():
+        return dataclasses.replace(_of_folder(place.path), where=place.name)
+    if not is_weight_file(place.path):
+        raise UsageError(
+            f"{place.name!r} has no record of how it was trained, so that zoo only begins a training with it: "
+            f"--set model.pretrained={place.name}"
+        )
+    return dataclasses.replace(_of_file(place.path), where=place.name)
 
 
 def _of_run(directory: RunDirectory, which: str) -> Source:

@@ -20,8 +20,8 @@ from zoo.records.weight_file import write_weight_file
 from zoo.registry.entry import in_one_line
 from zoo.reports.calibration import read_temperature
 from zoo.runs.loading import LoadedRun, load_run
-from zoo.runs.record import record_of
 from zoo.sharing.card import model_card
+from zoo.sharing.record import record_of
 from zoo.training.arithmetic import own_arithmetic
 
 _COPIED = (ENVIRONMENT, METRICS, REPORTS[0])

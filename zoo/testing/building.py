@@ -111,9 +111,14 @@ def network(entry: Entry, case: Case, seed: int = 0, recorded: Expects | None = 
         case.in_channels,
         case.image_size,
     )
+    return network_of(_component(entry), images, seed, recorded)
+
+
+def network_of(component: Component, images: ImageFacts, seed: int = 0, recorded: Expects | None = None) -> Network:
+    """Build the model of a run's component, likewise."""
     machine = Machine(torch.device("cpu"), "fp32", torch.get_num_threads())
     with seeded(seed):
-        return build_network(_component(entry), images, machine, _SETTINGS, recorded=recorded)
+        return build_network(component, images, machine, _SETTINGS, recorded=recorded)
 
 
 def inputs_of(built: Network, case: Case, count: int = 8, seed: int = 1) -> Tensor:

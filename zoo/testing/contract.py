@@ -20,6 +20,7 @@ from zoo.testing import (
     plugins,
     searchers,
     signatures,
+    weights,
 )
 from zoo.testing.building import require_buildable, with_options
 from zoo.testing.outcome import Check
@@ -37,6 +38,7 @@ _OF_ITS_KIND: Mapping[str, Mapping[str, EntryCheck]] = {
     "searchers": searchers.CHECKS,
     "recipes": observers.RECIPE_CHECKS,
     "exporters": exporters.CHECKS,
+    "weights": weights.CHECKS,
 }
 
 
@@ -84,6 +86,6 @@ def checks_of_entry(entry: Entry) -> Iterator[Check]:
 
 
 def _if_buildable(check: EntryCheck, entry: Entry) -> str | None:
-    if entry.kind != "recipes":
+    if not kind_named(entry.kind).is_file:
         require_buildable(entry)
     return check(entry)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from zoo.errors import UnknownNameError, UsageError
-from zoo.registry import Entry, Plugin, options_of, registry
+from zoo.registry import Entry, Plugin, kind_named, options_of, registry
 from zoo.registry.entry import OWN_DISTRIBUTION, normalized
 from zoo.testing.fresh import in_fresh_process
 from zoo.testing.observers import module_hooks
@@ -115,7 +115,7 @@ def check_summaries(plugin: Plugin, entries: Sequence[Entry]) -> str:
 
 def _buildable(entries: Sequence[Entry]) -> tuple[Entry, ...]:
     """Return the entries that need no option without a default."""
-    return tuple(entry for entry in entries if entry.kind == "recipes" or not _needs_options(entry))
+    return tuple(entry for entry in entries if kind_named(entry.kind).is_file or not _needs_options(entry))
 
 
 def _needs_options(entry: Entry) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from zoo.registry import Entry, Signature, signature_of
+from zoo.registry.weights import file_of
 from zoo.testing.outcome import ContractError, warn
 
 _NEEDED = {
@@ -17,6 +18,8 @@ def check_target(entry: Entry) -> str:
     """Lead to a builder that takes what zoo gives to its kind, and options of its own."""
     if entry.kind == "recipes":
         return f"{len(entry.read_text()):,} characters"
+    if entry.kind == "weights":
+        return f"a file for {file_of(entry).model}"
     signature = signature_of(entry)
     _check_facts(entry, signature)
     if entry.kind == "optimizers" and not signature.open:
