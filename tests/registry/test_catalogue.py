@@ -94,4 +94,4 @@ def test_only_models_have_facts(site: FakeSite):
     """An optimizer's would be read by nobody."""
     site.install("auk", offering(f"add.optimizer('sgd', 'a:b', summary='Descent.', {STATED})"))
     plugin = next(plugin for plugin in site.registry().plugins() if plugin.name == "auk")
-    assert "only models have facts" in plugin.reason
+    assert "only models and weights have facts" in plugin.reason

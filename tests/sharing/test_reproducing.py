@@ -159,7 +159,7 @@ def test_a_file_without_a_record_of_its_data_is_compared_as_far_as_it_can_be(pub
 
 def test_what_cannot_be_reproduced_is_told(run: Path):
     """A checkpoint alone; a run in the place of the new one."""
-    with pytest.raises(zoo.UsageError, match="is one checkpoint; a run"):
+    with pytest.raises(zoo.UsageError, match="it is one checkpoint, or was"):
         zoo.reproduce(max((run / "checkpoints").iterdir()))
     with pytest.raises(zoo.UsageError, match="is not free"):
         zoo.reproduce(run, out=run)

@@ -122,7 +122,7 @@ def _asking(name: HubName) -> Iterator[Any]:
             raise OSError("HF_HUB_OFFLINE is set")
         get_session().head(constants.ENDPOINT, timeout=_TIMEOUT)
     except Exception as error:
-        raise ZooError(f"{name} is not on this machine, and the hub cannot be reached ({_line(error)})") from error
+        raise ZooError(f"{name}: the hub cannot be reached ({_line(error)})") from error
     try:
         yield HfApi()
     except ZooError:

@@ -20,7 +20,7 @@ def checked_record(record: Any, where: str) -> dict[str, Any]:
         raise DamagedError(f"{where} tells nothing of the model that its weights are of")
     if schema > SCHEMA:
         raise UsageError(f"{where} was published by a newer zoo, in schema {schema}: upgrade torch-zoo")
-    kinds = {"config": dict, "data": dict, "entries": dict, "images": dict, "epoch": int, "step": int}
+    kinds = {"config": dict, "data": dict, "entries": dict, "images": dict, "folded": bool, "epoch": int, "step": int}
     if wrong := [key for key, kind in kinds.items() if not isinstance(record.get(key), kind)]:
         raise DamagedError(f"{where} misstates {wrong[0]!r} of its model")
     return record

@@ -54,7 +54,8 @@ class Source:
         data: What its data are known by, as data.json holds it; empty where that was not kept.
         environment: What it was computed with, as far as that is known; keys as in environment.json.
         run: The run's directory; None where there is none.
-        best: Whether the weights were chosen as its best epoch's, rather than as those of one checkpoint.
+        as_trained: Whether the weights are those that its recipe gives: its best epoch's, and not those of one
+            checkpoint, nor changed since.
     """
 
     where: str
@@ -69,7 +70,7 @@ class Source:
     data: Mapping[str, Any]
     environment: Mapping[str, Any]
     run: RunDirectory | None = None
-    best: bool = True
+    as_trained: bool = True
 
     def changed(self, images: Identification, notice: Notice, splits: tuple[str, ...] = ()) -> list[str]:
         """Return how *images* differ from those that it was trained on, a text each; nothing where they do not.
@@ -232,7 +233,7 @@ def _of_checkpoint(path: Path) -> Source:
         raise DamagedError(f"{where} lacks or misstates the configuration: {error}") from error
     above = path.absolute().parent
     run = RunDirectory(above.parent) if above.name == CHECKPOINTS else None
-    return dataclasses.replace(_of_state(str(path), config, checkpoint, run), best=False)
+    return dataclasses.replace(_of_state(str(path), config, checkpoint, run), as_trained=False)
 
 
 def _of_state(where: str, config: Config, checkpoint: Checkpoint, run: RunDirectory | None) -> Source:
@@ -283,6 +284,7 @@ def _of_file(path: Path) -> Source:
         file.sha256,
         record["data"],
         {"torch": record.get("torch"), "entries": record["entries"]},
+        as_trained=not record["folded"],
     )
 
 

@@ -52,7 +52,7 @@ def _text(name: str, record: Mapping[str, Any], summary: Mapping[str, Any], lice
     classes = images["classes"]
     yield from (f"# {name}", "")
     yield f"`{summary['model']}`, {summary['parameters']:,} parameters, an image classifier trained with"
-    yield from ("[zoo](https://pypi.org/project/torch-zoo).", "")
+    yield from ("zoo (`pip install torch-zoo`).", "")
     yield "| | |"
     yield "|---|---|"
     yield (
@@ -62,7 +62,7 @@ def _text(name: str, record: Mapping[str, Any], summary: Mapping[str, Any], lice
     yield f"| trained on | `{summary['data']}`: {summary['train']:,} images, {summary['validation']:,} for validation |"
     yield f"| images | {shape} |"
     yield f"| epochs | {summary['epochs']}; the weights are those of epoch {summary['best_epoch']} |"
-    if expects := record["expects"]:
+    if (expects := record["expects"]) and expects["source"]:
         yield f"| began with | `{expects['source']}` {_of_licence(expects['license'])}|"
     yield f"| licence | {licence or 'not stated'} |"
     named = ", ".join(json.dumps(each, ensure_ascii=False) for each in classes[:_SHOWN])

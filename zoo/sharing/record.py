@@ -8,13 +8,19 @@ from typing import Any
 
 from zoo.config import Config
 from zoo.records.images import read_data
-from zoo.runs.facts import facts_to_json
+from zoo.runs.facts import expects_to_json, facts_to_json
 from zoo.runs.loading import LoadedRun
 from zoo.runs.record import SCHEMA
 
 
-def record_of(loaded: LoadedRun, temperature: float | None) -> dict[str, Any]:
-    """Return what is published of a run beside its weights, with nothing of the machine that it ran on."""
+def record_of(loaded: LoadedRun, temperature: float | None, *, folded: bool = False) -> dict[str, Any]:
+    """Return what is published of a run beside its weights, with nothing of the machine that it ran on.
+
+    Args:
+        loaded: The run.
+        temperature: What its logits are divided by; None for nothing.
+        folded: Whether its weights are no longer those that its recipe gives.
+    """
     state, environment = loaded.checkpoint.state, loaded.directory.read_environment()
     return {
         "schema": SCHEMA,
@@ -22,8 +28,9 @@ def record_of(loaded: LoadedRun, temperature: float | None) -> dict[str, Any]:
         "data": read_data(loaded.directory.path),
         "entries": state.get("entries", {}),
         "epoch": loaded.epoch,
-        "expects": state.get("expects"),
+        "expects": expects_to_json(loaded.network.expects),
         "images": facts_to_json(loaded.images),
+        "folded": folded,
         "step": loaded.checkpoint.step,
         "temperature": temperature,
         "torch": environment.get("torch"),

@@ -60,8 +60,11 @@ def reproduce(
         ZooError: If the training fails.
     """
     found = open_source(source)
-    if not found.best:
-        raise UsageError(f"{found.where!r} is one checkpoint; a run, or what was published of it, can be reproduced")
+    if not found.as_trained:
+        raise UsageError(
+            f"the weights of {found.where!r} are not those that its recipe ends with: it is one checkpoint, or was "
+            "published with --as-rgb. A run, or what was published of it as it is, can be reproduced"
+        )
     if out is not None and not RunDirectory(out).is_free:
         raise UsageError(f"{str(out)!r} is not free; a reproduction is trained from its beginning, give another --out")
     reporter = reporter or Reporter()
