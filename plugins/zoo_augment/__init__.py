@@ -18,6 +18,8 @@ _ENTRIES = (
     ("crop", "cropping:crop", "Enlarge a random part to the whole; for photographs."),
     ("jitter", "colours:jitter", "Vary brightness, contrast and saturation; for photographs."),
     ("three", "colours:three", "Take the colours, solarise or blur, one of them for each image; for photographs."),
+    ("trivial", "policies:trivial", "Change each image in one of 14 ways, at any strength; for photographs."),
+    ("rand", "policies:rand", "Change each image in two of 14 ways, at one strength; for photographs."),
     ("erasing", "erasing:erasing", "Blank out a rectangle."),
     ("mixup", "mixing:mixup", "Blend with another image and its label; soft targets."),
     ("cutmix", "mixing:cutmix", "Paste a rectangle of another image, and its share of the label; soft targets."),

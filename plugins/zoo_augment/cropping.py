@@ -37,9 +37,7 @@ class Crop:
         rows, columns = positions(inputs)
         y = _stretched(rows, height, side * root, down)
         x = _stretched(columns, width, side / root, right)
-        # Positions in half precision would be off by whole pixels.
-        exact = inputs.to(torch.promote_types(inputs.dtype, torch.float32))
-        return resample(exact, y, x, "edge", mode="bilinear").to(inputs.dtype), targets
+        return resample(inputs, y, x, "edge", mode="bilinear"), targets
 
 
 def _stretched(position: Tensor, length: int, side: Tensor, place: Tensor) -> Tensor:

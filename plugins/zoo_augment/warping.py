@@ -133,18 +133,20 @@ def resample(inputs: Tensor, y: Tensor, x: Tensor, fill: str, *, mode: str) -> T
         (B, C, H, W), as *inputs*.
     """
     batch, _, height, width = inputs.shape
-    grid = inputs.new_empty(batch, height, width, 2)  # torch.stack takes three times as long
+    # Positions in half precision would be off by whole pixels, and the grid's type must be the images'.
+    exact = inputs.to(torch.promote_types(inputs.dtype, torch.float32))
+    grid = exact.new_empty(batch, height, width, 2)  # torch.stack takes three times as long
     grid[..., 0] = x * (2 / width)
     grid[..., 1] = y * (2 / height)
-    outside = inputs.amin((2, 3), keepdim=True) if fill == "dark" else 0.0
+    outside = exact.amin((2, 3), keepdim=True) if fill == "dark" else 0.0
     moved = functional.grid_sample(
-        inputs - outside if fill == "dark" else inputs,
+        exact - outside if fill == "dark" else exact,
         grid,
         mode=mode,
         padding_mode=_PADDING[fill],
         align_corners=False,
     )
-    return moved + outside if fill == "dark" else moved
+    return (moved + outside if fill == "dark" else moved).to(inputs.dtype)
 
 
 def shift(*, image_size: tuple[int, int], pixels: int = 2, fill: str = "edge") -> Shift:

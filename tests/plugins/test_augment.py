@@ -14,13 +14,20 @@ from zoo_augment.cropping import crop
 from zoo_augment.erasing import erasing
 from zoo_augment.flipping import flip
 from zoo_augment.mixing import cutmix, kept_share, mixup
+from zoo_augment.policies import rand, trivial
 from zoo_augment.warping import FILLS, Warp, elastic, resample, rotation, scale, shift, warp
 
 from zoo.data.augmentation import Augmenter, Draws
 
 SIZE = (12, 14)
-FACTS = {"num_classes": 5, "in_channels": 2, "image_size": SIZE}
-BUILDERS = (shift, rotation, scale, elastic, warp, flip, crop, jitter, three, erasing, mixup, cutmix)
+FACTS = {
+    "num_classes": 5,
+    "in_channels": 2,
+    "image_size": SIZE,
+    "pixel_mean": (0.4, 0.5),
+    "pixel_std": (0.2, 0.25),
+}
+BUILDERS = (shift, rotation, scale, elastic, warp, flip, crop, jitter, three, trivial, rand, erasing, mixup, cutmix)
 SAMPLES = 60
 
 

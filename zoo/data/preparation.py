@@ -25,6 +25,8 @@ class Preparation:
         memory_format: Layout of the inputs.
 
     Attributes:
+        mean: As given.
+        std: As given.
         shift: What is subtracted from pixels of 0 to 255, float32 (C', 1, 1).
         scale: What they are multiplied by afterwards, float32 (C', 1, 1).
     """
@@ -42,6 +44,7 @@ class Preparation:
         self.device = torch.device(device)
         self.memory_format = memory_format
         self.size = size
+        self.mean, self.std = tuple(mean), tuple(std)
         self.channels = len(mean)
         self.interpolation = interpolation
         white = 255.0

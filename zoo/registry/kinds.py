@@ -68,6 +68,7 @@ KINDS: tuple[Kind, ...] = (
         ("num_classes", "in_channels", "image_size"),
         "collections.abc:Callable",
         many=True,
+        later_facts=("pixel_mean", "pixel_std"),
     ),
     Kind("observer", "observers", "observe", many=True),
     Kind("searcher", "searchers", "search", ("space", "seed")),

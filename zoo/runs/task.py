@@ -152,10 +152,10 @@ def build_augmenter(
     if not parts:
         return None
     size = network.prepare.size or images.image_size
-    augmentations = [
-        part.build(num_classes=images.num_classes, in_channels=network.prepare.channels, image_size=size)
-        for part in parts
-    ]
+    prepare = network.prepare
+    facts = {"num_classes": images.num_classes, "in_channels": prepare.channels, "image_size": size}
+    facts |= {"pixel_mean": prepare.mean, "pixel_std": prepare.std}
+    augmentations = [part.build(**facts) for part in parts]
 
     def fetch(indices: Tensor) -> tuple[Tensor, Tensor]:
         # A later visit of an image that is shown more often has a number of its own.

@@ -48,7 +48,8 @@ class Case:
     @property
     def facts(self) -> dict[str, Any]:
         """What a builder may ask for."""
-        return {**dataclasses.asdict(self), "class_names": self.class_names}
+        normalised_by = {"pixel_mean": (0.5,) * self.in_channels, "pixel_std": (0.25,) * self.in_channels}
+        return {**dataclasses.asdict(self), "class_names": self.class_names, **normalised_by}
 
     @property
     def class_names(self) -> tuple[str, ...]:
