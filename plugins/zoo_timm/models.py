@@ -111,8 +111,18 @@ def _adapted(model: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:
     return state if adapt is None else dict(adapt(state, model))
 
 
+def _layer_groups(model: Any) -> list[list[str]] | None:
+    """Return the names of a model's parameters in timm's own layer groups; None where timm has none for it."""
+    try:
+        matcher = model.group_matcher(coarse=False)
+    except (AttributeError, NotImplementedError):
+        return None
+    return list(models.group_parameters(model, matcher).values())
+
+
 def _finished(model: nn.Module) -> nn.Module:
     model.adapt_weights = partial(_adapted, model)  # type: ignore[assignment]
+    model.layer_groups = partial(_layer_groups, model)  # type: ignore[assignment]
     return model
 
 

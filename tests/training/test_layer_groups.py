@@ -63,7 +63,10 @@ def test_a_model_may_say_what_its_head_and_its_groups_are():
     assert head_of(net) == ("wide", net.wide)
     names = [name for name, _ in net.named_parameters()]
     net.layer_groups = [names[:6], names[6:]]
-    assert layer_groups(net) == [names[:6], [name for name in names[6:] if "wide" not in name], names[8:10]]
+    told = [names[:6], [name for name in names[6:] if "wide" not in name], names[8:10]]
+    assert layer_groups(net) == told
+    net.layer_groups = lambda: [names[:6], names[6:]]
+    assert layer_groups(net) == told
 
 
 def test_what_a_model_says_wrongly_is_told():

@@ -27,7 +27,7 @@ GENTLE = 1 / 30
 """What the optimizer's own rate is multiplied by where whole networks are tuned and no rate is given."""
 
 PROBED_IMAGES = 20_000
-"""Images that the head is fitted to at most: what it sees of them stays in memory."""
+"""Images that the head is fitted to at most, mirrored ones counted: what it sees of them stays in memory."""
 
 
 def decided(settings: TrainSettings, components: Components, network: Network) -> TrainSettings:
@@ -134,6 +134,7 @@ def build_probe(
         forward=forward,
         head=head,
         copies=[layer for layer in copies if isinstance(layer, nn.Linear)],
+        mirrored=2 * len(images) <= PROBED_IMAGES,
         batches=EvaluationBatches(
             images,
             settings.eval_batch_size,

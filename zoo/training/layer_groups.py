@@ -43,8 +43,8 @@ def head_of(model: nn.Module) -> tuple[str, nn.Module]:
 def layer_groups(model: nn.Module) -> list[list[str]]:
     """Return the names of the parameters in groups, from the input to the head, which is the last group by itself.
 
-    The groups are what the model's ``layer_groups`` says, a sequence of sequences of names; else one for each of its
-    blocks, in the order of its modules: containers are opened, and so is what holds more than half of all numbers. What
+    The groups are what the model's ``layer_groups`` says, a sequence of sequences of names or a function that returns one,
+    perhaps None; else one for each of its blocks, in the order of its modules: containers are opened, and so is what holds more than half of all numbers. What
     has one dimension alone, such as a norm, belongs to the layer before it.
 
     Raises:
@@ -54,6 +54,7 @@ def layer_groups(model: nn.Module) -> list[list[str]]:
     head, module = head_of(model)
     last = [f"{head}.{name}" if head else name for name, _ in module.named_parameters()]
     told = getattr(model, "layer_groups", None)
+    told = told() if callable(told) else told
     groups = _blocks(model) if told is None else _checked(model, told, names)
     below = [[name for name in group if name not in last] for group in groups]
     return [group for group in [*below, [name for name in names if name in last]] if group]

@@ -1,7 +1,9 @@
 """A probe: the head alone, fitted to what the rest of a network sees in the training images.
 
-The rest is run once over the images as they are, and the head is then the solution of a small convex problem, in
-seconds and without a rate. It is where tuning begins.
+The rest is run once or twice over the images, as they are and mirrored, and the head is then a ridge regression on the
+classes: one decomposition gives the solutions for all penalties, and what each would say of an image that it was not
+fitted to. So there is no rate, no step and nothing random in it, and no image has to be set aside. It is where tuning
+begins.
 """
 
 from __future__ import annotations
@@ -17,15 +19,16 @@ from torch.nn import functional
 from zoo.data import EvaluationBatches
 from zoo.errors import UsageError
 from zoo.training.evaluation import evaluating
-from zoo.training.features import given_to
 from zoo.training.world import ALONE, World
 
-STRENGTHS = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
-"""Strengths of the penalty that are tried, the strongest first."""
+PENALTIES = tuple(10 ** (power / 4) for power in range(-16, 9))
+"""Penalties that are tried, from 1e-4 to 100, as multiples of the mean variance of what the head sees."""
 
-_USUAL = 1e-5
-_FOLDS = 5
-_TRIED_ON = 1000  # samples, so that trying takes seconds
+TEMPERATURES = tuple(10 ** (power / 20) for power in range(31))
+"""What scores are multiplied by, from 1 to 32: regression to 0 and 1 gives scores that are too close to be logits."""
+
+_TRIED_ON = 2000  # images at most, and fewer where classes are many, since each penalty costs a product over both
+_TRIED_SCORES = 200_000
 
 
 @dataclass(frozen=True)
@@ -37,29 +40,31 @@ class Probe:
         head: The last layer, which is replaced.
         copies: Other layers that are to have the same weights, as that of an average.
         batches: This process's batches of the training images as they are.
+        mirrored: Whether each image is looked at mirrored as well.
     """
 
     forward: nn.Module
     head: nn.Linear
     copies: Sequence[nn.Linear]
     batches: EvaluationBatches
+    mirrored: bool = False
 
     def fit(self, batches: Iterable[tuple[Tensor, Tensor]], world: World = ALONE) -> tuple[float, int]:
         """Fit the head to *batches*, which are the probe's own; of several processes the first does it for all.
 
         Returns:
-            The mean loss over the images, penalty left out, and how many images there were.
+            The mean loss over the images as they are, and how many there were.
 
         Raises:
             UsageError: If the head is given something else than a vector for each image.
         """
-        dealt = world.gather(seen_by_head(self.forward, self.head, batches))
+        dealt = world.gather(seen_by_head(self.forward, self.head, batches, mirrored=self.mirrored))
         # Whole batches were dealt in turn, so in turn they are taken up again.
         features, labels = (
             torch.cat([part for part in chain(*zip_longest(*parts)) if part is not None])
             for parts in zip(*dealt, strict=True)
         )
-        weight, bias, loss = world.first(lambda: fit_logistic(features, labels, self.head.out_features))
+        weight, bias, loss = world.first(lambda: fit_ridge(features, labels, self.head.out_features))
         with torch.no_grad():
             for layer in (self.head, *self.copies):
                 layer.weight.copy_(weight)
@@ -69,24 +74,33 @@ class Probe:
 
 
 def seen_by_head(
-    forward: nn.Module, head: nn.Module, batches: Iterable[tuple[Tensor, Tensor]]
+    forward: nn.Module, head: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], *, mirrored: bool = False
 ) -> tuple[list[Tensor], list[Tensor]]:
-    """Return what the head is given for each batch, float32 (B, D), and the labels, int64 (B,), on the CPU.
+    """Return what the head is given for each batch, float32 (B, V, D), and the labels, int64 (B,), on the CPU.
+
+    There is one view of each image, or with *mirrored* a second one.
 
     Raises:
-        UsageError: If that is no vector.
+        UsageError: If the head is not given one vector for each image.
     """
     seen: list[Tensor] = []
-    labels = []
-    with given_to(head) as given, evaluating(forward):
-        for inputs, targets in batches:
-            forward(inputs)
-            labels.append(targets.cpu())
-            seen += [part.float().cpu() for part in given]
-            given.clear()
-    if any(part.ndim != 2 for part in seen) or len(seen) != len(labels):
-        raise UsageError("--tune probe needs a head that is given one vector for each image; use --tune head")
-    return seen, labels
+    hook = head.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].detach().float().cpu()))
+    features, labels = [], []
+    try:
+        with evaluating(forward):
+            for inputs, targets in batches:
+                for view in (inputs, inputs.flip(3)) if mirrored else (inputs,):
+                    forward(view)
+                if len(seen) != 1 + mirrored or any(part.ndim != 2 for part in seen):
+                    raise UsageError(
+                        "--tune probe needs a head that is given one vector for each image; use --tune head"
+                    )
+                features.append(torch.stack(seen, dim=1))
+                seen.clear()
+                labels.append(targets.cpu())
+    finally:
+        hook.remove()
+    return features, labels
 
 
 def can_be_probed(forward: nn.Module, head: nn.Module, inputs: Tensor) -> bool:
@@ -100,67 +114,101 @@ def can_be_probed(forward: nn.Module, head: nn.Module, inputs: Tensor) -> bool:
     return len(seen) == len(inputs)
 
 
-def fit_logistic(features: Tensor, labels: Tensor, classes: int) -> tuple[Tensor, Tensor, float]:
-    """Fit a multinomial logistic regression with a ridge penalty; the features are brought to one scale first.
+def fit_ridge(features: Tensor, labels: Tensor, classes: int) -> tuple[Tensor, Tensor, float]:
+    """Fit a ridge regression on the classes, and scale it so that its scores are logits.
 
-    The penalty's strength is the one of `STRENGTHS` with the lowest loss on folds that were held out, where there are
-    samples enough to tell.
+    The penalty is the one with the least squared error on images that were left out, each by itself, with its other
+    view; the scale the one with the least cross-entropy on the same. All features keep their own spread: brought to
+    one, those that hardly vary are noise as loud as the others.
 
     Args:
-        features: Floating (N, D).
+        features: Floating (N, V, D): V views of each image.
         labels: int64 (N,).
         classes: K.
 
     Returns:
-        The weight, float64 (K, D), and the bias, (K,), for features as they were given, and the mean loss.
+        The weight, float64 (K, D), and the bias, (K,), for features as they were given, and the mean cross-entropy
+        over the first views.
 
-    Source: Alain and Bengio 2016, linear probes; that tuning should begin there: Kumar et al. 2022.
+    Source: Hoerl and Kennard 1970; leaving one out in closed form: Allen 1974; that tuning should begin at a fitted
+        head: Kumar et al. 2022.
     """
-    given = features.double()
-    mean, spread = given.mean(0), given.std(0, correction=0)
-    scale = torch.where(spread > 1e-9, 1 / spread.clamp(min=1e-9), 0.0) / given.shape[1] ** 0.5
-    scaled = (given - mean) * scale
-    turn = None
-    if len(scaled) < scaled.shape[1]:  # the solution lies in the span of the samples: N unknowns a class, not D
-        left, sizes, turn = torch.linalg.svd(scaled, full_matrices=False)
-        scaled = left * sizes
-    weight, bias = _solved(scaled, labels, classes, _chosen_strength(scaled, labels, classes))
-    loss = float(functional.cross_entropy(scaled @ weight + bias, labels))
-    columns = (turn.T @ weight if turn is not None else weight) * scale[:, None]
-    return columns.T.contiguous(), bias - mean @ columns, loss
+    ridge = _Ridge(features.double(), labels, classes)
+    penalty = min(PENALTIES, key=ridge.error_left_out)
+    scores, tried = ridge.scores_left_out(penalty)
+    scale = min(TEMPERATURES, key=lambda factor: float(functional.cross_entropy(scores * factor, tried)))
+    weight, bias = ridge.solution(penalty)
+    weight, bias = weight * scale, bias * scale
+    loss = float(functional.cross_entropy(features[:, 0].double() @ weight.T + bias, labels))
+    return weight, bias, loss
 
 
-def _chosen_strength(scaled: Tensor, labels: Tensor, classes: int) -> float:
-    count = min(len(labels), _TRIED_ON, 100 * _TRIED_ON // classes)
-    if count < 2 * classes:
-        return _USUAL
-    # Samples at even steps through the classes, dealt to the folds in turn: each has its share of each class.
-    by_class = torch.sort(labels, stable=True).indices
-    tried = by_class[torch.arange(count) * len(labels) // count]
-    fold = torch.arange(count) % _FOLDS
-    losses = torch.zeros(len(STRENGTHS), dtype=torch.float64)
-    for number in range(_FOLDS):
-        kept, held = tried[fold != number], tried[fold == number]
-        for place, strength in enumerate(STRENGTHS):
-            weight, bias = _solved(scaled[kept], labels[kept], classes, strength, steps=50)
-            losses[place] += functional.cross_entropy(scaled[held] @ weight + bias, labels[held], reduction="sum")
-    return STRENGTHS[int(losses.argmin())]
+class _Ridge:
+    """Ridge regressions of one problem with any penalty.
+
+    Args:
+        features: float64 (N, V, D).
+        labels: int64 (N,).
+        classes: K.
+    """
+
+    def __init__(self, features: Tensor, labels: Tensor, classes: int) -> None:
+        images, self.views, _ = features.shape
+        rows = features.flatten(0, 1)  # (N * V, D)
+        targets = functional.one_hot(labels, classes).double().repeat_interleave(self.views, dim=0)
+        self.shares, self.labels, self.mean = targets.mean(0), labels, rows.mean(0)
+        self.left = targets - self.shares  # what is to be explained
+        centred = rows - self.mean
+        self.parts, self.sizes, self.axes = _principal(centred)
+        self.along = self.parts.T @ self.left  # (R, K)
+        self.unit = float(self.sizes.mean()) if len(self.sizes) else 1.0
+        # Evenly through the classes, so that each has its share of what is tried on.
+        count = min(images, _TRIED_ON, _TRIED_SCORES // classes + 1)
+        by_class = torch.sort(labels, stable=True).indices
+        self.tried = by_class[torch.arange(count) * images // count]
+
+    def solution(self, penalty: float) -> tuple[Tensor, Tensor]:
+        """Return the weight, (K, D), and the bias, (K,)."""
+        weight = (self.axes @ (self.along / self._damped(penalty))).T
+        return weight, self.shares - weight @ self.mean
+
+    def error_left_out(self, penalty: float) -> float:
+        """Return the summed squared error on the images that are tried, each left out of what was fitted."""
+        return float(self._errors(penalty).square().sum())
+
+    def scores_left_out(self, penalty: float) -> tuple[Tensor, Tensor]:
+        """Return what is said of the first views of those images, (M, K), and their labels, (M,)."""
+        first = self.tried * self.views
+        return self.left[first] + self.shares - self._errors(penalty)[:, 0], self.labels[self.tried]
+
+    def _damped(self, penalty: float) -> Tensor:
+        return self.sizes.unsqueeze(1) + penalty * self.unit
+
+    def _errors(self, penalty: float) -> Tensor:
+        """Return targets minus what is said of an image that all of its views were left out for, (M, V, K).
+
+        For the residuals e of an image's views and their block H of the hat matrix, that is the solution of
+        (1 - H) x = e.
+        """
+        views = torch.arange(self.views)
+        rows = (self.tried.unsqueeze(1) * self.views + views).flatten()
+        parts = self.parts[rows]
+        residuals = (self.left[rows] - parts @ (self.along / self._damped(penalty))).view(
+            len(self.tried), self.views, -1
+        )
+        blocks = parts.view(len(self.tried), self.views, parts.shape[1])
+        hat = (blocks / self._damped(penalty).T) @ blocks.mT + 1 / len(self.left)
+        # An image without which nothing is left to fit to has no such error; it is then a large one.
+        return torch.linalg.solve(torch.eye(self.views, dtype=hat.dtype) * (1 + 1e-9) - hat, residuals)
 
 
-def _solved(scaled: Tensor, labels: Tensor, classes: int, strength: float, steps: int = 200) -> tuple[Tensor, Tensor]:
-    """Return the weight, (D, K), and bias, (K,), of least penalised loss, by L-BFGS from zero."""
-    unknown = torch.zeros(scaled.shape[1] + 1, classes, dtype=scaled.dtype, requires_grad=True)
-    optimizer = torch.optim.LBFGS(
-        [unknown], max_iter=steps, tolerance_grad=1e-7, tolerance_change=1e-10, line_search_fn="strong_wolfe"
-    )
-
-    def penalised() -> Tensor:
-        optimizer.zero_grad()
-        loss = functional.cross_entropy(scaled @ unknown[:-1] + unknown[-1], labels)
-        loss = loss + strength / 2 * unknown.square().sum()
-        loss.backward()  # type: ignore[no-untyped-call]
-        return loss
-
-    optimizer.step(penalised)  # type: ignore[no-untyped-call]
-    solved = unknown.detach()
-    return solved[:-1], solved[-1]
+def _principal(centred: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the principal parts of rows, (N, D): coordinates (N, R), their squared sums (R,), and axes (D, R)."""
+    wide = len(centred) <= centred.shape[1]
+    sizes, vectors = torch.linalg.eigh(centred @ centred.T if wide else centred.T @ centred)
+    kept = sizes > sizes[-1] * 1e-10
+    sizes, vectors = sizes[kept], vectors[:, kept]
+    if not wide:
+        return centred @ vectors, sizes, vectors
+    parts = vectors * sizes.sqrt()
+    return parts, sizes, centred.T @ parts / sizes
