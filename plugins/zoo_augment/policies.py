@@ -31,6 +31,18 @@ SIGNED = ("shear_x", "shear_y", "translate_x", "translate_y", "rotate", "brightn
 """Operations whose strength is taken either way."""
 
 
+_SHADES: Mapping[str, Change] = {
+    "brightness": lambda pixels, strength: operations.brightness(pixels, 1 + strength),
+    "colour": lambda pixels, strength: operations.colour(pixels, 1 + strength),
+    "contrast": lambda pixels, strength: operations.contrast(pixels, 1 + strength),
+    "sharpness": lambda pixels, strength: operations.sharpness(pixels, 1 + strength),
+    "posterize": operations.posterize,
+    "solarize": operations.solarize,
+    "autocontrast": lambda pixels, _: operations.autocontrast(pixels),
+    "equalize": lambda pixels, _: operations.equalize(pixels),
+}
+
+
 class Policy:
     """Apply operations to each picture, each drawn from all of them.
 
@@ -81,13 +93,7 @@ class Policy:
                 setattr(self, name, getattr(self, name).to(device))
 
     def _change(self, name: str) -> Change:
-        if name in ("autocontrast", "equalize"):
-            return lambda pixels, _: getattr(operations, name)(pixels)  # type: ignore[no-any-return]
-        if name in ("posterize", "solarize"):
-            return getattr(operations, name)  # type: ignore[no-any-return]
-        if name in ("brightness", "colour", "contrast", "sharpness"):
-            return lambda pixels, strength: getattr(operations, name)(pixels, 1 + strength)  # type: ignore[no-any-return]
-        return partial(self._moved, name)
+        return _SHADES.get(name) or partial(self._moved, name)
 
     def _moved(self, name: str, pixels: Tensor, strength: Tensor) -> Tensor:
         return operations.moved(pixels - self.mean, self.fill, **{name: strength}) + self.mean

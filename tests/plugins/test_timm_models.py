@@ -12,6 +12,7 @@ import torch
 from zoo_timm import names
 
 import zoo
+from zoo.training.layer_groups import layer_groups
 
 FACTS = {"num_classes": 7, "in_channels": 1, "image_size": (28, 28)}
 
@@ -135,3 +136,18 @@ def test_the_same_seed_gives_the_same_weights_whatever_was_tried():
         torch.manual_seed(5)
         states.append(create("vit_tiny_patch16_224", extra={"depth": 1}, **options).state_dict())
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+
+
+@pytest.mark.parametrize("name", ["test_efficientnet", "test_vit"])
+def test_layer_groups_are_those_that_timms_own_decay_goes_by(name):
+    """One scale within each group, a larger one from group to group."""
+    from timm.optim import param_groups_layer_decay
+
+    model = create(name)
+    decayed = param_groups_layer_decay(model, layer_decay=0.5)
+    scales = {id(parameter): group["lr_scale"] for group in decayed for parameter in group["params"]}
+    parameters = dict(model.named_parameters())
+    found = [{scales[id(parameters[each])] for each in group} for group in layer_groups(model)]
+    assert all(len(scale) == 1 for scale in found)
+    assert len(found) > 3
+    assert found == sorted(found, key=min)
