@@ -43,9 +43,9 @@ def head_of(model: nn.Module) -> tuple[str, nn.Module]:
 def layer_groups(model: nn.Module) -> list[list[str]]:
     """Return the names of the parameters in groups, from the input to the head, which is the last group by itself.
 
-    The groups are what the model's ``layer_groups`` says, a sequence of sequences of names or a function that returns one,
-    perhaps None; else one for each of its blocks, in the order of its modules: containers are opened, and so is what holds more than half of all numbers. What
-    has one dimension alone, such as a norm, belongs to the layer before it.
+    The groups are what the model's ``layer_groups`` says, a sequence of sequences of names, or a function that returns
+    one, or None; else one for each of its blocks, in the order of its modules: containers are opened, and so is what
+    holds more than half of all numbers. What has one dimension alone, such as a norm, belongs to the layer before it.
 
     Raises:
         PluginError: If ``layer_groups`` leaves a parameter out, or names one twice or one that there is not.
