@@ -199,7 +199,8 @@ class _Ridge:
         blocks = parts.view(len(self.tried), self.views, parts.shape[1])
         hat = (blocks / self._damped(penalty).T) @ blocks.mT + 1 / len(self.left)
         # An image without which nothing is left to fit to has no such error; it is then a large one.
-        return torch.linalg.solve(torch.eye(self.views, dtype=hat.dtype) * (1 + 1e-9) - hat, residuals)
+        errors: Tensor = torch.linalg.solve(torch.eye(self.views, dtype=hat.dtype) * (1 + 1e-9) - hat, residuals)
+        return errors
 
 
 def _principal(centred: Tensor) -> tuple[Tensor, Tensor, Tensor]:
