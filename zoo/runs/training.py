@@ -118,13 +118,13 @@ def _start(request: Request, reporter: Reporter, world: World) -> Run:
     if request.out is None:
         world.agree(lambda: refuse_nameless(world))
         path = world.first(lambda: str(new_path(config.model.name, config.data.name)))
-        return _proceed(RunDirectory(path), config, components, reporter, world, request)
+        return _begin(RunDirectory(path), request, config, components, reporter, world)
     directory = RunDirectory(request.out)
     recorded = world.first(lambda: recorded_there(directory, config, components, restart=request.restart))
     if recorded is not None:
         begun = Config.from_layers([Layer(str(directory), recorded)])
-        return _proceed(directory, begun, components, reporter, world)
-    return _proceed(directory, config, components, reporter, world, request)
+        return _go_on(directory, begun, components, reporter, world)
+    return _begin(directory, request, config, components, reporter, world)
 
 
 def resume(
@@ -156,71 +156,68 @@ def resume(
         if options:
             config = settled(config, components["data"])
         told = reporter if world.is_first else Reporter()
-        return _proceed(RunDirectory(path), config, components, told, world)
+        return _go_on(RunDirectory(path), config, components, told, world)
 
 
-def _proceed(
-    directory: RunDirectory,
-    config: Config,
-    components: Components,
-    reporter: Reporter,
-    world: World,
-    new: Request | None = None,
-) -> Run:
-    """Go on with the run in *directory*, or begin a *new* one there."""
-    if new:
-        config = among(config, world)
+def _go_on(directory: RunDirectory, config: Config, components: Components, reporter: Reporter, world: World) -> Run:
+    """Go on with the run in *directory*."""
     world.agree(lambda: refuse_too_many(config, world))
-    named = new is None or new.out is not None
     with StopRequests() as requests, own_arithmetic(), ExitStack() as held:
-        # A second writer is told at once, before it loads anything; a new directory is made when all else is built.
-        existed = world.first(lambda: named and _held(directory, held))
-        summary = {} if new else world.first(lambda: _readable(directory.read_summary, reporter))
+        world.first(lambda: _lock(directory, held))  # a second writer is told at once, before it loads anything
+        summary = world.first(lambda: _readable(directory.read_summary, reporter))
         if summary.get("status") == "finished":
             raise AlreadyFinished(directory, summary)
-        if not new:
-            config = dataclasses.replace(config, train=usable_here(config.train))
         found: list[Checkpoint] = []  # in the first process
-        state = None if new else world.first(lambda: _newest(directory, found))
+        state = world.first(lambda: _newest(directory, found))
 
         def check(images: Identification) -> None:
             if world.is_first:
                 check_images(directory, found[0] if found else None, images, reporter.notice)
 
-        wanted = new.check if new else check
-        parts = world.agree(lambda: _build(config, components, reporter, world, state, wanted, told=new is not None))
-        if world.size > 1:
-            refuse_differences(parts.config, parts.splits.counts, parts.identity.of(), world)
+        config = dataclasses.replace(config, train=usable_here(config.train))
+        parts = _alike(world, lambda: _build(config, components, reporter, world, state, check, told=False))
         held.enter_context(dropout_masks(parts.machine.dropout_masks))
-        if not existed:
-            directory = RunDirectory(world.first(lambda: _claimed(directory, held, named=named)))
-        if new:
-            world.first(lambda: _clear(directory, restart=new.restart))
         return _run(directory, parts, reporter, requests, found)
 
 
-def _held(directory: RunDirectory, held: ExitStack) -> bool:
-    """Lock the directory if it is there, and say whether it is."""
-    if not directory.path.is_dir():
-        return False
+def _begin(
+    directory: RunDirectory, request: Request, config: Config, components: Components, reporter: Reporter, world: World
+) -> Run:
+    """Begin the run that is requested in *directory*, or beside it where zoo named that and another one took it."""
+    config = among(config, world)
+    world.agree(lambda: refuse_too_many(config, world))
+    with StopRequests() as requests, own_arithmetic(), ExitStack() as held:
+        # One that is there is locked at once, as for a run that goes on; a new one is made when all else is built.
+        is_there = request.out is not None and directory.path.is_dir()
+        world.first(lambda: _lock(directory, held) if is_there else None)
+        parts = _alike(world, lambda: _build(config, components, reporter, world, None, request.check, told=True))
+        held.enter_context(dropout_masks(parts.machine.dropout_masks))
+        made = world.first(lambda: str(_made(directory, request, None if is_there else held)))
+        return _run(RunDirectory(made), parts, reporter, requests, [])
+
+
+def _alike(world: World, build: Callable[[], Parts]) -> Parts:
+    """Return what *build* does in this process, when all have built the same."""
+    parts = world.agree(build)
+    if world.size > 1:
+        refuse_differences(parts.config, parts.splits.counts, parts.identity.of(), world)
+    return parts
+
+
+def _lock(directory: RunDirectory, held: ExitStack) -> None:
     directory.make()
     held.enter_context(RunLock(directory.path))
-    return True
 
 
-def _claimed(directory: RunDirectory, held: ExitStack, *, named: bool) -> str:
-    """Make the directory, lock it and return its path: another one where zoo named it and another process was first."""
-    if not named:
-        directory = directory.claimed()
-    directory.make()
-    held.enter_context(RunLock(directory.path))
-    return str(directory.path)
-
-
-def _clear(directory: RunDirectory, *, restart: bool) -> None:
-    if directory.holds_run and not restart:
+def _made(directory: RunDirectory, request: Request, held: ExitStack | None) -> Path:
+    """Make a new run's directory, empty, and return its path; lock it if it is to be *held*."""
+    if held is not None:
+        directory = directory.claimed() if request.out is None else directory
+        _lock(directory, held)
+    if directory.holds_run and not request.restart:
         raise ZooError(f"another process made a run in {directory} meanwhile; to go on with it, try again")
     directory.clear()
+    return directory.path
 
 
 def _newest(directory: RunDirectory, found: list[Checkpoint]) -> dict[str, Any] | None:
@@ -266,9 +263,9 @@ def _build(
     dataset = held(dataset, network.prepare.size, machine.device, network.prepare.interpolation)
     images, splits = dataset.facts, split_dataset(dataset, config)
     network = prepared_for(network, images, model)
-    config = dataclasses.replace(config, train=decided(config.train, components, network))
-    order = choose_order(config.train.order, len(splits.train), config.train.balance)
-    config = dataclasses.replace(config, train=dataclasses.replace(config.train, order=order))
+    train = decided(config.train, components, network)
+    order = choose_order(train.order, len(splits.train), train.balance)
+    config = dataclasses.replace(config, train=dataclasses.replace(train, order=order))
     components = with_class_weights(with_rate(components, config.train), class_counts(splits.train, images))
     config = components.resolved(config)
     task = build_task(components, config, images, splits, network, world)
@@ -291,7 +288,7 @@ def _run(
 ) -> Run:
     """Begin, or go on from the newest checkpoint that is whole."""
     world = parts.task.world
-    restored = world.first(lambda: _begin(directory, parts, reporter, found))
+    restored = world.first(lambda: _open(directory, parts, reporter, found))
     progress = Progress()
     if restored is not None:
         progress = world.agree(lambda: restore(parts.task, parts.network, *restored))
@@ -304,7 +301,7 @@ def _run(
         reporter.closed()
 
 
-def _begin(
+def _open(
     directory: RunDirectory, parts: Parts, reporter: Reporter, found: list[Checkpoint]
 ) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]] | None:
     """Write what a run begins with, or return the newest checkpoint that is whole: its tensors and its state."""
