@@ -55,20 +55,27 @@ def test_an_audit_hook_sees_no_unpickling_when_a_checkpoint_is_saved_and_loaded(
 
 
 def test_nothing_is_unpickled_in_any_command(tmp_path):
-    """An audit hook sees no `pickle.find_class` while a run is trained, resumed, evaluated and used."""
+    """An audit hook sees no `pickle.find_class`, and nobody calls torch.load, while a run is trained and shared."""
     done = alone(
         "import sys\n"
         "seen = []\n"
         "sys.addaudithook(lambda event, args: seen.append(args) if event == 'pickle.find_class' else None)\n"
+        "import torch, zoo\n"
         "from PIL import Image\n"
         "from zoo.cli import main\n"
         "Image.new('L', (28, 28)).save('black.png')\n"
         "small = ['--epochs', '1', '--threads', '1', '--set', 'data.limit=64', '--quiet', '--out', 'run']\n"
         "assert main(['train', '--model', 'cnn', *small]) == 0\n"
         "assert main(['train', '--model', 'cnn', '--set', 'model.pretrained=run', *small[:-1], 'tuned']) == 0\n"
+        "seen.clear()  # what torch unpickles of its own while it is imported\n"
+        "torch.load = None\n"
         "commands = ['train --resume run', 'evaluate run', 'predict run black.png', 'runs .']\n"
+        "commands += ['publish run shared --quiet', 'evaluate shared', 'reproduce shared --quiet --out again']\n"
+        "commands += ['predict shared/model.safetensors black.png', 'predict weights:cnn_dropout-mnist black.png']\n"
+        "commands += ['train --model cnn --set model.pretrained=shared ' + ' '.join(small[:-1]) + ' shared-tuned']\n"
         "for command in map(str.split, commands):\n"
         "    assert main(command) == 0, command\n"
+        "assert zoo.load('shared')('black.png').label == zoo.load('run')('black.png').label\n"
         "assert not seen, seen\n",
         cwd=tmp_path,
     )

@@ -130,6 +130,26 @@ def test_data_that_are_others_stop_it_before_it_trains(photos: Path, tmp_path: P
         assert not (tmp_path / "never").exists()
 
 
+def test_one_training_image_that_was_changed_stops_it(photos: Path, tmp_path: Path):
+    """Before it trains, and the split is named; of the run its file, too."""
+    root = {"data.root": str(photos)}
+    zoo.train("linear", data="folder", options=root, epochs=1, batch_size=4, threads=1, out=tmp_path / "run")
+    zoo.publish(tmp_path / "run", tmp_path / "published")
+    changed = photos / "train" / "light" / "2.png"
+    with Image.open(changed) as image:
+        pixels = np.array(image)
+    pixels[0, 0] = 0
+    Image.fromarray(pixels).save(changed)
+    for source, told in (
+        ("run", r"training images: 1 changed \('train/light/2\.png' from"),
+        ("published", "training images: other names and sizes"),
+        ("published/model.safetensors", "training images: other names and sizes"),
+    ):
+        with pytest.raises(zoo.UsageError, match=f"nothing was trained: .*{told}"):
+            zoo.reproduce(tmp_path / source, options=root, out=tmp_path / "never")
+        assert not (tmp_path / "never").exists()
+
+
 def test_data_that_nobody_can_find_are_asked_for(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """What was published knows no absolute path."""
     root = {"data.root": str(photos)}

@@ -84,9 +84,11 @@ def load_weights(model: torch.nn.Module, weights: Mapping[str, Tensor]) -> None:
         UsageError: If they are another model's: the first name or shape that differs is told.
     """
     own = model.state_dict()
-    if missing := sorted(own.keys() ^ weights.keys()):
-        where = "the model" if missing[0] in own else "the checkpoint"
-        raise UsageError(f"the checkpoint is of another model: only {where} has {missing[0]!r}")
+    lacking, unknown = sorted(own.keys() - weights.keys()), sorted(weights.keys() - own.keys())
+    if lacking or unknown:
+        told = [f"only the model has {lacking[0]!r}"] if lacking else []
+        told += [f"only the checkpoint has {unknown[0]!r}"] if unknown else []
+        raise UsageError(f"the checkpoint is of another model: {', and '.join(told)}")
     for name, tensor in own.items():
         if tensor.shape != weights[name].shape:
             raise UsageError(
