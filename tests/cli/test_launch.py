@@ -163,13 +163,20 @@ def test_another_time_is_refused(text: str):
         seconds(text)
 
 
-def test_processes_within_processes_are_refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    """Each of torchrun's would start several again."""
-    for name, value in {"RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "localhost", "MASTER_PORT": "1"}.items():
+@pytest.mark.parametrize(
+    ("launcher", "variables"),
+    [
+        ("torchrun", {"RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "localhost", "MASTER_PORT": "1"}),
+        ("srun", {"SLURM_STEP_NUM_TASKS": "2", "SLURM_PROCID": "0", "SLURM_STEP_NODELIST": "localhost"}),
+    ],
+)
+def test_processes_within_processes_are_refused(monkeypatch, capsys, launcher: str, variables: dict[str, str]):
+    """Each of a launcher's would start several again."""
+    for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert main(["train", "--model", "linear", "--processes", "2"]) == 2
     assert capsys.readouterr().err == (
-        "zoo: --processes starts them itself, but torchrun has started 2 processes already; leave it out\n"
+        f"zoo: --processes starts them itself, but {launcher} has started 2 processes already; leave it out\n"
     )
 
 

@@ -22,7 +22,7 @@ from worlds import Pair, together, variables_for
 import zoo
 from zoo.config import Config, Layer
 from zoo.data.identity import SPLITS, Identification
-from zoo.runs.together import refuse_differences, refuse_odd_weights
+from zoo.runs.together import refuse_differences, refuse_nameless, refuse_odd_weights
 from zoo.training.world import World
 
 BASE = "train --threads 1 --seed 3 --epochs 2 --batch-size 16 --eval-batch-size 24"
@@ -94,6 +94,20 @@ def test_a_fast_sum_is_the_ordered_one_but_for_rounding(tmp_path: Path):
         torch.testing.assert_close(weights(tmp_path / "of2")[name], value, rtol=0, atol=1e-5)
     environments = [json.loads((tmp_path / f"of{size}" / "environment.json").read_text()) for size in (1, 2)]
     assert [environment.get("processes") for environment in environments] == [None, 2]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="torch sees fewer than two CUDA devices on this machine")
+@pytest.mark.parametrize("more", ["", "--sum fast", "--sync-batch-norm", "--precision fp16"])
+def test_two_cards_repeat_their_bits_and_an_ordered_sum_those_of_one(tmp_path: Path, more: str):
+    """The rows go from card to card."""
+    command = f"{NORM} --slices 4 --device cuda --set data.limit=64 {more}"
+    first = trained(2, command, tmp_path)
+    if more in ("", "--precision fp16"):
+        assert trained(1, command, tmp_path) == first
+    else:
+        (tmp_path / "of2").rename(tmp_path / "before")
+        assert trained(2, command, tmp_path) == first
 
 
 @pytest.mark.slow
@@ -200,6 +214,13 @@ def test_a_finished_run_is_told_once(tmp_path: Path):
     assert [each.code for each in ended] == [0, 0]
     assert ended[0].out.startswith("This run is finished.")
     assert ended[1].out == ""
+
+
+def test_processes_on_several_machines_need_a_directory_by_name():
+    """A new name each time would never be found again; on one machine zoo's launcher remembers it."""
+    with pytest.raises(zoo.UsageError, match="processes on several machines need --out DIR, by which the same command"):
+        refuse_nameless(Pair({}))
+    refuse_nameless(World())
 
 
 @pytest.mark.parametrize("what", ["zoo", "torch"])
