@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from zoo.data import ImageFiles as ImageFiles
     from zoo.data import TensorImages as TensorImages
     from zoo.data import encoded_dataset as encoded_dataset
+    from zoo.data import packed_dataset as packed_dataset
     from zoo.data import split_by_name as split_by_name
     from zoo.data.augmentation import Draws as Draws
     from zoo.errors import DamagedError as DamagedError
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from zoo.runs.calibrating import calibrate as calibrate
     from zoo.runs.checking import check_data as check_data
     from zoo.runs.evaluating import evaluate as evaluate
+    from zoo.runs.packing import pack as pack
     from zoo.runs.predicting import predict as predict
     from zoo.runs.reporting import Reporter as Reporter
     from zoo.runs.run import Run as Run
@@ -66,6 +68,7 @@ _HOMES = {
     "EncodedImages": "zoo.data",
     "ImageFiles": "zoo.data",
     "encoded_dataset": "zoo.data",
+    "packed_dataset": "zoo.data",
     "PluginError": "zoo.errors",
     "ProgressBar": "zoo.progress_bar",
     "TensorImages": "zoo.data",
@@ -95,6 +98,7 @@ _HOMES = {
     "evaluate": "zoo.runs.evaluating",
     "explain": "zoo.sharing.explaining",
     "export": "zoo.sharing.export",
+    "pack": "zoo.runs.packing",
     "predict": "zoo.runs.predicting",
     "train": "zoo.runs.api",
     "Classifier": "zoo.sharing.loading",

@@ -30,8 +30,10 @@ def table(
     """Read images that a table lists, however many they are.
 
     Its columns are ``file``, a path; ``label``, the name of one class; and optionally ``split``, one of train, test
-    and validation; and ``group``, whatever keeps images together that may not be divided between splits: the frames of
-    a video, the slices of a patient. Other columns are left alone.
+    and validation; ``group``, whatever keeps images together that may not be divided between splits: the frames of a
+    video, the slices of a patient; and ``weight``, a number of 0 or more: training sees an image of weight 2 twice as
+    often as one of weight 1, and one of weight 0 never. Evaluations count every image once. Other columns are left
+    alone.
 
     Args:
         root: The table, whose name ends in .csv, .tsv, .jsonl or .parquet; the last needs ``torch-zoo[table]``.
@@ -67,7 +69,7 @@ def table(
     classes = sorted({sample.label for sample in train}, key=_as_number_or_text)
     folder = Path(images).expanduser() if images is not None else path.parent
 
-    def labelled(part: Sequence[Sample]) -> tuple[zoo.ImageFiles, list[int]]:
+    def labelled(part: Sequence[Sample]) -> tuple[zoo.ImageFiles, list[int], list[float] | None]:
         labels = {label: index for index, label in enumerate(classes)}
         for sample in part:
             if sample.label not in labels:
@@ -75,8 +77,11 @@ def table(
                     f"{str(path)!r}, line {sample.line}: no training image has the class {sample.label!r}"
                 )
         files = zoo.ImageFiles(folder, [sample.file for sample in part], cure=CURE)
-        return files, [labels[sample.label] for sample in part]
+        weights = [sample.weight for sample in part]
+        return files, [labels[sample.label] for sample in part], weights if set(weights) != {1.0} else None
 
+    if not any(sample.weight for sample in train):
+        raise zoo.UsageError(f"the table {str(path)!r} has a weight of 0 for every training image")
     return zoo.encoded_dataset(
         labelled(train),
         labelled(test),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,13 +21,14 @@ _KEPT_APART = "; a group may not be divided between splits"
 
 
 class Sample(NamedTuple):
-    """A row: its line, its file, its class, its split and its group, empty where the table has no such column."""
+    """A row: its line, file, class, split and group, empty where the table has no such column, and its weight, or 1."""
 
     line: int
     file: str
     label: str
     split: str
     group: str
+    weight: float = 1.0
 
 
 def read_samples(path: Path, rows: Iterable[Row]) -> list[Sample]:
@@ -57,7 +59,19 @@ def _sample(path: Path, line: int, row: Mapping[str, Any]) -> Sample:
     if "split" in row and split.casefold() not in SPLITS:
         raise zoo.UsageError(f"{place}: split must be one of {', '.join(SPLITS)}, not {row['split']!r}")
     group = "" if row.get("group") is None else str(row["group"])
-    return Sample(line, file, _label(place, label), SPLITS.get(split.casefold(), ""), group)
+    return Sample(
+        line, file, _label(place, label), SPLITS.get(split.casefold(), ""), group, _weight(place, row.get("weight", 1))
+    )
+
+
+def _weight(place: str, value: Any) -> float:
+    try:
+        weight = float(value)
+    except (TypeError, ValueError):
+        weight = math.nan
+    if not 0 <= weight < math.inf:
+        raise zoo.UsageError(f"{place}: weight must be a number, 0 or more, not {value!r}")
+    return weight
 
 
 def _label(place: str, label: Any) -> str:

@@ -20,6 +20,7 @@ COMMANDS = (
     LazyCommand("compare", "zoo.cli.compare:compare", "Compare runs, and test whether they differ."),
     LazyCommand("reproduce", "zoo.cli.reproduce:reproduce", "Train a model again from its recipe, and compare."),
     LazyCommand("data", "zoo.cli.data:data", "Look through datasets."),
+    LazyCommand("pack", "zoo.cli.pack:pack", "Write a dataset into one file that trains several times as fast."),
     LazyCommand("runs", "zoo.cli.runs:runs", "List the runs in a folder."),
     LazyCommand("list", "zoo.cli.list:list_entries", "List what the installed plugins offer."),
     LazyCommand("show", "zoo.cli.show:show", "Show one entry, where it comes from and its options."),

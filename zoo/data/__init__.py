@@ -9,6 +9,7 @@ from zoo.data.holding import held, moved, sized
 from zoo.data.holding_out import choose_rule, hold_out, split_by_name, validation_count
 from zoo.data.image_files import ImageFiles
 from zoo.data.order import batch_spans, sample_order, share_of
+from zoo.data.packed import packed_dataset
 from zoo.data.pictures import encoded_dataset
 from zoo.data.preparation import Preparation, on_device, resident
 from zoo.data.reading import Reader, read_batches
@@ -41,6 +42,7 @@ __all__ = [
     "is_streamed",
     "moved",
     "on_device",
+    "packed_dataset",
     "read_batches",
     "reader_count",
     "resident",

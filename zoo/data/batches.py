@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from zoo.data.dataset import Split
+from zoo.data.dataset import Split, weights_of
 from zoo.data.order import batch_spans, cut, evenly, share_of, visits
 from zoo.data.preparation import on_device
 from zoo.data.reading import Reader, read_batches
@@ -81,6 +81,8 @@ class TrainingBatches:
         self._denominator = denominator
         self._augment = augment
         self._balance = balance
+        self._weights = weights_of(split)
+        self._repeats = balance > 0 or self._weights is not None
         self._order = order
 
     @property
@@ -98,7 +100,7 @@ class TrainingBatches:
 
     def windows(self, epoch: int, start: int = 0) -> Iterator[Sequence[Batch] | Iterator[Batch]]:
         """Yield the windows of *epoch*, counted from 0, beginning with window *start*."""
-        order = visits(self._seed, epoch, self.split.labels, self._balance, self._order)
+        order = visits(self._seed, epoch, self.split.labels, self._balance, self._order, self._weights)
         spans = self._spans[start * self.accumulate :]
         if self.accumulate == self.slices == 1:
             chosen, read = tee(cut(order, spans, self._places))  # the reader is a few batches ahead
@@ -119,7 +121,7 @@ class TrainingBatches:
 
     def _places(self, visited: Tensor) -> Tensor:
         """Return where in the source the samples are that are *visited*."""
-        return looked_up(self.split, visited % len(self.split) if self._balance else visited)[1]
+        return looked_up(self.split, visited % len(self.split) if self._repeats else visited)[1]
 
     def _own(self, window: Sequence[object]) -> range:
         """Return which parts of a window this process computes."""

@@ -20,6 +20,9 @@ class Split(Protocol):
     One whose samples have names of their own may say so with two further attributes, which `TensorImages` takes as
     arguments: ``names``, N different texts, each a sample's own and the same whatever other samples there are, such as
     its path relative to the dataset's root, as POSIX text in NFC; and ``sizes``, the bytes of each sample's file.
+
+    One whose samples are not all to be seen alike has the attribute ``weights``, float64 (N,): an epoch of training
+    visits each in proportion to its weight, and as many in all as there are; one of weight 0 never.
     """
 
     @property
@@ -43,6 +46,7 @@ class TensorImages:
         sizes: N numbers, the bytes of each sample's file; None where there are no files.
         partners: Which samples mixing takes: ``"any"``, or ``"near"`` for some that come a few places earlier in an
             epoch's order, as where the same images are read while training.
+        weights: float64 (N,), how often each is seen, as `Split` says; None for alike.
 
     Raises:
         ValueError: If the shapes or types are others, the lengths differ, or two samples have one name.
@@ -56,6 +60,7 @@ class TensorImages:
         names: Sequence[str] | None = None,
         sizes: Sequence[int] | None = None,
         partners: str = "any",
+        weights: Tensor | None = None,
     ) -> None:
         if images.dtype != torch.uint8 or images.ndim != 4:
             raise ValueError(f"images must be uint8 (N, C, H, W), not {images.dtype} {tuple(images.shape)}")
@@ -74,6 +79,7 @@ class TensorImages:
         self.names = names
         self.sizes = sizes
         self.partners = partners
+        self.weights = None if weights is None else checked_weights(weights, len(images))
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -81,6 +87,29 @@ class TensorImages:
     def batch(self, indices: Tensor) -> tuple[Tensor, Tensor]:
         """Return the images, uint8 (B, C, H, W), and labels, int64 (B,), at *indices*, int64 (B,)."""
         return self.images.index_select(0, indices), self.labels.index_select(0, indices)
+
+
+def checked_weights(weights: Tensor, count: int) -> Tensor:
+    """Return weights of samples as float64 (N,).
+
+    Raises:
+        ValueError: If there are not *count*, one is negative or not finite, or all are 0.
+    """
+    checked = weights.double()
+    if (
+        checked.shape != (count,)
+        or not bool(checked.isfinite().all())
+        or bool((checked < 0).any())
+        or not checked.any()
+    ):
+        raise ValueError(f"weights must be {count} numbers, one for each image, none below 0 and not all 0")
+    return checked
+
+
+def weights_of(split: Split) -> Tensor | None:
+    """Return how often each sample is to be seen, float64 (N,), or None for alike."""
+    found: Tensor | None = getattr(split, "weights", None)
+    return found
 
 
 @dataclass(frozen=True)

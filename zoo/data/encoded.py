@@ -9,7 +9,7 @@ from typing import BinaryIO, Protocol, TypeGuard
 import torch
 from torch import Tensor
 
-from zoo.data.dataset import Split
+from zoo.data.dataset import Split, checked_weights
 from zoo.errors import DamagedError, UsageError
 from zoo.files.images import ImageHeader, check_wanted, probe_opened, read_opened
 
@@ -89,6 +89,7 @@ class EncodedImages:
         size: (H, W) to which images are resized.
         fit: How another aspect becomes that one: ``"stretch"``, ``"pad"`` or ``"crop"``, as `read_image` knows them.
         fixed: Whether somebody asked for that size; else the model's own, if it has one, takes its place.
+        weights: float64 (N,), how often each is seen, as `Split` says; None for alike.
 
     Raises:
         ValueError: If the labels have another shape or type.
@@ -106,6 +107,7 @@ class EncodedImages:
         size: tuple[int, int],
         fixed: bool = False,
         fit: str = "stretch",
+        weights: Tensor | None = None,
     ) -> None:
         if labels.dtype != torch.int64 or labels.shape != (len(source.names),):
             raise ValueError(
@@ -115,6 +117,7 @@ class EncodedImages:
         check_wanted(channels, size, fit)
         self.source = source
         self.labels = labels
+        self.weights = None if weights is None else checked_weights(weights, len(labels))
         self.channels = channels
         self.size = size
         self.fixed = fixed

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import torch
 
-from zoo.data.dataset import Dataset, Split, TensorImages
+from zoo.data.dataset import Dataset, Split, TensorImages, weights_of
 from zoo.data.encoded import EncodedImages, Streamed, is_streamed
 from zoo.data.memory import SHARE, check_fits, whole_memory
 from zoo.data.preparation import resident
@@ -123,4 +123,6 @@ def _decoded(split: Split, faults: dict[str, DamagedError]) -> Split:
     place = split.source.place if isinstance(split, EncodedImages) else str
     faults.update((place(index), fault) for index, fault in found.items())
     names, sizes = getattr(split, "names", None), getattr(split, "sizes", None)
-    return TensorImages(images, split.labels, names=names, sizes=sizes, partners=split.partners)
+    return TensorImages(
+        images, split.labels, names=names, sizes=sizes, partners=split.partners, weights=weights_of(split)
+    )

@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from zoo.data.dataset import Dataset, ImageFacts, Split, TensorImages
+from zoo.data.dataset import Dataset, ImageFacts, Split, TensorImages, weights_of
 
 SPLITS = ("train", "test")
 """The splits that every dataset has, before anything is held out; some have one for ``"validation"``, too."""
@@ -52,7 +52,7 @@ class SplitIdentity:
     Attributes:
         counts: K numbers, the images of each class.
         known_by: What the digests are over: ``"names and sizes"``, ``"names and pixels"``, ``"pixels"`` and so on.
-        labels_sha256: Over the labels, with the names where there are such.
+        labels_sha256: Over the labels, with the names and the weights where there are such.
         images_sha256: Over the names and sizes, or the pixels.
     """
 
@@ -99,6 +99,7 @@ class Identification:
                 self.listings[name],
                 *_known_by(split, self.listings[name], self.orders[name]),
                 self.facts.num_classes,
+                _weights(split, self.orders[name]),
             )
             for name, split in splits.items()
         }
@@ -149,14 +150,30 @@ def _known_by(split: Split, listing: Listing | None, places: NDArray[np.int64]) 
 
 
 def _identity(
-    labels: Tensor, listing: Listing | None, known_by: str, images: _Content, num_classes: int
+    labels: Tensor,
+    listing: Listing | None,
+    known_by: str,
+    images: _Content,
+    num_classes: int,
+    weights: list[Sequence[Any]],
 ) -> SplitIdentity:
+    plain = listing is None and not weights
     return SplitIdentity(
         counts=tuple(torch.bincount(labels, minlength=num_classes).tolist()),
         known_by=known_by,
-        labels_sha256=_sha256(labels if listing is None else [listing.names, listing.labels]),
+        labels_sha256=_sha256(labels if plain else [*_named(labels, listing), *weights]),
         images_sha256=_sha256(images),
     )
+
+
+def _named(labels: Tensor, listing: Listing | None) -> list[Sequence[Any]]:
+    return [labels.tolist()] if listing is None else [listing.names, listing.labels]
+
+
+def _weights(split: Split, order: NDArray[np.int64]) -> list[Sequence[Any]]:
+    """Return the weights of the samples in the order of their names, as the one item of a list; nothing for none."""
+    weights = weights_of(split)
+    return [] if weights is None else [weights.cpu()[torch.from_numpy(order)].tolist()]
 
 
 def _sha256(content: _Content) -> str:

@@ -28,17 +28,18 @@ def sample_order(seed: int, epoch: int, count: int) -> Tensor:
     return torch.randperm(count, generator=_generator(f"order/{seed}/{epoch}"))
 
 
-def balanced_order(seed: int, epoch: int, labels: Tensor, balance: float) -> Tensor:
-    """Return which samples an epoch visits where small classes are to be seen more often: a pure function.
+def balanced_order(seed: int, epoch: int, labels: Tensor, balance: float, weights: Tensor | None = None) -> Tensor:
+    """Return which samples an epoch visits where some are to be seen more often: a pure function.
 
-    As many are visited as there are, each as often as its class's weight says, rounded up or down at random: a class's
-    weight is its number of samples to the power of minus *balance*.
+    As many are visited as there are, each as often as its weight says, rounded up or down at random: its own times its
+    class's, which is the class's number of samples, or the sum of their weights, to the power of minus *balance*.
 
     Args:
         seed: The run's seed.
         epoch: Counted from 0.
         labels: int64 (N,).
-        balance: From 0, where each sample is visited once, to 1, where each class is visited equally often.
+        balance: From 0, where classes do not count, to 1, where each class is visited equally often.
+        weights: float64 (N,), none below 0; None for all alike.
 
     Returns:
         int64 (N,), on the CPU: i + k N for the sample i, which was visited k times before in this epoch. So each visit
@@ -47,8 +48,10 @@ def balanced_order(seed: int, epoch: int, labels: Tensor, balance: float) -> Ten
     labels, generator = labels.cpu(), _generator(f"balance/{seed}/{epoch}")
     count = len(labels)
     shuffled = torch.randperm(count, generator=generator)
-    weights = torch.bincount(labels).double().clamp(min=1).pow(-balance)[labels[shuffled]]
-    ends = weights.cumsum(0) * (count / weights.sum())
+    own = torch.ones(count, dtype=torch.float64) if weights is None else weights.cpu()
+    shares = torch.bincount(labels, own)  # of classes without any weight nothing is visited, whatever divides it
+    scaled = (own * shares.where(shares > 0, 1).pow(-balance)[labels])[shuffled]
+    ends = scaled.cumsum(0) * (count / scaled.sum())
     offset = torch.rand(1, dtype=torch.float64, generator=generator)
     # One mark at each whole number, all moved by one offset: a sample is visited once for each mark on its stretch.
     marks = torch.arange(count, dtype=torch.float64) + offset
@@ -99,32 +102,41 @@ class TableOrder:
         return places[torch.searchsorted(ascending, visited)]
 
 
-def choose_order(requested: str, count: int, balance: float) -> str:
+def choose_order(requested: str, count: int, balance: float, *, weighted: bool = False) -> str:
     """Return ``"table"`` or ``"keyed"``; ``"auto"`` is keyed for sets whose table would take half a gigabyte or more.
 
     Args:
         requested: What was asked for.
         count: Training images.
         balance: How far small classes are seen more often.
+        weighted: Whether images have weights of their own.
 
     Raises:
-        UsageError: If small classes are to be seen more often, which a table alone can tell, in an order without one.
+        UsageError: If some are to be seen more often, which a table alone can tell, in an order without one.
     """
+    if requested == "keyed" and weighted:
+        raise UsageError("images with weights are chosen from a table of all; leave --order keyed out")
     if requested == "keyed" and balance:
         raise UsageError("--balance chooses from a table of all images; give --order table, or leave --balance out")
     if requested == "auto":
-        return "keyed" if count >= KEYED_FROM and not balance else "table"
+        return "keyed" if count >= KEYED_FROM and not balance and not weighted else "table"
     return requested
 
 
-def visits(seed: int, epoch: int, labels: Tensor, balance: float = 0.0, kind: str = "table") -> Order:
+def visits(
+    seed: int, epoch: int, labels: Tensor, balance: float = 0.0, kind: str = "table", weights: Tensor | None = None
+) -> Order:
     """Return in which order an epoch visits the samples with these *labels*, int64 (N,), on their device.
 
-    It is that of `sample_order`, or of `balanced_order`, or of *kind* ``"keyed"`` a `KeyedOrder`.
+    It is that of `sample_order`, or of `balanced_order` where there is *balance* or are *weights*, or of *kind*
+    ``"keyed"`` a `KeyedOrder`.
     """
     if kind == "keyed":
         return KeyedOrder(seed, epoch, len(labels), labels.device)
-    table = balanced_order(seed, epoch, labels, balance) if balance else sample_order(seed, epoch, len(labels))
+    if balance or weights is not None:
+        table = balanced_order(seed, epoch, labels, balance, weights)
+    else:
+        table = sample_order(seed, epoch, len(labels))
     return TableOrder(table.to(labels.device))
 
 

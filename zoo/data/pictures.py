@@ -26,19 +26,25 @@ _LOOKED_THROUGH = 50_000  # images among which, after the first damaged one, all
 _log = logging.getLogger("zoo")
 
 
+Weights = Tensor | Sequence[float] | None
+Labelled = tuple[Encoded, Tensor | Sequence[int]] | tuple[Encoded, Tensor | Sequence[int], Weights]
+"""Encoded images, their labels and perhaps their weights, as a plain tuple."""
+
+
 class LabelledImages(NamedTuple):
-    """Encoded images and their labels, int64 (N,) or N whole numbers."""
+    """Encoded images, their labels, int64 (N,) or N whole numbers, and N weights, as `Split` knows them, or None."""
 
     source: Encoded
     labels: Tensor | Sequence[int]
+    weights: Weights = None
 
 
 def encoded_dataset(
-    train: LabelledImages | tuple[Encoded, Tensor | Sequence[int]],
-    test: LabelledImages | tuple[Encoded, Tensor | Sequence[int]],
+    train: LabelledImages | Labelled,
+    test: LabelledImages | Labelled,
     classes: Sequence[str],
     *,
-    validation: LabelledImages | tuple[Encoded, Tensor | Sequence[int]] | None = None,
+    validation: LabelledImages | Labelled | None = None,
     size: int | Sequence[int] | None = None,
     color: bool | None = None,
     stream: bool | None = None,
@@ -51,7 +57,7 @@ def encoded_dataset(
     A run decodes them into memory, or streams them, and measures their mean and standard deviation.
 
     Args:
-        train: The training images, and their labels, in [0, K).
+        train: The training images, and their labels, in [0, K); and perhaps weights, how often each is to be seen.
         test: The test images and their labels.
         classes: K names.
         validation: The validation images and their labels; None where a run is to hold some out.
@@ -72,7 +78,7 @@ def encoded_dataset(
         DamagedFilesError: If images that were looked at are none, or damaged.
     """
     parts = [LabelledImages(*part) for part in (train, test, validation) if part is not None]
-    wanted = None if size is None else _checked_size(size)
+    wanted = None if size is None else checked_size(size)
     if wanted is None or color is None:
         headers = _headers(parts)
         color = any(header.channels == 3 for header in headers) if color is None else color
@@ -85,6 +91,7 @@ def encoded_dataset(
             size=chosen,
             fixed=wanted is not None,
             fit=fit,
+            weights=None if part.weights is None else torch.as_tensor(part.weights, dtype=torch.float64),
         )
         for part in parts
     ]
@@ -101,7 +108,12 @@ def encoded_dataset(
     )
 
 
-def _checked_size(size: int | Sequence[int]) -> tuple[int, int]:
+def checked_size(size: int | Sequence[int]) -> tuple[int, int]:
+    """Return (H, W) of a size that somebody wishes: one side, or height and width.
+
+    Raises:
+        UsageError: If it is neither.
+    """
     sides = (size, size) if isinstance(size, int) else tuple(size)
     if len(sides) != 2 or not all(isinstance(side, int) and 1 <= side <= 65_535 for side in sides):
         raise UsageError(f"size must be one side or [height, width] in pixels, not {size!r}")
@@ -138,7 +150,7 @@ def _every_damage(parts: Sequence[LabelledImages], found: Mapping[str, DamagedEr
         found: What is known to be wrong, by place.
     """
     faults: dict[str, DamagedError] = {}
-    for source, _ in parts if sum(len(part.source.names) for part in parts) <= _LOOKED_THROUGH else ():
+    for source, *_ in parts if sum(len(part.source.names) for part in parts) <= _LOOKED_THROUGH else ():
 
         def look(index: int, source: Encoded = source) -> None:
             with opened(source, index) as file:

@@ -111,4 +111,5 @@ def resident(split: Split, device: torch.device | str) -> Split:
         names=split.names,
         sizes=split.sizes,
         partners=split.partners,
+        weights=split.weights,
     )

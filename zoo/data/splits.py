@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from zoo.data.dataset import Split
+from zoo.data.dataset import Split, weights_of
 from zoo.data.holding_out import cap
 
 
@@ -40,6 +40,12 @@ class Subset:
     def sizes(self) -> Sequence[int] | None:
         """The bytes of each sample's file, or None where the split does not tell."""
         return self._chosen("sizes")
+
+    @property
+    def weights(self) -> Tensor | None:
+        """How often each sample is to be seen, float64 (N,), or None for alike."""
+        weights = weights_of(self.split)
+        return None if weights is None else weights.to(self.indices.device)[self.indices]
 
     @property
     def partners(self) -> str:

@@ -14,6 +14,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from zoo.config import Config, TrainSettings
 from zoo.data import EvaluationBatches, ImageFacts, Reader, Split, TrainingBatches, on_device, reader_count
 from zoo.data.augmentation import NEAR, Augmenter
+from zoo.data.dataset import weights_of
 from zoo.data.order import Order, visits
 from zoo.errors import PluginError, UsageError
 from zoo.registry.entry import in_one_line
@@ -157,18 +158,20 @@ def build_augmenter(
     facts |= {"pixel_mean": prepare.mean, "pixel_std": prepare.std}
     augmentations = [part.build(**facts) for part in parts]
 
+    split, weights = reader.split, weights_of(reader.split)
+    repeats = settings.balance > 0 or weights is not None
+
     def fetch(indices: Tensor) -> tuple[Tensor, Tensor]:
         # A later visit of an image that is shown more often has a number of its own.
-        stored, labels = reader.batch(indices % len(reader.split) if settings.balance else indices)
+        stored, labels = reader.batch(indices % len(split) if repeats else indices)
         return network.prepare(stored), on_device(labels, network.device)
 
-    split = reader.split
-    near = partial(_visits, split.labels, settings) if getattr(split, "partners", "any") == "near" else None
+    near = partial(_visits, split.labels, weights, settings) if getattr(split, "partners", "any") == "near" else None
     return Augmenter(augmentations, seed=settings.seed, num_samples=len(split), fetch=fetch, near=near)
 
 
-def _visits(labels: Tensor, settings: TrainSettings, epoch: int) -> Order:
-    return visits(settings.seed, epoch, labels, settings.balance, settings.order)
+def _visits(labels: Tensor, weights: Tensor | None, settings: TrainSettings, epoch: int) -> Order:
+    return visits(settings.seed, epoch, labels, settings.balance, settings.order, weights)
 
 
 def build_optimizer(component: Component, model: nn.Module, rates: Mapping[str, float] | None = None) -> Optimizer:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from zoo.config import Config, Layer
 from zoo.data import held
+from zoo.data.dataset import weights_of as weights_of_samples
 from zoo.data.identity import Identification
 from zoo.data.one_colour import one_colour
 from zoo.data.order import choose_order
@@ -264,7 +265,8 @@ def _build(
     images, splits = dataset.facts, split_dataset(dataset, config)
     network = prepared_for(network, images, model)
     train = decided(config.train, components, network)
-    order = choose_order(train.order, len(splits.train), train.balance)
+    weighted = weights_of_samples(splits.train) is not None
+    order = choose_order(train.order, len(splits.train), train.balance, weighted=weighted)
     config = dataclasses.replace(config, train=dataclasses.replace(train, order=order))
     components = with_class_weights(with_rate(components, config.train), class_counts(splits.train, images))
     config = components.resolved(config)
