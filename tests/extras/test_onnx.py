@@ -173,6 +173,45 @@ def test_a_graph_that_is_changed_after_the_export_is_found_out(run: zoo.Run, tmp
                 agreement_of(network, classify, images, temperature)
 
 
+def test_a_file_in_8_bits_is_small_and_tells_its_accuracy(
+    run: zoo.Run, digits: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    """Fitted to validation images; measured on the test images, and told; zoo uses it like any other."""
+    import onnx
+
+    path = tmp_path / "small.onnx"
+    assert main(["export", str(run.directory), "--quantize", "int8", "--out", str(path), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["quantize"], told["checked"], told["largest_difference"]) == ("int8", 1_200, None)
+    assert told["model_accuracy"] == zoo.evaluate(run)["accuracy"]
+    assert told["accuracy"] == evaluate_file(path)["accuracy"] > told["model_accuracy"] - 0.01
+    assert told["bytes"] <= 0.45 * (run.directory / "model.onnx").stat().st_size
+    model = onnx.load(path)
+    assert {"QuantizeLinear", "DequantizeLinear"} <= {node.op_type for node in model.graph.node}
+    assert json.loads({prop.key: prop.value for prop in model.metadata_props}["zoo"])["quantize"] == "int8"
+    assert ".py" not in str(model.graph.node)
+    assert main(["predict", str(path), str(digits / "000.png")]) == 0
+    capsys.readouterr()
+    assert main(["export", str(run.directory), "--quantize", "int9", "--out", str(path)]) == 2
+    assert "quantize must be 'int8', not 'int9'" in capsys.readouterr().err
+
+
+def test_a_program_of_torch_says_what_the_model_says(run: zoo.Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """It is written and not read: torch's own function loads it here."""
+    path = tmp_path / "model.pt2"
+    assert main(["export", str(run.directory), "--format", "torch_export", "--out", str(path)]) == 0
+    assert "not checked: export/torch_export files are not read again" in capsys.readouterr().out
+    extra = {"zoo.json": ""}
+    program = torch.export.load(path, extra_files=extra)
+    assert json.loads(extra["zoo.json"])["classes"] == [str(digit) for digit in range(10)]
+    images = zoo.create("datasets", "mnist").test.batch(torch.arange(5))[0]
+    logits, probabilities = program.module()(images)
+    torch.testing.assert_close(logits, ModelInFp32(load_run(run.directory).network)(images))
+    assert probabilities.shape == (5, 10)
+    for place in (sys.prefix, str(Path(zoo.__file__).parent), str(run.directory), "zoo_cnn/"):
+        assert place.encode() not in path.read_bytes(), place
+
+
 _FICKLE = """
 import torch, zoo
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,7 +21,7 @@ import torch, zoo
 
 @zoo.hookimpl
 def register(add):
-    for name in ("faithful", "perturbed", "swapped", "misshapen", "raising", "mute", "wrong", "idle"):
+    for name in ("faithful", "perturbed", "swapped", "misshapen", "raising", "mute", "wrong", "idle", "coarse"):
         add.exporter(name, f"zoo_tern:{name}", summary="Runs the module itself.")
 
 def _exporter(change):
@@ -46,6 +47,10 @@ def mute(module, example, facts, path):
 def wrong(module, example, facts, path):
     path.write_bytes(b"a model")
     return 3
+
+def coarse(module, example, facts, path, calibration, quantize: str = ""):
+    path.write_bytes(f"{len(calibration)} {calibration.dtype} images".replace("torch.", "").encode())
+    return lambda images: [part.detach().numpy()[:, ::-1] for part in module(torch.from_numpy(images))]
 
 def idle(module, example, facts, path):
     pass
@@ -123,6 +128,21 @@ def test_a_small_difference_is_allowed_and_a_larger_one_is_not(run: zoo.Run, tmp
         write(1e-3)
 
 
+def test_a_quantised_file_may_differ_and_its_accuracy_is_told(
+    run: zoo.Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    """It is kept however far it is off; an exporter says by its options that it can, and gets images to fit to."""
+    assert (
+        main(["export", str(run.directory), "--format", "coarse", "--quantize", "int8", "--out", str(tmp_path / "m")])
+        == 0
+    )
+    told = capsys.readouterr().out
+    assert re.search(
+        r"m: 0.00 MB, int8: accuracy \d+\.\d\d % where the model has \d+\.\d\d %, of 64 test images\n$", told
+    )
+    assert re.fullmatch(rb"[1-9]\d* uint8 images", (tmp_path / "m").read_bytes())
+
+
 def test_a_format_that_is_not_read_again_is_told_to_be_unchecked(
     run: zoo.Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
@@ -138,6 +158,7 @@ def test_a_format_that_is_not_read_again_is_told_to_be_unchecked(
         (["--format", "faithful", "--out", "no/such/file"], "cannot write 'no/such/file': No such file or directory"),
         (["--format", "faithful", "--out", "."], "cannot write '.': it is a folder"),
         (["--format", "faithful", "--set", "export.shape=3"], "no option of exporter 'tern/faithful'"),
+        (["--format", "faithful", "--quantize", "int8"], "no option of exporter 'tern/faithful'"),
         (["--format", "faithful", "--set", "model.p=3"], "of its options data.root alone may be given, not 'model.p'"),
     ],
 )

@@ -10,7 +10,7 @@ import click
 
 from zoo.cli.completion import complete_names
 from zoo.cli.options import checkpoint_option, common_options
-from zoo.cli.output import write_json
+from zoo.cli.output import percent, write_json
 from zoo.config import assigned
 
 
@@ -29,6 +29,11 @@ from zoo.config import assigned
 )
 @checkpoint_option
 @click.option(
+    "--quantize",
+    metavar="int8",
+    help="Write a smaller file that only resembles the model, fitted to validation images, and measure its accuracy.",
+)
+@click.option(
     "--set",
     "assignments",
     metavar="KEY=VALUE",
@@ -41,6 +46,7 @@ def export(
     format: str,
     out: Path | None,
     checkpoint: str,
+    quantize: str | None,
     assignments: tuple[str, ...],
     quiet: bool,
     as_json: bool,
@@ -53,7 +59,8 @@ def export(
     """
     from zoo.sharing.export import export as write
 
-    found = write(run, format=format, out=out, checkpoint=checkpoint, options=dict(map(assigned, assignments)))
+    options = dict(map(assigned, assignments))
+    found = write(run, format=format, out=out, checkpoint=checkpoint, quantize=quantize, options=options)
     if as_json:
         write_json(found)
     elif not quiet:
@@ -62,6 +69,9 @@ def export(
 
 def _told(found: Mapping[str, Any]) -> str:
     size = f"{found['file']}: {found['bytes'] / 1e6:,.2f} MB"
+    if found["accuracy"] is not None:
+        accuracies = f"{percent(found['accuracy'])} where the model has {percent(found['model_accuracy'])}"
+        return f"{size}, {found['quantize']}: accuracy {accuracies}, of {found['checked']:,} test images"
     if not found["checked"]:
         return f"{size}, not checked: {found['format']} files are not read again"
     tempered = "" if found["temperature"] is None else f", temperature {found['temperature']:.4f}"

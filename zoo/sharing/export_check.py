@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,6 +44,44 @@ class Agreement:
 
     images: int
     largest_difference: float | None
+
+
+@dataclass(frozen=True)
+class Accuracies:
+    """How often a file and the model are right about the same images.
+
+    Attributes:
+        images: How many there were.
+        file: The file's accuracy, in [0, 1].
+        model: The model's.
+    """
+
+    images: int
+    file: float
+    model: float
+
+
+def accuracies_of(
+    model: Callable[[Tensor], Tensor], classify: Classify, batches: Iterable[tuple[Tensor, Tensor]]
+) -> Accuracies:
+    """Count how often a file that only resembles a model is right, and how often the model is.
+
+    Args:
+        model: Maps images to logits, (N, K).
+        classify: What runs the file.
+        batches: Images, uint8 (N, C, H, W), and labels, (N,), at least one batch.
+
+    Raises:
+        PluginError: If the file cannot be run, or gives other shapes.
+    """
+    images = right_file = right_model = 0
+    for batch, labels in batches:
+        expected, truth = model(batch).numpy(), labels.cpu().numpy()
+        found = _classified(classify, batch, expected.shape)[0]
+        images += len(truth)
+        right_file += int((found.argmax(1) == truth).sum())
+        right_model += int((expected.argmax(1) == truth).sum())
+    return Accuracies(images, right_file / images, right_model / images)
 
 
 def agreement_of(

@@ -72,7 +72,7 @@ def check_file(entry: Entry) -> str:
 
 
 def _exported(entry: Entry, module: nn.Module, images: Tensor, path: Path) -> Any:
-    facts = {"module": module, "example": images[:2], "facts": _FACTS, "path": path}
+    facts = {"module": module, "example": images[:2], "facts": _FACTS, "path": path, "calibration": None}
     try:
         with torch.no_grad():
             return build(entry, facts=facts, options={})
