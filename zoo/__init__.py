@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from zoo.sharing.loading import load as load
     from zoo.sharing.publishing import publish as publish
     from zoo.sharing.reproducing import reproduce as reproduce
+    from zoo.sweeps.api import sweep as sweep
 
 _HOMES = {
     "DamagedError": "zoo.errors",
@@ -105,6 +106,7 @@ _HOMES = {
     "load": "zoo.sharing.loading",
     "publish": "zoo.sharing.publishing",
     "reproduce": "zoo.sharing.reproducing",
+    "sweep": "zoo.sweeps.api",
 }
 _MODULES = {"testing"}
 

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 from kept_runs import small_run
+from written_sweeps import small_search
+
+import zoo
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -44,10 +47,23 @@ def browser() -> Iterator[Browser]:
         chromium.close()
 
 
+@pytest.fixture(scope="module")
+def page_of_a_sweep(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The address of the page of a search with a hostile value."""
+    path = tmp_path_factory.mktemp("browser") / "search"
+    return zoo.report(small_search(path, EVIL)).resolve().as_uri()
+
+
+@pytest.fixture(params=["page_of_a_run", "page_of_a_sweep"])
+def address(request: pytest.FixtureRequest) -> str:
+    """The address of one page after another."""
+    return str(request.getfixturevalue(request.param))
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1280])
 def test_the_only_request_is_the_page_and_nothing_is_complained_of(
-    browser: Browser, page_of_a_run: str, scheme: str, width: int
+    browser: Browser, address: str, scheme: str, width: int
 ):
     """In light and dark, narrow and wide, and nothing is wider than the window."""
     page = browser.new_page(color_scheme=scheme, viewport={"width": width, "height": 800})
@@ -56,8 +72,8 @@ def test_the_only_request_is_the_page_and_nothing_is_complained_of(
     page.on("request", lambda request: requests.append(request.url))
     page.on("console", lambda message: complaints.append(message.text))
     page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.goto(page_of_a_run)
-    assert [url for url in requests if not url.startswith("data:")] == [page_of_a_run]
+    page.goto(address)
+    assert [url for url in requests if not url.startswith("data:")] == [address]
     assert complaints == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == (
@@ -66,23 +82,23 @@ def test_the_only_request_is_the_page_and_nothing_is_complained_of(
     page.close()
 
 
-def test_without_script_the_page_is_whole(browser: Browser, page_of_a_run: str):
+def test_without_script_the_page_is_whole(browser: Browser, address: str):
     """The accuracy and the pictures are seen."""
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
-    page.goto(page_of_a_run)
+    page.goto(address)
     assert page.locator(".accuracy").is_visible()
     assert page.locator(".accuracy").inner_text().endswith("%")
     assert sum(page.locator("svg[role=img]").nth(place).is_visible() for place in range(3)) == 3
     context.close()
 
 
-def test_a_class_that_is_called_like_an_element_is_text(browser: Browser, page_of_a_run: str):
+def test_what_is_called_like_an_element_is_text(browser: Browser, address: str):
     """It is shown as it was written, and does nothing."""
     page = browser.new_page()
     alerts: list[str] = []
     page.on("dialog", lambda dialog: (alerts.append(dialog.message), dialog.dismiss()))
-    page.goto(page_of_a_run)
+    page.goto(address)
     assert page.locator("table[data-sortable] td", has_text=EVIL).first.is_visible()
     assert page.locator("img[src=x]").count() == 0
     assert alerts == []

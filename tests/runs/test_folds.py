@@ -53,7 +53,7 @@ def test_the_pooled_evaluation_is_kept_as_any_other_and_again_with_equal_bytes(f
     for row, pixels in zip(kept.arrays["worst"], kept.arrays["worst_pixels"], strict=True):
         np.testing.assert_array_equal(pixels, images[kept.arrays["places"][row]].numpy())
         assert kept.arrays["labels"][row] != kept.arrays["predictions"][row]
-    assert all(each.split == "validation" for each in suspected_labels(kept))
+    assert all(each.split == "out-of-fold" for each in suspected_labels(kept))
     pool(folds, runs)
     assert [path.read_bytes() for path in sorted((folds / "evaluations").iterdir())] == before
 

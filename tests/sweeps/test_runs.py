@@ -139,7 +139,7 @@ def test_a_folder_that_holds_something_else_is_refused(tmp_path: Path, name: str
         _folder(tmp_path)
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"question": {}, "runs": 3, "config": {}}'])
+@pytest.mark.parametrize("text", ["{", "[]", '{"question": {}, "runs": 3, "config": {}, "names": []}'])
 def test_a_damaged_record_is_told(tmp_path: Path, text: str):
     """Whichever part of it."""
     (tmp_path / "sweep.json").write_text(text)
@@ -157,7 +157,7 @@ def test_one_process_at_a_time_carries_out_a_sweep(tmp_path: Path):
 def test_a_record_without_runs_is_forgotten_and_another_kept(tmp_path: Path):
     """So that a mended command may use the folder where the first was refused."""
     folder = _folder(tmp_path / "s")
-    folder.give({"train.seed": 0})
+    folder.give("seed-0", {"train.seed": 0})
     assert json.loads((tmp_path / "s/sweep.json").read_text())["runs"] == [{"train.seed": 0}]
     folder.forget()
     assert not (tmp_path / "s/sweep.json").exists()

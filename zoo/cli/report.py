@@ -20,9 +20,9 @@ from zoo.cli.output import write_json
 )
 @common_options
 def report(run: Path, out: Path | None, quiet: bool, as_json: bool) -> None:  # noqa: ARG001 - every command takes --quiet
-    """Write the page of a run.
+    """Write the page of a run or a sweep.
 
-    RUN is a run's directory; it may still be going on. The page is one HTML file that needs no network: accuracy with
+    RUN is its directory; it may still be going on. The page is one HTML file that needs no network: accuracy with
     its interval, curves, confused classes, the worst mistakes, calibration, settings. Nothing is computed anew:
     'zoo evaluate' keeps what the page shows.
     """

@@ -21,8 +21,8 @@ from zoo.cli.train_options import (
 )
 from zoo.errors import UsageError
 from zoo.runs.configuring import configured
-from zoo.sweeps.asking import Asked, Sweep, over_folds, over_seeds
-from zoo.sweeps.searching import Searched, extremes, search
+from zoo.sweeps.asking import Asked
+from zoo.sweeps.searching import Searched, chosen, extremes
 
 
 @click.command("sweep", cls=TrainCommand)
@@ -112,10 +112,4 @@ def sweep(
     config = configured(layers, recipe=recipe, file=file)
     asked = Asked(config, typed_again(ctx, assignments), out, jobs)
     configured([*layers, *extremes(searched)], recipe=recipe, file=file)
-    return carry_out(_chosen(asked, seeds, folds, Searched(searched, searcher, trials, own)), Told(quiet, as_json))
-
-
-def _chosen(asked: Asked, seeds: int | None, folds: int | None, searched: Searched) -> Sweep:
-    if seeds is not None:
-        return over_seeds(asked, seeds)
-    return over_folds(asked, folds) if folds is not None else search(asked, searched)
+    return carry_out(chosen(asked, seeds, folds, Searched(searched, searcher, trials, own)), Told(quiet, as_json))

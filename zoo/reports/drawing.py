@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from markupsafe import Markup, escape
 
@@ -141,6 +142,74 @@ def _line(curve: Curve, across: _Scale, up: _Scale, percent: bool) -> Iterator[M
 
 def _exact(value: float, percent: bool) -> str:
     return f"{100 * value:.2f} %" if percent else f"{value:.4g}"
+
+
+@dataclass(frozen=True)
+class Point:
+    """A point of a scatter.
+
+    Attributes:
+        value: Where it is across: a number, a text or a truth value.
+        height: Where it is up, a number.
+        name: What it is, for whoever points at it.
+        chosen: Whether it is marked.
+    """
+
+    value: Any
+    height: float
+    name: str
+    chosen: bool = False
+
+
+def scatter(title: str, points: Sequence[Point], *, logarithmic: bool, percent: bool) -> Markup:
+    """Draw points, numbers along a scale and anything else side by side.
+
+    Args:
+        title: What a reader who sees no picture is told.
+        points: At least one.
+        logarithmic: Whether equal factors are equally far apart; then all numbers are above 0.
+        percent: Whether the heights are shares, shown as percentages.
+    """
+    heights = [point.height for point in points if math.isfinite(point.height)]
+    ticks = nice_ticks(min(heights, default=0.0), max(heights, default=1.0))
+    up = _Scale(ticks[0], ticks[-1], HEIGHT - _BOTTOM, _TOP)
+    place, marks = _across([point.value for point in points], logarithmic)
+    parts = list(_grid(ticks, up, percent))
+    parts += [tag("text", text, x=x, y=HEIGHT - _BOTTOM + 16, text_anchor="middle") for x, text in marks]
+    for point in sorted(points, key=lambda point: point.chosen):  # the marked one above the others
+        if math.isfinite(point.height):
+            told = tag("title", f"{point.name}: {point.value}, {_exact(point.height, percent)}")
+            kind, radius = ("chosen", 5.5) if point.chosen else ("validation", 4.0)
+            parts.append(tag("circle", told, class_=kind, cx=place(point.value), cy=up(point.height), r=radius))
+    return _svg(title, WIDTH, HEIGHT, parts)
+
+
+def _by_number(text: str) -> tuple[bool, float, str]:
+    """Return a key that puts numbers in their order, and before other texts."""
+    try:
+        return False, float(text), text
+    except ValueError:
+        return True, 0.0, text
+
+
+def _across(values: Sequence[Any], logarithmic: bool) -> tuple[Callable[[Any], float], list[tuple[float, str]]]:
+    """Return where a value is, and the places with their labels."""
+    start, stop = _LEFT + 14, WIDTH - _RIGHT - 14
+    if any(isinstance(value, bool) or not isinstance(value, int | float) for value in values):
+        names = sorted({str(value) for value in values}, key=_by_number)
+        side_by_side = _Scale(-0.5, len(names) - 0.5, _LEFT, WIDTH - _RIGHT)
+        return lambda value: side_by_side(names.index(str(value))), [
+            (side_by_side(number), _cut(name, max(3, 40 // len(names)))) for number, name in enumerate(names)
+        ]
+    low, high = min(values), max(values)
+    if low == high:
+        return lambda _: (start + stop) / 2, [((start + stop) / 2, f"{low:.4g}")]
+    if logarithmic:
+        scale = _Scale(math.log(low), math.log(high), start, stop)
+        shown = [low, math.sqrt(low * high), high]
+        return lambda value: scale(math.log(value)), [(scale(math.log(each)), f"{each:.2g}") for each in shown]
+    scale = _Scale(low, high, start, stop)
+    return scale, [(scale(each), f"{each:.4g}") for each in (low, (low + high) / 2, high)]
 
 
 _CELL = 34

@@ -29,15 +29,29 @@ def run_page(story: Story, *, brief: bool = False) -> str:
         title=f"{document['name']} · zoo",
         story=document,
         brief=brief,
-        split=(document["details_of"] or "").rpartition("-")[0],
         facts=_facts(document),
         charts=_charts(document),
-        matrix=matrix(**document["matrix"]) if document["matrix"] else None,
-        classes=[{**row, "bar": _bar(row)} for row in document["classes"][:SHOWN_CLASSES]],
-        hidden_classes=max(0, len(document["classes"]) - SHOWN_CLASSES),
-        mistakes=_mistakes(story) if not brief else [],
         reliability=_reliability(document["calibration"]),
+        **details_shown(story, (document["details_of"] or "").rpartition("-")[0], brief=brief),
     )
+
+
+def details_shown(story: Story, split: str, *, brief: bool) -> dict[str, Any]:
+    """Return what details.html shows of an evaluation: the matrix, the classes and the mistakes.
+
+    Args:
+        story: What is told.
+        split: What the images are called.
+        brief: The matrix alone.
+    """
+    document = story.document
+    return {
+        "split": split,
+        "matrix": matrix(**document["matrix"]) if document["matrix"] else None,
+        "classes": [{**row, "bar": _bar(row)} for row in document["classes"][:SHOWN_CLASSES]],
+        "hidden_classes": max(0, len(document["classes"]) - SHOWN_CLASSES),
+        "mistakes": _mistakes(story) if not brief else [],
+    }
 
 
 def _facts(document: Mapping[str, Any]) -> list[tuple[str, str]]:

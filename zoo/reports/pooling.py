@@ -85,7 +85,8 @@ def _about(found: Sequence[Evaluation]) -> dict[str, Any]:
     digests = [each.document["checkpoint_digest"] for each in found]
     return {
         "schema": SCHEMA,
-        **{key: first[key] for key in ("model", "data", "split", "checkpoint", "precision", "device") if key in first},
+        "split": "out-of-fold",
+        **{key: first[key] for key in ("model", "data", "checkpoint", "precision", "device") if key in first},
         "epoch": max(each.document["epoch"] for each in found),
         "step": max(each.document["step"] for each in found),
         "checkpoint_digest": hashlib.sha256("\n".join(digests).encode("ascii")).hexdigest(),

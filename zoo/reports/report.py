@@ -10,40 +10,53 @@ from typing import Any
 from zoo.errors import UsageError, ZooError
 from zoo.records.directory import REPORTS
 from zoo.records.disk import write_atomic
+from zoo.records.sweeps import holds_sweep
 from zoo.registry.entry import in_one_line
 from zoo.reports.drawing import tag
 from zoo.reports.page import run_page
-from zoo.reports.story import story_of
+from zoo.reports.story import Story, story_of
 
 
 def report(run: str | Path | Any, out: str | Path | None = None) -> Path:
-    """Write the page of a run, report.html, and the numbers behind it, report.json.
+    """Write the page of a run or a sweep, report.html, and the numbers behind it, report.json.
 
-    The run may still be going on; then the page tells how far it is. Nothing is computed anew: what is shown comes from
+    It may still be going on; then the page tells how far it is. Nothing is computed anew: what is shown comes from
     the run's files and its kept evaluations, and equal ones give equal bytes.
 
     Args:
-        run: The run's directory, or what `zoo.train` returned.
+        run: Its directory, or what `zoo.train` or `zoo.sweep` returned.
         out: Where the page is written instead; the numbers go beside it, under its name with ``.json``.
 
     Returns:
         The page's path.
 
     Raises:
-        UsageError: If there is no such run, or it cannot be written there.
+        UsageError: If there is no such run or sweep, or it cannot be written there.
         DamagedError: If a file of the run is damaged.
     """
     path = Path(getattr(run, "directory", run)).expanduser()
     page, data = (path / name for name in REPORTS) if out is None else _beside(Path(out).expanduser())
-    story = story_of(path)
+    story, text = _told(path)
     try:
         _put(data, json.dumps(story.document, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
-        _put(page, run_page(story))
+        _put(page, text)
     except OSError as error:
         raise UsageError(
             f"cannot write {str(page)!r}: {error.strerror or error}; give another place by --out"
         ) from error
     return page
+
+
+def _told(path: Path) -> tuple[Story, str]:
+    """Return what is told of a run or a sweep, and its page."""
+    if not holds_sweep(path):
+        story = story_of(path)
+        return story, run_page(story)
+    from zoo.reports.sweep_page import sweep_page
+    from zoo.reports.sweep_story import sweep_story_of
+
+    story = sweep_story_of(path)
+    return story, sweep_page(story)
 
 
 def report_if_possible(run: Path, notice: Callable[[str], None]) -> None:
@@ -56,8 +69,8 @@ def report_if_possible(run: Path, notice: Callable[[str], None]) -> None:
 
 
 def page_for_notebook(run: Path) -> str:
-    """Return the accuracy, the curves and the matrix of a run as HTML that a notebook shows, in a frame of its own."""
-    page = run_page(story_of(run), brief=True)
+    """Return what a notebook shows of a run, its accuracy, curves and matrix, or of a sweep, in a frame of its own."""
+    page = _told(run)[1] if holds_sweep(run) else run_page(story_of(run), brief=True)
     return str(tag("iframe", srcdoc=page, width="100%", height=620, frameborder=0, sandbox="allow-scripts"))
 
 

@@ -18,18 +18,19 @@ from zoo.errors import DamagedError
 from zoo.records.directory import METRICS, RunDirectory
 from zoo.records.disk import read_bytes
 from zoo.records.history import status_of
+from zoo.reports.details import (
+    classes_by_recall,
+    confused_pairs,
+    matrix_of,
+    metrics_without_classes,
+    mistakes_of,
+    suspicions_of,
+)
 from zoo.reports.evaluations import Evaluation, evaluation_names, read_document, read_evaluation
-from zoo.reports.metrics import Reliability, confusion, fitted_temperature, outcomes_of, reliability
+from zoo.reports.metrics import Reliability, fitted_temperature, outcomes_of, reliability
 from zoo.reports.statistics import wilson
-from zoo.reports.suspicions import suspected_labels
 
 SCHEMA = 1
-MATRIX_CLASSES = 20
-"""Classes up to which the whole confusion matrix is shown; above them the pairs are."""
-
-PAIRS = 12
-MISTAKES = 24
-
 _MAX_METRICS = 2**26  # bytes of metrics.csv
 _CHOSEN = ("device", "precision", "threads", "memory_format", "dropout_masks", "split_by")
 _ENVIRONMENT = ("zoo", "python", "torch", "torchvision", "timm", "device", "threads", "cpu_capability", "processor")
@@ -61,7 +62,7 @@ def story_of(run: str | Path) -> Story:
     config, names = directory.read_config(), evaluation_names(directory.path)
     test, validation = (read_evaluation(directory.path, name) if name in names else None for name in _OWN)
     shown = test or validation
-    mistakes, pixels = _mistakes(shown)
+    mistakes, pixels = mistakes_of(shown)
     document = {
         "schema": SCHEMA,
         "name": directory.path.resolve().name,
@@ -71,14 +72,12 @@ def story_of(run: str | Path) -> Story:
         "headline": _headline(summary, test, validation),
         "summary": summary,
         "epochs": epochs,
-        "warnings": [*_warnings(directory, summary, names, shown), *_suspicions(test, validation)],
+        "warnings": [*_warnings(directory, summary, names, shown), *suspicions_of(test, validation)],
         "details_of": shown.name if shown else None,
-        "metrics": {key: value for key, value in shown.document["metrics"].items() if key != "classes"}
-        if shown
-        else {},
-        "classes": sorted(shown.document["metrics"]["classes"], key=_by_recall) if shown else [],
-        "confused": _confused(shown),
-        "matrix": _matrix(shown),
+        "metrics": metrics_without_classes(shown),
+        "classes": classes_by_recall(shown),
+        "confused": confused_pairs(shown),
+        "matrix": matrix_of(shown),
         "mistakes": mistakes,
         "calibration": _calibration(test, validation),
         "other_evaluations": [_other(directory.path, name) for name in names if name not in _OWN],
@@ -156,71 +155,6 @@ def _is_of_another(directory: RunDirectory, document: Mapping[str, Any]) -> str 
     return (
         f"The {document['split']} evaluation is of another checkpoint than the run now has; 'zoo evaluate' renews it."
     )
-
-
-def _suspicions(*evaluations: Evaluation | None) -> list[dict[str, Any]]:
-    suspected = [each for kept in evaluations if kept is not None for each in suspected_labels(kept)]
-    if not suspected:
-        return []
-    counts = {split: sum(each.split == split for each in suspected) for split in ("test", "validation")}
-    told = " and ".join(f"{count:,} {split}" for split, count in counts.items() if count)
-    text = f"{told} labels may be mistaken: the model is as sure of another class as it is of images that have it."
-    labels = [{k: v for k, v in dataclasses.asdict(each).items() if k != "row"} for each in suspected]
-    return [{"kind": "suspected labels", "text": text, "labels": labels}]
-
-
-def _by_recall(row: Mapping[str, Any]) -> tuple[bool, float, str]:
-    return row["recall"] is None, row["recall"] or 0.0, row["class"]
-
-
-def _confused(kept: Evaluation | None) -> list[dict[str, Any]]:
-    if kept is None:
-        return []
-    outcomes, count = kept.outcomes, len(kept.classes)
-    wrong = ~outcomes.right
-    codes, counts = np.unique(outcomes.labels[wrong] * count + outcomes.predictions[wrong], return_counts=True)
-    actual = np.bincount(outcomes.labels, minlength=count)
-    order = np.argsort(-counts, kind="stable")[:PAIRS]
-    pairs = [
-        (*divmod(code, count), images)
-        for code, images in zip(codes[order].tolist(), counts[order].tolist(), strict=True)
-    ]
-    return [
-        {
-            "actual": kept.classes[label],
-            "predicted": kept.classes[prediction],
-            "images": images,
-            "share": images / int(actual[label]),
-        }
-        for label, prediction, images in pairs
-    ]
-
-
-def _matrix(kept: Evaluation | None) -> dict[str, Any] | None:
-    if kept is None or len(kept.classes) > MATRIX_CLASSES:
-        return None
-    counts = confusion(kept.outcomes.labels, kept.outcomes.predictions, len(kept.classes))
-    return {"classes": list(kept.classes), "counts": counts.tolist()}
-
-
-def _mistakes(kept: Evaluation | None) -> tuple[list[dict[str, Any]], list[NDArray[np.uint8]]]:
-    if kept is None or "worst" not in kept.arrays:
-        return [], []
-    outcomes, names = kept.outcomes, kept.document.get("worst_names")
-    suspected = {each.row for each in suspected_labels(kept)}
-    rows = kept.arrays["worst"][:MISTAKES].tolist()
-    told = [
-        {
-            "place": int(kept.arrays["places"][row]),
-            "name": names[number] if names else None,
-            "label": kept.classes[outcomes.labels[row]],
-            "prediction": kept.classes[outcomes.predictions[row]],
-            "confidence": float(outcomes.confidence[row]),
-            "suspected": row in suspected,
-        }
-        for number, row in enumerate(rows)
-    ]
-    return told, list(kept.arrays["worst_pixels"][: len(rows)])
 
 
 def _calibration(test: Evaluation | None, validation: Evaluation | None) -> dict[str, Any] | None:

@@ -7,15 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from zoo.config import Config, Layer, differing, flattened
-from zoo.errors import DamagedError, UsageError
+from zoo.config import Config, differing, flattened
+from zoo.errors import UsageError
 from zoo.records.directory import CONFIG, RunDirectory
-from zoo.records.disk import parse_json, read_bytes, write_atomic
-
-SWEEP = "sweep.json"
-SCHEMA = 1
-
-_MAX_JSON = 2**26  # bytes; a run costs some hundred
+from zoo.records.sweeps import SWEEP, SweepRecord, holds_sweep, read_sweep, write_sweep
 
 
 class SweepFolder:
@@ -32,6 +27,7 @@ class SweepFolder:
         self._question, self._config = question, config
         self.given: list[dict[str, Any]] = []
         """The settings that each run was given, in the order in which they began."""
+        self._names: list[str] = []
 
     def open(self) -> None:
         """Begin the sweep, or read what is there of it.
@@ -40,17 +36,18 @@ class SweepFolder:
             UsageError: If the folder holds another sweep or something else, or cannot be made.
             DamagedError: If its record is damaged.
         """
-        if (self.path / SWEEP).is_file():
+        if holds_sweep(self.path):
             self._read()
             return
         if (self.path / CONFIG).is_file() or not RunDirectory(self.path).is_free:
             raise UsageError(f"{str(self.path)!r} exists and holds something else than a sweep; give another --out")
         RunDirectory(self.path).make()
 
-    def give(self, settings: Mapping[str, Any]) -> None:
+    def give(self, name: str, settings: Mapping[str, Any]) -> None:
         """Keep what the next run is given, before it begins."""
+        self._names.append(name)
         self.given.append(dict(settings))
-        self._write()
+        write_sweep(self.path, SweepRecord(self._question, self._config, self._names, self.given))
 
     def forget(self) -> None:
         """Remove the record where no run was begun, so that a mended command may use the folder."""
@@ -62,26 +59,11 @@ class SweepFolder:
         return self.path / name
 
     def _read(self) -> None:
-        where = str(self.path / SWEEP)
-        found = parse_json(read_bytes(self.path / SWEEP, _MAX_JSON), where)
-        try:
-            question, given = dict(found["question"]), [dict(settings) for settings in found["runs"]]
-            config = Config.from_layers([Layer(where, found["config"])])
-        except (KeyError, TypeError, ValueError) as error:
-            raise DamagedError(f"{where} is damaged: {type(error).__name__}: {error}") from error
-        recorded, requested = _all(question, config), _all(self._question, self._config)
+        found = read_sweep(self.path)
+        recorded, requested = _all(found.question, found.config), _all(self._question, self._config)
         if changed := differing(recorded, requested, recorded.keys() | requested.keys()):
             raise UsageError(f"{self.path} holds another sweep: {'; '.join(changed)}.\nGive another --out.")
-        self.given = given
-
-    def _write(self) -> None:
-        document = {
-            "schema": SCHEMA,
-            "question": self._question,
-            "config": self._config.to_dict(),
-            "runs": self.given,
-        }
-        write_atomic(self.path / SWEEP, json.dumps(document, indent=2, allow_nan=False) + "\n")
+        self._names, self.given = list(found.names), [dict(settings) for settings in found.runs]
 
 
 def _all(question: Mapping[str, Any], config: Config) -> dict[str, Any]:

@@ -52,14 +52,17 @@ class SweepResult:
 
     def document(self) -> dict[str, Any]:
         """Return all of it as plain data."""
+        from zoo.reports.details import metrics_without_classes
+
         pooled = self.out_of_fold
+        of_all = None if pooled is None else {"samples": pooled.document["samples"], **metrics_without_classes(pooled)}
         return {
             "directory": str(self.directory),
             "kind": self.kind,
             "runs": [run.document() for run in self.runs],
             "mean": {key: dataclasses.asdict(mean) for key, mean in self.mean.items()},
             "best": self.best.name if self.best else None,
-            "out_of_fold": None if pooled is None else {"samples": pooled.document["samples"], **_metrics(pooled)},
+            "out_of_fold": of_all,
         }
 
     def report(self, out: str | Path | None = None) -> Path:
@@ -73,7 +76,3 @@ class SweepResult:
         from zoo.reports.report import page_for_notebook
 
         return page_for_notebook(self.directory)
-
-
-def _metrics(found: Evaluation) -> dict[str, Any]:
-    return {key: value for key, value in found.document["metrics"].items() if key != "classes"}

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from zoo.errors import DamagedError
 from zoo.records.directory import RunDirectory
 from zoo.records.lock import RunLock, is_locked
+from zoo.records.sweeps import score_of
 from zoo.sweeps.folder import SweepFolder
 from zoo.sweeps.processes import RunProcess
 
@@ -55,11 +56,7 @@ class Outcome:
 
         None of a run that failed or had no validation images.
         """
-        if not self.finished:
-            return None
-        key, sign = _SCORES[self.summary.get("select", "accuracy")]
-        value = self.summary.get(key)
-        return None if value is None else sign * float(value)
+        return score_of(self.summary, self.summary.get("select", "accuracy")) if self.finished else None
 
     def document(self) -> dict[str, Any]:
         """Return it as plain data."""
@@ -72,9 +69,6 @@ class Outcome:
             "exit_code": self.exit_code,
             "messages": "" if self.finished else " ".join(self.messages.split()),
         }
-
-
-_SCORES = {"accuracy": ("val_accuracy", 1), "balanced": ("val_balanced_accuracy", 1), "loss": ("val_loss", -1)}
 
 
 class Plan(Protocol):
@@ -150,12 +144,12 @@ class Runs:
         """Return a run as it stands on the disk; None where there are no more."""
         if number >= self.plan.count:
             return None
+        name = self.plan.name(number)
         if number >= len(self.folder.given):
             asked = self.plan.ask(number)
             if asked is None:
                 return None
-            self.folder.give(asked)
-        name = self.plan.name(number)
+            self.folder.give(name, asked)
         directory = self.folder.directory(name)
         return Outcome(
             number, name, self.folder.given[number], directory, finished_summary(directory), was_finished=True

@@ -12,7 +12,7 @@ from typing import Any
 from zoo.config import DATA_LIMIT, SEVERAL, SINGLE, Config, Layer, nested
 from zoo.errors import UnknownNameError, UsageError, ZooError
 from zoo.registry import Kind, kind_of_section, registry
-from zoo.sweeps.asking import Asked, Sweep, runs_of, with_full_names
+from zoo.sweeps.asking import Asked, Sweep, over_folds, over_seeds, runs_of, with_full_names
 from zoo.sweeps.search import Search
 from zoo.sweeps.space import Choices, Domain, parsed
 
@@ -45,6 +45,17 @@ def extremes(texts: Sequence[str]) -> list[Layer]:
 
 def _ends(domain: Domain) -> list[Any]:
     return list(domain.values) if isinstance(domain, Choices) else domain.points(2)
+
+
+def chosen(asked: Asked, seeds: int | None, folds: int | None, searched: Searched) -> Sweep:
+    """Return the sweep that was asked for: over seeds, over folds, or a search.
+
+    Raises:
+        UsageError: If a name, a key or the space is wrong, or the folder holds something else.
+    """
+    if seeds is not None:
+        return over_seeds(asked, seeds)
+    return over_folds(asked, folds) if folds is not None else search(asked, searched)
 
 
 def search(asked: Asked, searched: Searched) -> Sweep:
