@@ -11,7 +11,6 @@ import click
 
 from zoo.cli.output import percent, write_json, write_table
 from zoo.config import assigned
-from zoo.reports.report import report_if_possible
 from zoo.sweeps.asking import Sweep, concluded
 from zoo.sweeps.result import SweepResult
 from zoo.sweeps.runs import Outcome
@@ -61,8 +60,7 @@ def carry_out(sweep: Sweep, told: Told) -> int:
     for outcome in sweep.carry_out():
         outcomes.append(outcome)
         _tell(outcome, silent=silent, ranks=sweep.kind == "search")
-    result = concluded(sweep, outcomes)
-    report_if_possible(result.directory, lambda line: click.echo(line, err=True))
+    result = concluded(sweep, outcomes, lambda line: click.echo(line, err=True))
     if told.as_json:
         write_json(result.document())
     elif sweep.kind == "search":

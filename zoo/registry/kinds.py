@@ -71,7 +71,7 @@ KINDS: tuple[Kind, ...] = (
         later_facts=("pixel_mean", "pixel_std"),
     ),
     Kind("observer", "observers", "observe", many=True),
-    Kind("searcher", "searchers", "search", ("space", "seed")),
+    Kind("searcher", "searchers", "search", ("space", "seed"), later_facts=("folder",)),
     Kind("recipe", "recipes", "recipe", is_file=True),
     Kind("exporter", "exporters", "export", ("module", "example", "facts", "path", "calibration")),
     Kind("weights", "weights", "weights", is_file=True),

@@ -10,7 +10,6 @@ from typing import Any
 
 from zoo.config import KEYS, Layer, flattened, in_order, layer_of, nested
 from zoo.errors import UnknownNameError, UsageError
-from zoo.reports.report import report_if_possible
 from zoo.runs.configuring import configured
 from zoo.sweeps.asking import Asked, Sweep, concluded
 from zoo.sweeps.result import SweepResult
@@ -88,9 +87,7 @@ def _carried_out(begun: Sweep, ended: Callable[[Outcome], object] | None) -> Swe
         outcomes.append(outcome)
         if ended is not None:
             ended(outcome)
-    found = concluded(begun, outcomes)
-    report_if_possible(found.directory, logging.getLogger("zoo").warning)
-    return found
+    return concluded(begun, outcomes, logging.getLogger("zoo").warning)
 
 
 def _own_and_shared(options: Mapping[str, Any]) -> tuple[dict[str, Any], list[Layer]]:

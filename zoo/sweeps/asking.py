@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,15 +78,23 @@ class Sweep:
                 yield outcome
 
 
-def concluded(sweep: Sweep, outcomes: Sequence[Outcome]) -> SweepResult:
-    """Return what a sweep came to, with the predictions of all folds kept as one evaluation.
+def concluded(sweep: Sweep, outcomes: Sequence[Outcome], notice: Callable[[str], None]) -> SweepResult:
+    """Return what a sweep came to; its page is written, and the predictions of all folds are kept as one evaluation.
+
+    Args:
+        sweep: The sweep.
+        outcomes: Of its runs.
+        notice: Told where the page cannot be written.
 
     Raises:
-        ZooError: If those cannot be read.
+        ZooError: If the predictions cannot be read.
     """
+    from zoo.reports.report import report_if_possible  # with the library that makes pages, which runs do not wait for
+
     runs = tuple(sorted(outcomes, key=lambda outcome: outcome.number))
     done = [run for run in runs if run.finished]
     pooled = out_of_fold(sweep.path, done) if sweep.kind == "folds" and done else None
+    report_if_possible(sweep.path, notice)
     return SweepResult(sweep.path, sweep.kind, runs, pooled)
 
 
@@ -132,13 +140,17 @@ def runs_of(asked: Asked, plan: Plan, question: dict[str, Any]) -> Runs:
         UsageError: If the folder holds something else.
     """
     config = asked.config
-    path = asked.out or new_path(config.model.name, f"{config.data.name}-{question['kind']}")
-    folder = SweepFolder(path, question, config)
+    folder = SweepFolder(place_of(asked, question["kind"]), question, config)
     folder.open()
     arguments = list(asked.arguments)
     if asked.jobs > 1 and config.train.threads is None:  # each would take all cores
         arguments.append(f"--threads={max(1, (os.cpu_count() or 1) // asked.jobs)}")
     return Runs(folder, plan, [*_PROGRAM, *arguments, "--json"], asked.jobs, _HEEDS)
+
+
+def place_of(asked: Asked, kind: str) -> Path:
+    """Return the sweep's folder: what was asked for, or a new one under runs/."""
+    return asked.out or new_path(asked.config.model.name, f"{asked.config.data.name}-{kind}")
 
 
 def with_full_names(asked: Asked) -> Asked:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from zoo.errors import PluginError
@@ -22,6 +23,7 @@ class Search:
         options: For its builder.
         space: What to choose from, by key.
         seed: Of the searcher.
+        folder: The sweep's, where a searcher may keep files of its own.
         trials: How many; None for all of a searcher that has so many, else `TRIALS`.
 
     Attributes:
@@ -33,10 +35,17 @@ class Search:
     """
 
     def __init__(
-        self, entry: Entry, options: Mapping[str, Any], space: Mapping[str, Domain], seed: int, trials: int | None
+        self,
+        entry: Entry,
+        options: Mapping[str, Any],
+        space: Mapping[str, Domain],
+        *,
+        seed: int,
+        folder: Path,
+        trials: int | None,
     ) -> None:
         self._entry, self._space = entry, space
-        self._searcher = build(entry, facts={"space": space, "seed": seed}, options=options)
+        self._searcher = build(entry, facts={"space": space, "seed": seed, "folder": folder}, options=options)
         size: int = getattr(self._searcher, "size", TRIALS)
         self.count = trials or size
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from typing import Any
 from zoo.config import DATA_LIMIT, SEVERAL, SINGLE, Config, Layer, nested
 from zoo.errors import UnknownNameError, UsageError, ZooError
 from zoo.registry import Kind, kind_of_section, registry
-from zoo.sweeps.asking import Asked, Sweep, over_folds, over_seeds, runs_of, with_full_names
+from zoo.sweeps.asking import Asked, Sweep, over_folds, over_seeds, place_of, runs_of, with_full_names
 from zoo.sweeps.search import Search
 from zoo.sweeps.space import Choices, Domain, parsed
 
@@ -69,7 +70,9 @@ def search(asked: Asked, searched: Searched) -> Sweep:
     if config.train.validation == 0:
         raise UsageError("a search ranks by the validation images; give --validation above 0")
     entry = registry().find("searchers", searched.searcher)
-    plan = Search(entry, searched.options, space, config.train.seed, searched.trials)
+    folder = place_of(asked, "search")
+    asked = dataclasses.replace(asked, out=folder)
+    plan = Search(entry, searched.options, space, seed=config.train.seed, folder=folder, trials=searched.trials)
     _refuse_unknown_options(config, space)
     question = {
         "kind": "search",

@@ -29,6 +29,10 @@ class Choices:
         """Return the value at a share of the way, in [0, 1)."""
         return self.values[int(share * len(self.values))]
 
+    def nearest(self, value: Any) -> Any:
+        """Return the value itself, as a range returns its nearest number."""
+        return value
+
     def points(self, count: int) -> list[Any]:  # noqa: ARG002 - as of a range
         """Return all values, however many are asked for."""
         return list(self.values)
@@ -63,6 +67,12 @@ class Range:
             value = math.exp(math.log(self.low) + share * (math.log(self.high) - math.log(self.low)))
         else:
             value = self.low + share * (self.high - self.low)
+        return self.nearest(value)
+
+    def nearest(self, value: float) -> Any:
+        """Return the number of this range that is nearest to a value, of four digits unless whole."""
+        if self.whole:
+            return min(int(self.high), max(int(self.low), round(value)))
         return min(self.high, max(self.low, float(f"{value:.{_DIGITS}g}")))
 
     def points(self, count: int) -> list[Any]:
