@@ -61,9 +61,10 @@ def evaluate(
       zoo evaluate FILE.onnx
       zoo evaluate RUN --data folder --set data.root=NEW
 
-    RUN is a run's directory, or what was published of one. The recorded batch size, precision and threads are used, so
-    that the logged numbers come out again, to the bit. What was said of each image is kept in the run's folder
-    evaluations. FILE.onnx, which 'zoo export' wrote, is measured on its run's test images, in fp32.
+    RUN is a run's directory, what was published of one, weights:NAME of a plugin's, or hf:USER/NAME@COMMIT on the hub.
+    The recorded batch size, precision and threads are used, so that the logged numbers come out again, to the bit. What
+    was said of each image is kept in the run's folder evaluations. FILE.onnx, which 'zoo export' wrote, is measured on
+    its run's test images, in fp32.
     """  # noqa: D301 - click wants the control character itself
     options = dict(map(assigned, assignments))
     if is_exported(run):

@@ -69,9 +69,10 @@ def predict(
 ) -> None:
     """Classify images with a run's model.
 
-    RUN is a run's directory, or what was published of one, or a file that 'zoo export' wrote, FILE.onnx. Each IMAGE is
-    a file, or a folder of files. It is made grey or coloured and resized like the images that the model knows; it gives
-    one line: the file, the likeliest label and its probability.
+    RUN is a run's directory, what was published of one, weights:NAME of a plugin's ('zoo list weights'),
+    hf:USER/NAME@COMMIT on the hub, or a file that 'zoo export' wrote, FILE.onnx. Each IMAGE is a file, or a folder of
+    files. It is made grey or coloured and resized like the images that the model knows; it gives one line: the file,
+    the likeliest label and its probability.
     """
     if out is not None and as_json:
         raise UsageError("--out writes a file and --json prints; give one of them")

@@ -36,8 +36,9 @@ def reproduce(
 ) -> None:
     """Train a model again from its recipe, and compare.
 
-    SOURCE is a run, a folder that 'zoo publish' made, or its model.safetensors alone. Data that are not those that it
-    was trained on stop it before it begins. With --strict, weights that are not equal to the bit are an error, too.
+    SOURCE is a run, a folder that 'zoo publish' made, its model.safetensors alone, weights:NAME or hf:USER/NAME@COMMIT.
+    Data that are not those that it was trained on stop it before it begins. With --strict, weights that are not equal
+    to the bit are an error, too.
     """
     from zoo.cli.transcript import Silence, Transcript
     from zoo.sharing.reproducing import reproduce as train_again

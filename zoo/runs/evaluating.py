@@ -42,7 +42,7 @@ def evaluate(
     What it said of each image is kept in the run's folder ``evaluations``, where the run can be written to.
 
     Args:
-        run: What `zoo.load` takes: a run, a checkpoint, a published folder or its ``model.safetensors``.
+        run: What `zoo.load` takes: a run, a checkpoint, a published folder or its ``model.safetensors``, a name.
         split: ``"test"``, ``"validation"`` or ``"train"``, as the run used them; of other data ``"all"``, ``"train"``
             or ``"test"``. By default the test images, or all of the other data.
         checkpoint: Of a run, ``"best"`` or ``"last"``.

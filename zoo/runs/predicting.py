@@ -54,7 +54,7 @@ def predict(
     the checkpoint, the probabilities are tempered by it.
 
     Args:
-        run: What `zoo.load` takes: a run, a checkpoint, a published folder or its ``model.safetensors``.
+        run: What `zoo.load` takes: a run, a checkpoint, a published folder or its ``model.safetensors``, a name.
         images: Files that `zoo.read_image` reads and folders of such; the bytes of encoded images; images of Pillow's;
             arrays uint8 (H, W), or (H, W, C) with C 1, 3 or 4, the last being alpha.
         top_k: How many classes to tell of, from 1 to K.

@@ -118,7 +118,8 @@ def load(source: str | Path | Any, *, checkpoint: str = "best") -> Classifier:
 
     Args:
         source: A run's directory, or what `zoo.train` returned, or a checkpoint's directory, or a folder that
-            `zoo.publish` made, or its ``model.safetensors`` alone.
+            `zoo.publish` made, or its ``model.safetensors`` alone, or such a folder on the Hugging Face hub,
+            ``"hf:user/name@commit"``, or weights that a plugin registered, ``"weights:NAME"``.
         checkpoint: Which one of a run: ``"best"`` or ``"last"``.
 
     Returns:
@@ -127,6 +128,7 @@ def load(source: str | Path | Any, *, checkpoint: str = "best") -> Classifier:
     Raises:
         UsageError: If there is no such thing.
         DamagedError: If a byte of it is not what was written; nothing of it is unpickled.
+        ZooError: If it must be fetched, and there is no network.
         PluginError: If the model's plugin is broken.
     """
     with own_arithmetic():

@@ -41,7 +41,7 @@ def reproduce(
     """Train a model again from its recipe, on the data that it was trained on, and compare the two.
 
     Args:
-        source: A run, a folder that `zoo.publish` made, or its ``model.safetensors`` alone.
+        source: A run, a folder that `zoo.publish` made, its ``model.safetensors`` alone, or a name as for `zoo.load`.
         out: The new run's directory, which must be free; by default a new one under ``runs``.
         options: ``{"data.root": DIR}`` where the data are elsewhere.
         threads: CPU threads; by default those of the source, where it tells.
