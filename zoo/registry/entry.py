@@ -92,13 +92,21 @@ class Entry:
         Raises:
             PluginError: If there is no such file.
         """
+        return self.read_file(str(self.target))
+
+    def read_file(self, place: str) -> str:
+        """Return the text of a file in a package, ``"package.module:file"``, that the entry names.
+
+        Raises:
+            PluginError: If there is no such file.
+        """
         from importlib.resources import files
 
-        package, _, name = str(self.target).partition(":")
+        package, _, name = place.partition(":")
         try:
             return files(package).joinpath(name).read_text(encoding="utf-8")
         except (ImportError, OSError, UnicodeDecodeError) as error:
-            raise PluginError(f"{self}: its file {self.target!r} cannot be read: {in_one_line(error)}") from error
+            raise PluginError(f"{self}: its file {place!r} cannot be read: {in_one_line(error)}") from error
 
 
 @dataclass(frozen=True, slots=True)

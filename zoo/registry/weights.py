@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from zoo.errors import PluginError
 from zoo.registry.entry import Entry
 
 _PLACE = re.compile(
@@ -14,6 +15,7 @@ _PLACE = re.compile(
     r"|(?P<url>https?://\S+)"
     r"|hf:(?P<hub>[\w.-]+/[\w.-]+@[0-9a-f]{40})/(?P<name>[\w.-]+)"
 )
+_TEXT = re.compile(r"[A-Za-z_][\w.]*:[\w./-]+\.txt")
 _EXPECTED = ("mean", "std", "size", "interpolation", "crop")
 _SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".ckpt")
 
@@ -50,8 +52,18 @@ def place_of(target: Any) -> re.Match[str] | None:
 
 
 def file_of(entry: Entry) -> WeightsFile:
-    """Return what is stated of registered weights."""
-    return stated_file(entry.facts)
+    """Return what is stated of registered weights, the classes read where they are in a file.
+
+    Raises:
+        PluginError: If there is no such file.
+    """
+    file = stated_file(entry.facts)
+    if not isinstance(named := entry.facts["classes"], str):
+        return file
+    names = tuple(line for line in entry.read_file(named).splitlines() if line)
+    if not names:
+        raise PluginError(f"{entry}: its file {named!r} names no classes")
+    return replace(file, classes=names)
 
 
 def stated_file(given: Any) -> WeightsFile:
@@ -65,9 +77,11 @@ def stated_file(given: Any) -> WeightsFile:
         raise TypeError("weights need facts: bytes, sha256, licence, model and classes")
     own = {name: value for name, value in given.items() if name not in _EXPECTED}
     expects = {name: value for name, value in given.items() if name in _EXPECTED}
-    if isinstance(classes := own.get("classes"), str):
-        raise ValueError("classes is a list of names, not a text")
-    file = WeightsFile(**{**own, "classes": tuple(classes or ())}, expects=expects)
+    classes = own.get("classes") or ()
+    if isinstance(classes, str) and not _TEXT.fullmatch(classes):
+        raise ValueError("classes is a list of names, or 'package:file.txt', a name a line")
+    own["classes"] = (classes,) if isinstance(classes, str) else tuple(classes)
+    file = WeightsFile(**own, expects=expects)
     texts = (file.licence, file.model, *file.classes)
     if type(file.bytes) is not int or file.bytes < 1:
         raise ValueError("bytes is the file's size, a whole number")
