@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from zoo.runs.calibrating import calibrate as calibrate
     from zoo.runs.checking import check_data as check_data
     from zoo.runs.evaluating import evaluate as evaluate
+    from zoo.runs.lr_range import lr_range as lr_range
     from zoo.runs.packing import pack as pack
     from zoo.runs.predicting import predict as predict
     from zoo.runs.reporting import Reporter as Reporter
@@ -99,6 +100,7 @@ _HOMES = {
     "evaluate": "zoo.runs.evaluating",
     "explain": "zoo.sharing.explaining",
     "export": "zoo.sharing.export",
+    "lr_range": "zoo.runs.lr_range",
     "pack": "zoo.runs.packing",
     "predict": "zoo.runs.predicting",
     "train": "zoo.runs.api",

@@ -10,6 +10,7 @@ from zoo.cli.lazy import LazyCommand, LazyGroup
 COMMANDS = (
     LazyCommand("train", "zoo.cli.train:train", "Train a model and keep the run."),
     LazyCommand("sweep", "zoo.cli.sweep:sweep", "Train with several seeds, or search for better settings."),
+    LazyCommand("lr", "zoo.cli.lr:lr", "Find a learning rate."),
     LazyCommand("evaluate", "zoo.cli.evaluate:evaluate", "Measure a run's checkpoint again."),
     LazyCommand("calibrate", "zoo.cli.calibrate:calibrate", "Fit the temperature of a run's confidence."),
     LazyCommand("predict", "zoo.cli.predict:predict", "Classify images with a run's model."),

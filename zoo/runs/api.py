@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from zoo.config import KEYS, SINGLE, Layer, in_order, layer_of, nested
+from zoo.config import KEYS, SINGLE, Config, Layer, in_order, layer_of, nested
 from zoo.errors import UnknownNameError, UsageError
 from zoo.runs.configuring import configured
 from zoo.runs.reporting import Reporter
@@ -59,28 +59,51 @@ def train(
         ZooError: If the work fails; the message says what was kept.
     """
     reporter = reporter or Reporter()
-    paths = {"config": config, "out": out, "resume": resume}
+    paths = {"out": out, "resume": resume}
     if wrong := [name for name, path in paths.items() if path is not None and not isinstance(path, str | Path)]:
         raise UsageError(f"{wrong[0]} must be a path, not {paths[wrong[0]]!r}")
-    if recipe is not None and not isinstance(recipe, str):
-        raise UsageError(f"recipe must be a registered name, not {recipe!r}")
-    if not isinstance(options or {}, Mapping) or not all(isinstance(key, str) for key in options or {}):
-        raise UsageError(f"options must be a mapping such as {{'model.p': 0.5}}, not {options!r}")
+    _refuse_odd(recipe, options, config)
     if resume is not None:
         if settings or recipe or config or out or restart or model is not None:
             raise UsageError("resume takes all settings from the run; leave the others out")
         return _reported(_resumed(resume, reporter, options), reporter, report)
     if restart and out is None:
         raise UsageError("restart needs out, the run to begin anew")
-    layers, objects = _layers(settings if model is None else {"model": model, **settings})
-    for key, value in (options or {}).items():
-        layers.append(Layer(f"options[{key!r}]", nested(key, value)))
-    request = Request(configured(layers, recipe=recipe, file=config), objects, Path(out) if out else None, restart)
+    asked, objects = requested(model, options, recipe, config, settings)
+    request = Request(asked, objects, Path(out) if out else None, restart)
     try:
         run = start(request, reporter)
     except AlreadyFinished as finished:
         run = _finished(finished, objects)
     return _reported(run, reporter, report)
+
+
+def requested(
+    model: Any,
+    options: Mapping[str, Any] | None,
+    recipe: str | None,
+    config: str | Path | None,
+    settings: Mapping[str, Any],
+) -> tuple[Config, dict[str, Any]]:
+    """Return what arguments like those of `train` ask for, and the objects among them by section.
+
+    Raises:
+        UsageError: If a name or a value is wrong.
+    """
+    _refuse_odd(recipe, options, config)
+    layers, objects = _layers(settings if model is None else {"model": model, **settings})
+    for key, value in (options or {}).items():
+        layers.append(Layer(f"options[{key!r}]", nested(key, value)))
+    return configured(layers, recipe=recipe, file=config), objects
+
+
+def _refuse_odd(recipe: object, options: object, config: object) -> None:
+    if config is not None and not isinstance(config, str | Path):
+        raise UsageError(f"config must be a path, not {config!r}")
+    if recipe is not None and not isinstance(recipe, str):
+        raise UsageError(f"recipe must be a registered name, not {recipe!r}")
+    if not isinstance(options or {}, Mapping) or not all(isinstance(key, str) for key in options or {}):  # type: ignore[attr-defined]
+        raise UsageError(f"options must be a mapping such as {{'model.p': 0.5}}, not {options!r}")
 
 
 def _reported(run: Run, reporter: Reporter, wanted: bool) -> Run:

@@ -176,7 +176,7 @@ def _go_on(directory: RunDirectory, config: Config, components: Components, repo
                 check_images(directory, found[0] if found else None, images, reporter.notice)
 
         config = dataclasses.replace(config, train=usable_here(config.train))
-        parts = _alike(world, lambda: _build(config, components, reporter, world, state, check, told=False))
+        parts = _alike(world, lambda: build_parts(config, components, reporter, world, state, check, told=False))
         held.enter_context(dropout_masks(parts.machine.dropout_masks))
         return _run(directory, parts, reporter, requests, found)
 
@@ -191,7 +191,7 @@ def _begin(
         # One that is there is locked at once, as for a run that goes on; a new one is made when all else is built.
         is_there = request.out is not None and directory.path.is_dir()
         world.first(lambda: _lock(directory, held) if is_there else None)
-        parts = _alike(world, lambda: _build(config, components, reporter, world, None, request.check, told=True))
+        parts = _alike(world, lambda: build_parts(config, components, reporter, world, None, request.check, told=True))
         held.enter_context(dropout_masks(parts.machine.dropout_masks))
         made = world.first(lambda: str(_made(directory, request, None if is_there else held)))
         return _run(RunDirectory(made), parts, reporter, requests, [])
@@ -230,7 +230,7 @@ def _newest(directory: RunDirectory, found: list[Checkpoint]) -> dict[str, Any] 
     return checkpoint.state
 
 
-def _build(
+def build_parts(
     config: Config,
     components: Components,
     reporter: Reporter,
