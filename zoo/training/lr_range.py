@@ -12,7 +12,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from zoo.records.epochs import EpochResult
 from zoo.training.fit import Progress, Task, fit
 
-_NEXT = 0.8  # what the next step weighs in a smoothed loss
+_NEAR = 4  # steps, at which a neighbour no longer counts in a smoothed loss
 _LOST = 4.0  # times the lowest loss, at which there is nothing more to see
 
 
@@ -30,16 +30,16 @@ class RangeTest:
 
     @property
     def smoothed(self) -> tuple[float, ...]:
-        """The losses as averages over the steps around each, which weigh less by a fifth a step either way.
+        """The losses as averages over the few steps around each, the nearest weighing most.
 
-        An average over the steps before alone would lag behind, and see the lowest loss at too high a rate.
+        An average over the steps before would lag behind, and see the lowest loss at too high a rate.
         """
         steps = range(len(self.losses))
-        weights = [_NEXT**distance for distance in steps]
+        near = [[other for other in steps if abs(other - step) < _NEAR] for step in steps]
+        weights = [[_NEAR - abs(other - step) for other in others] for step, others in zip(steps, near, strict=True)]
         return tuple(
-            sum(weights[abs(step - other)] * self.losses[other] for other in steps)
-            / sum(weights[abs(step - other)] for other in steps)
-            for step in steps
+            sum(weight * self.losses[other] for weight, other in zip(row, others, strict=True)) / sum(row)
+            for row, others in zip(weights, near, strict=True)
         )
 
     @property
