@@ -6,26 +6,21 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor, nn
 
-from zoo.config import Config, Interval
-from zoo.data import ImageFacts, Split
-from zoo.data.identity import Identification
+from zoo.config import Interval
+from zoo.data import Split
 from zoo.errors import DamagedError, Interrupted, UsageError, ZooError
 from zoo.records.directory import RunDirectory
 from zoo.records.epochs import EpochResult
 from zoo.registry.entry import in_one_line
 from zoo.reports.evaluations import keep_evaluation
-from zoo.runs.components import Components
-from zoo.runs.datasets import Splits
 from zoo.runs.evaluations import Measured, about_evaluation, document
 from zoo.runs.facts import expects_to_json, facts_to_json
-from zoo.runs.machine import Machine
-from zoo.runs.network import Network
-from zoo.runs.observers import Observers
+from zoo.runs.memory_short import memory_short
+from zoo.runs.parts import Parts
 from zoo.runs.reporting import Reporter
 from zoo.runs.run import Run
 from zoo.runs.signals import SIGNALS, StopRequests
@@ -34,37 +29,9 @@ from zoo.runs.summary import description, summary_of
 from zoo.runs.task import evaluation_batches
 from zoo.runs.together import refuse_odd_weights
 from zoo.training.evaluation import Metrics, evaluate
-from zoo.training.fit import Progress, Task, announced, check_losses, check_metrics, fit
+from zoo.training.fit import Progress, announced, check_losses, check_metrics, fit
+from zoo.training.fitting_batch import is_out_of_memory
 from zoo.training.predictions import PredictionRecord
-
-
-@dataclass(frozen=True)
-class Parts:
-    """What a run is made of, all built before anything is written.
-
-    Attributes:
-        config: Resolved.
-        components: What the parts were built from.
-        machine: What computes.
-        network: The model and what surrounds it.
-        images: The facts of the dataset.
-        identity: What the dataset is known by.
-        splits: The parts of the dataset.
-        task: What `fit` works with.
-        checkpoint_bytes: What a checkpoint takes on the disk, estimated.
-        observers: The plugins that watch.
-    """
-
-    config: Config
-    components: Components
-    machine: Machine
-    network: Network
-    images: ImageFacts
-    identity: Identification
-    splits: Splits
-    task: Task
-    checkpoint_bytes: int
-    observers: Observers
 
 
 class Session:
@@ -126,12 +93,18 @@ class Session:
     def _fit(self) -> None:
         try:
             fit(self.task, self.progress, self)
+            return
         except DamagedError as error:
             raise self._without(error) from error
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error) or self.world.size > 1:  # another process would wait meanwhile
+                raise
         except ValueError as error:
             if "more than 1 value per channel" not in str(error):
                 raise
             raise UsageError("batch norm cannot train on a batch of one image; give --batch-size 2 or more") from error
+        # Not before the exception is gone, whose traceback holds the tensors of what failed.
+        raise memory_short(self.parts, begun=self.progress.step > 0)
 
     def _without(self, error: DamagedError) -> DamagedError:
         """Save, where an image could not be read, and return what is told of it."""

@@ -33,9 +33,10 @@ from zoo.runs.machine import Machine, usable_here
 from zoo.runs.moved import load_again, relocated, settled
 from zoo.runs.network import build_network, prepared_for
 from zoo.runs.observers import Observers
+from zoo.runs.parts import Parts
 from zoo.runs.reporting import Reporter
 from zoo.runs.run import Run
-from zoo.runs.session import Parts, Session
+from zoo.runs.session import Session
 from zoo.runs.signals import StopRequests
 from zoo.runs.state import packed_scheduler, restore
 from zoo.runs.summary import class_counts, weights_of
