@@ -154,6 +154,10 @@ def test_the_keys_of_every_json_document_stand_on_the_page(
     monkeypatch.chdir(tmp_path)
     Image.new("L", (28, 28)).save("digit.png")
     Path("none.png").write_bytes(b"no image")
+    for name in ("train/a/1", "train/b/2", "test/a/3", "test/b/4"):
+        path = Path("photos", f"{name}.png")
+        path.parent.mkdir(parents=True)
+        Image.new("L", (4, 4), int(name[-1])).save(path)
     summary = set(re.findall(r"`(\w+)`", _files_section("summary.json"))) - {"schema"}
     lines = {
         "zoo train": [
@@ -170,6 +174,8 @@ def test_the_keys_of_every_json_document_stand_on_the_page(
         "zoo reproduce": ["reproduce published"],
         "zoo report": ["report runs/run"],
         "zoo runs": ["runs"],
+        "zoo data check": ["data check photos"],
+        "zoo pack": ["pack photos photos.pack"],
         "zoo list KIND": ["list models mlp", "list models mlp --sort macs"],
         "zoo show": ["show model mlp", "show recipe mnist-fast"],
         "zoo catalogue": ["catalogue --html models.html"],
