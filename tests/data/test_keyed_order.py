@@ -122,5 +122,10 @@ def test_a_run_records_its_order_and_goes_on_with_it(tmp_path):
     assert outcome(table.directory).weights != outcome(keyed.directory).weights
     with pytest.raises(UsageError, match=r"train\.order is 'keyed' there and 'table' here"):
         zoo.train(model(), **settings, order="table", out=tmp_path / "keyed")
+    config = tmp_path / "table" / "config.toml"
+    config.write_text(config.read_text().replace('order = "table"\n', ""))  # as before there was another
+    assert zoo.train(model(), **settings, order="table", out=tmp_path / "table").config.train.order == "auto"
+    with pytest.raises(UsageError, match=r"train\.order is 'table' there and 'keyed' here"):
+        zoo.train(model(), **settings, order="keyed", out=tmp_path / "table")
     with pytest.raises(UsageError, match="give --order table"):
         zoo.train(model(), **settings, order="keyed", balance=0.5, out=tmp_path / "balanced")

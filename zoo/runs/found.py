@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from zoo.config import Config, differing, flattened
+from zoo.config import Config, TrainSettings, differing, flattened
 from zoo.errors import DamagedError, UsageError
 from zoo.records.directory import RunDirectory
 from zoo.runs.components import Components
@@ -59,7 +60,7 @@ def differences(recorded: Config, requested: Config, left_open: Collection[str] 
         left_open: Keys of options that zoo decides, where it does: the rate, which tuning has of its own, and what a
             criterion's weights hang on.
     """
-    old = {_SLICES: 1, **flattened(recorded.to_dict())}  # older runs tell of no slices
+    old = flattened(dataclasses.replace(recorded, train=as_begun(recorded.train)).to_dict())
     new = flattened(requested.to_dict())
     open_keys = {key for key, value in new.items() if value == "auto"} | _WITHOUT_MEANING | (_CHOSEN - new.keys())
     open_keys |= set(left_open) - ({_RATE} if recorded.train.tune != "full" else set())
@@ -67,6 +68,12 @@ def differences(recorded: Config, requested: Config, left_open: Collection[str] 
     if _WEIGHT in open_keys:
         keys = {key for key in keys if not key.startswith(f"{_WEIGHT}.")}
     return differing(old, new, keys)
+
+
+def as_begun(settings: TrainSettings) -> TrainSettings:
+    """Return a run's recorded *settings* with what those left unsaid that are older than the setting."""
+    order = "table" if settings.order == "auto" else settings.order
+    return dataclasses.replace(settings, slices=settings.slices or 1, order=order)
 
 
 def _left_open(components: Components) -> list[str]:

@@ -27,7 +27,7 @@ from zoo.runs.components import Components, find_components
 from zoo.runs.datasets import load_dataset, split_dataset
 from zoo.runs.environment import environment, environment_changes
 from zoo.runs.facts import expects_from_json
-from zoo.runs.found import recorded_there
+from zoo.runs.found import as_begun, recorded_there
 from zoo.runs.images import check_images, keep_identity
 from zoo.runs.machine import Machine, usable_here
 from zoo.runs.moved import load_again, relocated, settled
@@ -176,7 +176,7 @@ def _go_on(directory: RunDirectory, config: Config, components: Components, repo
             if world.is_first:
                 check_images(directory, found[0] if found else None, images, reporter.notice)
 
-        config = dataclasses.replace(config, train=usable_here(config.train))
+        config = dataclasses.replace(config, train=as_begun(usable_here(config.train)))
         parts = _alike(world, lambda: build_parts(config, components, reporter, world, state, check, told=False))
         held.enter_context(dropout_masks(parts.machine.dropout_masks))
         return _run(directory, parts, reporter, requests, found)
