@@ -15,6 +15,7 @@ from typing import Any
 import click
 import pytest
 from documented import DOCS, PAGES, ROOT, page_name
+from forked_runs import forked_runs as forked_runs  # noqa: PLC0414 - a fixture is found by its name here
 from PIL import Image
 
 import zoo
@@ -147,6 +148,7 @@ def _keys(document: Any) -> set[str]:
     return keys
 
 
+@pytest.mark.usefixtures("forked_runs")
 def test_the_keys_of_every_json_document_stand_on_the_page(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):

@@ -15,8 +15,9 @@ from typing import Any
 
 from zoo.training.world import World
 
-_CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(
+CONTEXT = multiprocessing.get_context("forkserver")
+"""Whose processes find imported what a run needs."""
+CONTEXT.set_forkserver_preload(
     ["zoo.runs.training", "zoo.cli.train", "zoo.cli.transcript", "torch.fx.experimental.symbolic_shapes"]
 )
 SECONDS = 120.0
@@ -90,7 +91,7 @@ def together(
             told = {} if size == 1 else variables_for(rank, size, Path(folder) / "store")
             command = commands[rank % len(commands)]
             arguments = (list(command), str(cwd), {**told, **(variables or {})}, str(Path(folder) / str(rank)))
-            processes.append(_CONTEXT.Process(target=_command, args=(*arguments, partial(prepare, rank))))
+            processes.append(CONTEXT.Process(target=_command, args=(*arguments, partial(prepare, rank))))
         return _ended(processes, folder, meanwhile)
 
 
@@ -104,7 +105,7 @@ def alone(code: str, *arguments: str | Path, cwd: Path) -> Ended:
     """
     with tempfile.TemporaryDirectory() as folder:
         words = ["-c", *map(str, arguments)]
-        process = _CONTEXT.Process(target=_program, args=(code, words, str(cwd), str(Path(folder) / "0")))
+        process = CONTEXT.Process(target=_program, args=(code, words, str(cwd), str(Path(folder) / "0")))
         (found,) = _ended([process], folder)
         return found
 
@@ -130,7 +131,7 @@ def _command(
     arguments: list[str], cwd: str, variables: Mapping[str, str], files: str, prepare: Callable[[], object]
 ) -> None:
     os.environ.update(variables)
-    _settle(["zoo", *arguments], cwd, files)
+    settle(["zoo", *arguments], cwd, files)
     prepare()
 
     from zoo.cli import main
@@ -141,11 +142,12 @@ def _command(
 
 
 def _program(code: str, words: list[str], cwd: str, files: str) -> None:
-    _settle(words, cwd, files)
+    settle(words, cwd, files)
     exec(code, {"__name__": "__main__"})
 
 
-def _settle(words: list[str], cwd: str, files: str) -> None:
+def settle(words: list[str], cwd: str, files: str) -> None:
+    """Set what a forked process sees in ``sys.argv``, where it works, and the files of its output, without endings."""
     for descriptor, name in ((1, "out"), (2, "err")):
         os.dup2(os.open(f"{files}.{name}", os.O_WRONLY | os.O_CREAT), descriptor)
     os.chdir(cwd)
