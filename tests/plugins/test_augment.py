@@ -118,7 +118,7 @@ def test_half_precision_and_channels_last_are_kept(builder):
         (mixup, {"probability": 0.0}),
         (cutmix, {"probability": 0.0}),
     ],
-    ids=str,
+    ids=lambda value: getattr(value, "__name__", None) or str(value),
 )
 def test_an_amount_of_zero_changes_nothing(builder, options):
     """At the lower end of its range an augmentation is the identity."""

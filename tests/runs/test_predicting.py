@@ -115,7 +115,9 @@ def test_a_threshold_is_a_probability(run: Path, threshold: float):
         zoo.predict(run, [np.zeros((28, 28), dtype=np.uint8)], threshold=threshold)
 
 
-@pytest.mark.parametrize("images", ["a.png", Path("a.png"), b"png", Image.new("L", (2, 2)), 7], ids=repr)
+@pytest.mark.parametrize(
+    "images", ["a.png", Path("a.png"), b"png", Image.new("L", (2, 2)), 7], ids=lambda value: type(value).__name__
+)
 def test_one_image_alone_is_told_to_be_a_list(run: Path, images: object):
     """A text is a list of letters, and bytes one of numbers."""
     with pytest.raises(zoo.UsageError, match=r"images must be a list of images, such as \["):
