@@ -5,6 +5,8 @@ import os
 import signal
 import sys
 
+from finished_runs import finished as finished  # noqa: PLC0414 - a fixture is found by its name here
+from finished_runs import run as run  # noqa: PLC0414
 from hypothesis import settings
 
 # One thread each: the tensors are tiny, and pools of threads would only be in one another's way. Processes that tests

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
@@ -14,18 +13,9 @@ import zoo
 from zoo.cli import main
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished run, which tests only copy."""
-    path = tmp_path_factory.mktemp("finished") / "run"
-    zoo.train("linear", options={"data.limit": 300}, epochs=2, batch_size=16, threads=1, out=path)
-    return path
-
-
 @pytest.fixture(autouse=True)
-def _in_a_folder_with_the_run(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.chdir(tmp_path)
-    shutil.copytree(finished, "run")
+def _in_a_folder_with_the_run(run: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(run.parent)
 
 
 def write_images(folder: str, names: dict[int, str]) -> None:
@@ -114,4 +104,4 @@ def test_calibrate_tells_what_it_changed(capsys: pytest.CaptureFixture[str]):
     assert main(["calibrate", "run"]) == 0
     assert capsys.readouterr().out.startswith("temperature ")
     assert main(["calibrate", "run", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["samples"] == 300
+    assert json.loads(capsys.readouterr().out)["samples"] == 600

@@ -30,21 +30,6 @@ from zoo.reports.story import story_of
 EVIL = "<img src=x onerror=alert(1)>"
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished run on MNIST's first images, which tests only copy."""
-    path = tmp_path_factory.mktemp("reported") / "run"
-    zoo.train("linear", options={"data.limit": 600}, epochs=2, batch_size=16, threads=1, out=path)
-    return path
-
-
-@pytest.fixture
-def run(finished: Path, tmp_path: Path) -> Path:
-    """A copy to change."""
-    shutil.copytree(finished, tmp_path / "run")
-    return tmp_path / "run"
-
-
 def test_a_run_s_end_leaves_its_page(finished: Path):
     """And its numbers beside it, at most 400 KB."""
     assert (finished / "report.html").stat().st_size < 400_000

@@ -29,21 +29,6 @@ from zoo.runs.other_data import MatchedSplit, matched, name_of
 SMALL = {"epochs": 2, "batch_size": 16, "threads": 1}
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished run on MNIST's first images, which tests only read."""
-    path = tmp_path_factory.mktemp("kept") / "run"
-    zoo.train("linear", options={"data.limit": 200}, out=path, **SMALL)
-    return path
-
-
-@pytest.fixture
-def run(finished: Path, tmp_path: Path) -> Path:
-    """A copy to change."""
-    shutil.copytree(finished, tmp_path / "run")
-    return tmp_path / "run"
-
-
 def test_a_run_s_end_keeps_test_and_validation(finished: Path):
     """With the numbers that the run logged, of the checkpoint that was measured."""
     assert evaluation_names(finished) == ["test-best", "validation-best"]
