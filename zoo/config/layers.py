@@ -68,7 +68,7 @@ class Layer:
     def _rate(self, value: Any) -> float:
         try:
             rate = float(converted(value, {"float"}))
-        except ValueError:
+        except (ValueError, OverflowError):
             rate = math.nan
         if not (math.isfinite(rate) and rate > 0):
             raise UsageError(f"{self.source}: optimizer.lr must be a number above 0, not {value!r}")

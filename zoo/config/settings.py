@@ -51,7 +51,7 @@ def _setting(
 
 
 def _at_least(low: int) -> dict[str, Any]:
-    return {"check": lambda value: value >= low and math.isfinite(value), "rule": f"a whole number of at least {low}"}
+    return {"check": lambda value: low <= value < 2**63, "rule": f"a whole number of at least {low}"}
 
 
 def _one_of(*choices: str) -> dict[str, Any]:

@@ -23,7 +23,7 @@ def checked_value(setting: dataclasses.Field[Any], value: Any, source: str) -> A
         return None
     try:
         found = converted(value, kinds)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):  # the last of a whole number that no float can hold
         wanted = "a number" if kinds & {"int", "float"} else "true or false" if "bool" in kinds else "text"
         rule = setting.metadata["rule"]
         raise UsageError(f"{source}: train.{setting.name} must be {rule or wanted}, not {value!r}") from None
@@ -86,7 +86,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise UsageError(f"no configuration file {str(path)!r}") from None
     except OSError as error:
         raise UsageError(f"cannot read the configuration file {str(path)!r}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:  # what is no TOML or no UTF-8, and a number of more digits than Python reads
         raise UsageError(f"{str(path)!r} is not TOML: {error}") from None
 
 
@@ -150,5 +150,5 @@ def _toml_value(text: str) -> Any:
 
     try:
         return typed(tomllib.loads(f"value = {text}")["value"], text)
-    except tomllib.TOMLDecodeError:
+    except ValueError:  # also of a number of more digits than Python reads
         return text
