@@ -149,6 +149,6 @@ def test_the_readme_s_plugin_has_twelve_lines():
 
 def test_the_readme_s_test_command_is_what_continuous_integration_runs():
     """A newcomer's first test run is the one that is known to be green."""
-    command = 'pip install -e ".[test]" && pytest'
+    command = 'pip install -e ".[test]" && pytest -n 2'
     assert command in (ROOT / "README.md").read_text(encoding="utf-8")
     assert command in (ROOT / ".ci/run").read_text(encoding="utf-8")
