@@ -45,6 +45,23 @@ WRONG: dict[str, tuple[dict[str, Any], type[zoo.ZooError], str]] = {
         zoo.UsageError,
         r"train.epochs must be a whole number of at least 1",
     ),
+    "a number that no machine counts to": (
+        {"steps": 10**400},
+        zoo.UsageError,
+        r"train.steps must be a whole number of at least 1",
+    ),
+    "a rate that no float holds": ({"lr": 10**400}, zoo.UsageError, r"optimizer.lr must be a number above 0"),
+    "settings beside a run to go on with": (
+        {"resume": "run"},
+        zoo.UsageError,
+        r"resume takes all settings from the run; leave the others out",
+    ),
+    "a run to begin anew that has no name": ({"restart": True, "out": None}, zoo.UsageError, r"restart needs out"),
+    "a model in which nothing learns": (
+        {"model": net().requires_grad_(False)},
+        zoo.PluginError,
+        r"has no trainable parameter",
+    ),
 }
 
 

@@ -148,11 +148,11 @@ def hub_config(loaded: LoadedRun) -> dict[str, Any] | None:
         "interpolation": prepare.interpolation,
     }
     try:
-        found = make(model, facts)
+        found = dict(make(model, facts))
         canonical_json(found)
     except Exception as error:
         raise PluginError(f"the hub_config of {loaded.config.model.name} fails: {in_one_line(error)}") from error
-    return dict(found)
+    return found
 
 
 def _own_config(record: Mapping[str, Any]) -> dict[str, Any]:
