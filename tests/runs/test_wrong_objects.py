@@ -117,5 +117,5 @@ def test_top_k_is_a_whole_number(tmp_path: Path, top_k: Any):
 
 def test_a_recipe_is_nothing_that_is_built():
     """It says what to do with it."""
-    with pytest.raises(zoo.UsageError, match=r"zoo.train\(recipe='mnist-best'\) does"):
+    with pytest.raises(zoo.UsageError, match=r"zoo.train\(recipe='mnist-best'\) takes it"):
         zoo.create("recipes", "mnist-best")
