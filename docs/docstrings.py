@@ -21,6 +21,8 @@ GROUPS = {
         "explain",
         "report",
         "compare",
+        "sweep",
+        "lr_range",
         "load",
         "Classifier",
         "publish",
@@ -65,6 +67,7 @@ GROUPS = {
 RETURNED = {
     "EpochResult": "zoo.records.epochs",
     "Prediction": "zoo.reports.predictions",
+    "Explanation": "zoo.reports.explanations",
     "Entry": "zoo.registry",
 }
 """What the public functions return, and where it is."""
@@ -99,7 +102,7 @@ def plain_text(text: str) -> str:
 def _named(name: str, value: Any) -> Iterator[str]:
     yield from (f"### zoo.{name}", "")
     if name == "__version__":
-        yield from ("The version of torch-zoo, a string such as `0.1.0`.", "")
+        yield from ("The version of torch-zoo, a string such as `0.2.0`.", "")
     elif name == "hookimpl":
         yield from ("Marks a function or method as an implementation of a [hook](hooks.md): `@zoo.hookimpl`.", "")
     else:
