@@ -5,15 +5,18 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from fake_distributions import FakeSite, offering
 
 import zoo
+from zoo.cli.choosing import COLUMNS
 from zoo.inspection.cost import cost_of
 from zoo.inspection.meta import on_meta
-from zoo.registry import registry
-from zoo.registry.catalogue import ModelFacts, WeightsFacts, facts_of, packed
+from zoo.registry import Entry, registry
+from zoo.registry.catalogue import SPEEDS, ModelFacts, SpeedFacts, WeightsFacts, facts_of, packed
 
 SAMPLE = ("timm/resnet18", "timm/vit_tiny_patch16_224", "torchvision/mobilenet_v3_small", "cnn/cnn_dropout", "mlp/mlp")
 
@@ -64,6 +67,25 @@ def test_equal_facts_give_equal_files():
     assert packed(rows) == packed(rows)
 
 
+def test_a_measured_speed_is_read_from_beside_the_facts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Of the models that were measured; the others have none."""
+    package = tmp_path / "zoo_auk_nets"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    facts = ModelFacts(1, 2, 3, (3, 4, 5))
+    (package / "facts.csv.gz").write_bytes(packed([("fast", facts), ("other", facts)]))
+    (package / SPEEDS).write_text('model,training,prediction,hardware\nfast,12.5,80.0,"A chip, 2 cores"\n')
+    monkeypatch.syspath_prepend(tmp_path)
+    fast, other = (
+        Entry("models", name, "zoo_auk_nets:b", "", {}, False, "auk", "zoo-auk", "1.0") for name in ("fast", "other")
+    )
+    assert facts_of(fast) == replace(facts, speed=SpeedFacts(12.5, 80.0, "A chip, 2 cores"))
+    assert facts_of(other) == facts
+    sort = COLUMNS["training"]
+    assert [sort.show(fast, facts_of(fast)), sort.show(other, facts)] == ["12/s", ""]
+    assert (sort.key(fast, facts_of(fast)), sort.key(other, facts)) == (-12.5, None)
+
+
 STATED = "facts={'parameters': 10, 'macs': 20, 'activations': 30, 'input_size': (1, 28, 28)}"
 
 
@@ -79,6 +101,7 @@ def test_a_plugin_may_state_a_model_s_facts(site: FakeSite):
         ("{'parameters': 1}", "missing 2 required positional arguments|input_size"),
         ("{'parameters': 1, 'macs': 2, 'activations': 3, 'input_size': (28, 28)}", "input_size is \\(C, H, W\\)"),
         ("{'parameters': '1', 'macs': 2, 'activations': 3, 'input_size': (1, 28, 28)}", "whole numbers"),
+        (STATED.partition("=")[2].replace("}", ", 'speed': 3}"), "a speed is measured"),
         ("{'paramters': 1, 'macs': 2, 'activations': 3, 'input_size': (1, 28, 28)}", "paramters"),
     ],
 )

@@ -7,7 +7,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 from zoo.registry import Entry
-from zoo.registry.catalogue import ModelFacts, WeightsFacts
+from zoo.registry.catalogue import ModelFacts, SpeedFacts, WeightsFacts
 from zoo.reports.catalogue import HEADINGS, catalogue_page
 
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -56,15 +56,22 @@ def test_each_model_is_a_row_with_what_is_known():
     cells = parsed(catalogue_page([(entry("one"), FACTS), (entry("two"), None)], "1.2"))
     known, unknown = cells.rows[1:]
     assert known[:7] == ["auk/one", "11.7", "1.81", "2.48", "3 x 224 x 224", "70.00", "v1"]
-    assert unknown == ["auk/two", *[""] * 7, "auk"]
+    assert unknown == ["auk/two", *[""] * 9, "auk"]
     assert len(known) == len(unknown) == len(HEADINGS)
+
+
+def test_a_speed_is_shown_where_it_was_measured():
+    """And nothing where it was not."""
+    measured = replace(FACTS, speed=SpeedFacts(1234.4, 56789.0, "a machine"))
+    cells = parsed(catalogue_page([(entry("one"), measured), (entry("two"), FACTS)], "1.2"))
+    assert [row[8:10] for row in cells.rows[1:]] == [["1,234", "56,789"], ["", ""]]
 
 
 def test_names_are_text_and_never_markup():
     """A family or a summary that looks like an element is shown as it is written."""
     page = catalogue_page([(entry("one", HOSTILE + '"'), FACTS)], "1.2")
     cells = parsed(page)
-    assert cells.rows[1][8] == HOSTILE
+    assert cells.rows[1][10] == HOSTILE
     assert "img" not in cells.tags
     assert HOSTILE not in page
 

@@ -13,7 +13,7 @@ from zoo.errors import UnknownNameError, UsageError
 from zoo.registry import Entry, registry
 
 if TYPE_CHECKING:
-    from zoo.registry.catalogue import ModelFacts
+    from zoo.registry.catalogue import ModelFacts, SpeedFacts
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "b": 10**9}
 Known: TypeAlias = "tuple[Entry, ModelFacts | None]"
@@ -48,6 +48,14 @@ def _of_facts(show: Callable[[ModelFacts], str], key: Callable[[ModelFacts], Any
     return Column(lambda _, facts: show(facts) if facts else "", lambda _, facts: key(facts) if facts else None)
 
 
+def _of_speed(number: Callable[[SpeedFacts], float]) -> Column:
+    """Return a column of images a second, the most first; empty where nothing was measured."""
+    return _of_facts(
+        lambda facts: f"{number(facts.speed):,.0f}/s" if facts.speed else "",
+        lambda facts: -number(facts.speed) if facts.speed else None,
+    )
+
+
 def _of_entry(show: Callable[[Entry], str]) -> Column:
     return Column(lambda entry, _: show(entry), lambda entry, _: show(entry))
 
@@ -67,6 +75,8 @@ COLUMNS: dict[str, Column] = {
         lambda facts: percent(facts.accuracy),
         lambda facts: None if facts.accuracy is None else -facts.accuracy,
     ),
+    "training": _of_speed(lambda speed: speed.training),
+    "prediction": _of_speed(lambda speed: speed.prediction),
     "licence": _of_facts(
         lambda facts: ", ".join(facts.licences),
         lambda facts: tuple(each.licence for each in facts.weights) or None,

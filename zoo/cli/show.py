@@ -107,6 +107,8 @@ def _fact_lines(facts: ModelFacts) -> Iterator[str]:
     shape = " x ".join(map(str, facts.input_size))
     yield f"{facts.parameters:,} parameters; for one image of {shape}:"
     yield f"  {in_short(facts.macs)} multiply-accumulates, {in_short(facts.activations)} activations"
+    if speed := facts.speed:
+        yield f"  {speed.training:,.0f} images/s trained, {speed.prediction:,.0f} predicted ({speed.hardware})"
     if facts.paper:
         yield f"source: {facts.paper}"
     if facts.weights:

@@ -10,6 +10,9 @@ from typing import Any
 from zoo.registry.entry import Entry
 
 FILE = "facts.csv.gz"
+SPEEDS = "speeds.csv"
+"""Beside it: what was measured, by ``tests/benchmarks/speeds.py`` in the source."""
+
 COLUMNS = ("model", "parameters", "macs", "activations", "input_size", "family", "paper", "weights")
 
 
@@ -30,6 +33,21 @@ class WeightsFacts:
 
 
 @dataclass(frozen=True)
+class SpeedFacts:
+    """What a model does in a second, measured on two CPU cores at its default input size, in fp32.
+
+    Attributes:
+        training: Images that it is trained on.
+        prediction: Images that it classifies.
+        hardware: On what, and with which torch.
+    """
+
+    training: float
+    prediction: float
+    hardware: str
+
+
+@dataclass(frozen=True)
 class ModelFacts:
     """What a model has and costs, at its default input size.
 
@@ -41,6 +59,7 @@ class ModelFacts:
         family: The library's own grouping, else the plugin.
         paper: What the library names as its source, such as ``arXiv:1512.03385``; empty where it names none.
         weights: The pretrained weights, the default first.
+        speed: What was measured; None for most models, which were not.
     """
 
     parameters: int
@@ -50,6 +69,7 @@ class ModelFacts:
     family: str = ""
     paper: str = ""
     weights: tuple[WeightsFacts, ...] = ()
+    speed: SpeedFacts | None = None
 
     @property
     def accuracy(self) -> float | None:
@@ -84,17 +104,30 @@ def _shipped(package: str) -> Mapping[str, ModelFacts]:
 
     try:
         packed = files(package).joinpath(FILE).read_bytes()
+        measured = files(package).joinpath(SPEEDS)
+        speeds = measured.read_text(encoding="utf-8").splitlines() if measured.is_file() else []
     except (ImportError, OSError, TypeError):  # TypeError: a plugin of one module is no package
         return {}
-    return {row["model"]: _from_row(row) for row in csv.DictReader(gzip.decompress(packed).decode().splitlines())}
+    by_name = {row["model"]: _speed(row) for row in csv.DictReader(speeds)}
+    rows = csv.DictReader(gzip.decompress(packed).decode().splitlines())
+    return {row["model"]: _from_row(row, by_name.get(row["model"])) for row in rows}
 
 
-def _from_row(row: Mapping[str, str]) -> ModelFacts:
+def _speed(row: Mapping[str, str]) -> SpeedFacts:
+    return SpeedFacts(float(row["training"]), float(row["prediction"]), row["hardware"])
+
+
+def _from_row(row: Mapping[str, str], speed: SpeedFacts | None) -> ModelFacts:
     channels, height, width = map(int, row["input_size"].split("x"))
     counts = {name: int(row[name]) for name in ("parameters", "macs", "activations")}
     weights = tuple(_weights(text) for text in row["weights"].split(";") if text)
     return ModelFacts(
-        **counts, input_size=(channels, height, width), family=row["family"], paper=row["paper"], weights=weights
+        **counts,
+        input_size=(channels, height, width),
+        family=row["family"],
+        paper=row["paper"],
+        weights=weights,
+        speed=speed,
     )
 
 
@@ -110,6 +143,8 @@ def stated(given: Mapping[str, Any]) -> ModelFacts:
         TypeError: If a key is missing or unknown.
         ValueError: If a value is none.
     """
+    if "speed" in given:
+        raise TypeError("a speed is measured and shipped in a file, not stated")
     weights = tuple(WeightsFacts(**each) for each in given.get("weights", ()))
     size = tuple(int(length) for length in given.get("input_size", ()))
     facts = ModelFacts(**{**given, "input_size": size, "weights": weights})

@@ -32,6 +32,8 @@ HEADINGS = (
     "ImageNet, %",
     "Weights",
     "Licences",
+    "Trained, images/s",
+    "Predicted, images/s",
     "Family",
 )
 
@@ -70,6 +72,8 @@ def _cells(entry: Entry, facts: ModelFacts | None) -> Iterator[Cell]:
     yield Cell(", ".join(each.tag or "default" for each in facts.weights), str(len(facts.weights) or ""))
     licences = ", ".join(facts.licences)
     yield Cell(licences, licences)
+    for speed in (facts.speed.training, facts.speed.prediction) if facts.speed else (None, None):
+        yield Cell("") if speed is None else Cell(f"{speed:,.0f}", str(speed))
     yield Cell(facts.family, facts.family)
 
 
