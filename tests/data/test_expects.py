@@ -24,6 +24,12 @@ def test_rows_lead_to_the_names_that_were_asked_for(names: list[str], data: st.D
         assert rows is None
 
 
+def test_the_same_names_in_the_same_order_have_all_rows():
+    """Even where two are equal: the whole head is meant."""
+    assert Expects(**HALF, classes=["crane", "auk", "crane"]).rows(["crane", "auk", "crane"]) == (0, 1, 2)
+    assert Expects(**HALF, classes=["crane", "auk", "crane"]).rows(["auk", "crane"]) is None
+
+
 def test_no_classes_have_no_rows():
     """Nothing is known of a head for no class at all."""
     assert Expects(**HALF, classes=["a"]).rows([]) is None

@@ -72,6 +72,9 @@ def test_a_folder_whose_classes_the_weights_know_is_classified_at_once(lite0: Fa
         "weights of weights:lite0/efficientnet_lite0-imagenet (Apache-2.0, 579344248a93), its head kept; 224 x 224, "
         "mean 0.5 0.5 0.5, std 0.5 0.5 0.5\n"
     ) in trained.stdout
+    weights = "weights:efficientnet_lite0-imagenet"
+    told = lite0.zoo("predict", weights, *(str(PICTURES / picture) for picture in SHOWN))
+    assert [line.split("\t")[1] for line in told.stdout.splitlines()] == list(SHOWN.values()), told.stderr
     told = lite0.zoo("predict", str(tmp_path / "run"), *(str(PICTURES / picture) for picture in SHOWN))
     assert [line.split("\t")[1] for line in told.stdout.splitlines()] == list(SHOWN.values())
 

@@ -41,6 +41,21 @@ SMALL: dict[str, Any] = {"epochs": 1, "batch_size": 16, "threads": 1, "precision
 Install = Callable[..., Path]
 
 
+def facts_of(path: Path) -> dict[str, Any]:
+    """Return what a plugin states of a file, rightly."""
+    data = path.read_bytes()
+    return {
+        "bytes": len(data),
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "licence": "MIT",
+        "model": "tern/net",
+        "classes": ("ant", "bee", "cow"),
+        "mean": [0.25],
+        "std": [0.5],
+        "size": [8, 8],
+    }
+
+
 @pytest.fixture(autouse=True)
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An empty working folder, and one for downloads."""
@@ -58,18 +73,8 @@ def install(site: FakeSite) -> Iterator[Install]:
         package.mkdir(exist_ok=True)
         tensors = {"1.weight": torch.arange(192.0).reshape(3, 64) / 64, "1.bias": torch.zeros(3)}
         torch.save(tensors, package / name) if name.endswith(".pth") else save_file(tensors, package / name)
-        data = (package / name).read_bytes()
-        facts = {
-            "bytes": len(data),
-            "sha256": hashlib.sha256(data).hexdigest(),
-            "licence": "MIT",
-            "model": "tern/net",
-            "classes": ("ant", "bee", "cow"),
-            "mean": [0.25],
-            "std": [0.5],
-            "size": [8, 8],
-        }
-        source = PLUGIN.format(target=target or f"zoo_tern:{name}", facts={**facts, **change})
+        facts = {**facts_of(package / name), **change}
+        source = PLUGIN.format(target=target or f"zoo_tern:{name}", facts=facts)
         (package / "__init__.py").write_text(source)
         (package / "nets.py").write_text(NETS)
         if not list(site.path.glob("*.dist-info")):
@@ -168,11 +173,43 @@ def test_an_unknown_name_is_told_with_the_nearest(install: Install, capsys: pyte
         begun("run", "weights:smal")
 
 
-def test_weights_without_a_record_only_begin_a_training(install: Install):
-    """Nobody knows how their images were stored."""
+def test_weights_that_zoo_did_not_train_are_asked_as_their_plugin_states_them(
+    install: Install, capsys: pytest.CaptureFixture[str]
+):
+    """Without a training; they can be measured on a dataset, and not reproduced."""
     install("small.safetensors")
-    with pytest.raises(zoo.UsageError, match=r"no record of how it was trained.*model.pretrained=weights:tern/small"):
+    white = torch.full((8, 8), 255, dtype=torch.uint8).numpy()
+    weight = torch.arange(192.0).reshape(3, 64) / 64
+    expected = (weight @ torch.full((64,), (1 - 0.25) / 0.5)).softmax(0)
+    found = zoo.load("weights:small")(white, top_k=3)
+    assert dict(zip(found.labels, found.probabilities, strict=True)) == pytest.approx(
+        dict(zip(("ant", "bee", "cow"), expected.tolist(), strict=True)), abs=1e-6
+    )
+    for command, told in (
+        (["evaluate", "weights:small"], "nobody tells what weights:tern/small were trained on; --data NAME"),
+        (["reproduce", "weights:small"], "or not trained by zoo"),
+    ):
+        assert main(command) == 2
+        assert told in capsys.readouterr().err
+
+
+def test_weights_whose_size_nobody_states_only_begin_a_training(install: Install):
+    """Nobody knows how large their pictures are."""
+    install("small.safetensors", size=None)
+    with pytest.raises(zoo.UsageError, match="weights:tern/small only begin a training, as nobody states their size"):
         zoo.load("weights:small")
+    assert begun("run")["size"] is None
+
+
+def test_weights_of_which_nothing_is_stated_are_their_plugins_fault(install: Install):
+    """Their file tells nothing of its own."""
+    path = install("small.safetensors")
+    facts = {name: value for name, value in facts_of(path).items() if name not in ("mean", "std", "size")}
+    (path.parent / "__init__.py").write_text(PLUGIN.format(target="zoo_tern:small.safetensors", facts=facts))
+    sys.modules.pop("zoo_tern", None)
+    registry.cache_clear()
+    with pytest.raises(zoo.PluginError, match="weights:tern/small state no mean and std"):
+        begun("run")
 
 
 def test_the_contract_looks_at_every_byte_and_at_the_model(install: Install):

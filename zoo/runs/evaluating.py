@@ -21,7 +21,7 @@ from zoo.runs.datasets import load_dataset, split_dataset
 from zoo.runs.evaluations import Measured, about_evaluation, document
 from zoo.runs.moved import load_again, relocated
 from zoo.runs.other_data import ALL, OWN, OtherData, matched, name_of, other_config
-from zoo.runs.sources import Trained, load_trained
+from zoo.runs.sources import UNRECORDED, Trained, load_trained
 from zoo.runs.task import build_criterion, evaluation_batches
 from zoo.training.arithmetic import own_arithmetic
 from zoo.training.evaluation import evaluate as measure
@@ -72,6 +72,10 @@ def evaluate(
         raise UsageError(f"there is no split {split!r}; choose from {', '.join(splits)}")
     with own_arithmetic():
         loaded = load_trained(run, checkpoint)
+        if not other and loaded.config.data.name == UNRECORDED:
+            raise UsageError(
+                f"nobody tells what {loaded.where} were trained on; --data NAME measures them on a dataset"
+            )
         if other:
             return _on_other_data(loaded, split, checkpoint, other_config(loaded.config, data, options or {}), name)
         return on_own_data(loaded, split, checkpoint, options=options)

@@ -20,7 +20,6 @@ from zoo.records.published import WEIGHTS, is_published, verify_folder
 from zoo.records.weight_file import is_weight_file, read_weight_file
 from zoo.records.weights import PICKLED, SAFE, read_weights, refuse_other
 from zoo.registry.entry import in_one_line
-from zoo.registry.weights import WeightsFile
 from zoo.runs.elsewhere import Fetched, fetched, is_named, pinned_name
 from zoo.runs.facts import expects_from_json, facts_from_json
 from zoo.runs.record import checked_record
@@ -146,10 +145,12 @@ class Source:
     Attributes:
         tensors: By name.
         expects: What they expect of images.
+        model: The registered model that they are of, where that is stated.
     """
 
     tensors: Mapping[str, Tensor]
     expects: Expects
+    model: str = ""
 
     def load_into(self, model: nn.Module, images: ImageFacts) -> str:
         """Load the weights into *model*, which was built for the same kind of inputs.
@@ -215,9 +216,7 @@ def _read(place: Fetched, beginning: Beginning, images: ImageFacts) -> Source:
         path = path / WEIGHTS
     if is_weight_file(path):
         return _of_published(path, place, sha256)
-    if place.stated is None:
-        return _of_file(path, sha256, images)
-    return _of_registered(path, place, place.stated)
+    return _of_file(path, sha256, images) if place.stated is None else registered(place)
 
 
 def _of_published(path: Path, place: Fetched, sha256: str) -> Source:
@@ -232,14 +231,23 @@ def _of_published(path: Path, place: Fetched, sha256: str) -> Source:
     return Source(file.tensors, expects)
 
 
-def _of_registered(path: Path, place: Fetched, stated: WeightsFile) -> Source:
-    """Return the weights of another's file, of which a plugin states what they expect."""
-    weights = read_weights(path, sha256=stated.sha256)
+def registered(place: Fetched) -> Source:
+    """Return the weights of a file that zoo did not write, of which a plugin states what they expect.
+
+    Raises:
+        PluginError: If it does not.
+        DamagedError: If the file holds something else than tensors.
+    """
+    stated = place.stated
+    if stated is None or "mean" not in stated.expects:
+        raise PluginError(f"{place.name} state no mean and std, and their file tells nothing of its own")
+    weights = read_weights(place.path, sha256=stated.sha256)
     about: dict[str, Any] = {"source": place.name, "sha256": stated.sha256, "license": stated.licence}
     try:
-        return Source(weights.tensors, Expects(**stated.expects, classes=stated.classes, **about))
+        expects = Expects(**stated.expects, classes=stated.classes, head="kept", **about)
     except (TypeError, ValueError) as error:
         raise PluginError(f"{place.name} misstates what its weights expect: {error}") from error
+    return Source(weights.tensors, expects, stated.model)
 
 
 def _as_trained(images: ImageFacts, before: Expects | None) -> Expects:

@@ -26,13 +26,17 @@ from zoo.records.weight_file import is_weight_file, read_weight_file
 from zoo.records.weights import SAFE
 from zoo.reports.calibration import read_temperature
 from zoo.runs.components import find_components
-from zoo.runs.elsewhere import fetched, is_named, refuse_missing
+from zoo.runs.elsewhere import Fetched, fetched, is_named, refuse_missing
 from zoo.runs.facts import expects_from_json, facts_from_json
 from zoo.runs.images import Notice, changed_images, changes_since, identity_from_json
 from zoo.runs.loading import LoadedRun, load_run, network_with, weights_part
 from zoo.runs.machine import Machine
-from zoo.runs.network import Network
+from zoo.runs.network import Network, build_network
+from zoo.runs.pretrained import registered
 from zoo.runs.record import checked_record
+
+UNRECORDED = "unrecorded"
+"""The name of the data of which nothing is known."""
 
 _MAX_ENVIRONMENT = 2**20  # bytes
 
@@ -163,6 +167,9 @@ def load_trained(source: str | Path | Any, checkpoint: str = "best") -> Trained:
         return load_run(path, checkpoint)
     found = open_source(path, checkpoint)
     component = find_components(found.config, only=("model",))["model"]
+    if found.config.data.name == UNRECORDED:  # others' weights, whose names and head the model must be fitted to
+        machine = Machine.prepare(found.config.train)
+        return LoadedSource(found, machine, build_network(component, found.images, machine, found.config.train))
     return LoadedSource(found, *network_with(found.weights, component, found.images, found.config.train, found.expects))
 
 
@@ -212,11 +219,25 @@ def _of_name(name: str) -> Source:
     if place.path.is_dir():
         return dataclasses.replace(_of_folder(place.path), where=place.name)
     if not is_weight_file(place.path):
-        raise UsageError(
-            f"{place.name!r} has no record of how it was trained, so that zoo only begins a training with it: "
-            f"--set model.pretrained={place.name}"
-        )
+        return _of_others(place)
     return dataclasses.replace(_of_file(place.path), where=place.name)
+
+
+def _of_others(place: Fetched) -> Source:
+    """Return weights that zoo did not train, as their plugin states them: enough to build their model, no recipe."""
+    found = registered(place)
+    expects = found.expects
+    if expects.size is None:
+        raise UsageError(f"{place.name} only begin a training, as nobody states their size: --set model.pretrained=...")
+    images = ImageFacts(tuple(expects.classes), tuple(expects.mean), tuple(expects.std), expects.channels, expects.size)
+    document = {
+        "model": {"name": found.model, "pretrained": place.name},
+        "data": {"name": UNRECORDED},
+        "train": {"precision": "fp32"},
+    }
+    config = Config.from_layers([Layer(place.name, document)])
+    known = place.name, config, images, expects, found.tensors
+    return Source(*known, None, epoch=0, step=0, digest=expects.sha256, data={}, environment={}, as_trained=False)
 
 
 def _of_run(directory: RunDirectory, which: str) -> Source:

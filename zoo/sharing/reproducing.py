@@ -63,7 +63,7 @@ def reproduce(
     if not found.as_trained:
         raise UsageError(
             f"the weights of {found.where!r} are not those that its recipe ends with: it is one checkpoint, or was "
-            "published with --as-rgb. A run, or what was published of it as it is, can be reproduced"
+            "published with --as-rgb, or not trained by zoo; a run, or what was published as it is, can be reproduced"
         )
     if out is not None and not RunDirectory(out).is_free:
         raise UsageError(f"{str(out)!r} is not free; a reproduction is trained from its beginning, give another --out")
