@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from zoo.runs.api import train as train
     from zoo.runs.calibrating import calibrate as calibrate
     from zoo.runs.checking import check_data as check_data
+    from zoo.runs.contact_sheet import contact_sheet as contact_sheet
     from zoo.runs.evaluating import evaluate as evaluate
     from zoo.runs.lr_range import lr_range as lr_range
     from zoo.runs.packing import pack as pack
@@ -97,6 +98,7 @@ _HOMES = {
     "Run": "zoo.runs.run",
     "calibrate": "zoo.runs.calibrating",
     "check_data": "zoo.runs.checking",
+    "contact_sheet": "zoo.runs.contact_sheet",
     "evaluate": "zoo.runs.evaluating",
     "explain": "zoo.sharing.explaining",
     "export": "zoo.sharing.export",
