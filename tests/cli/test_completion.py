@@ -30,7 +30,7 @@ def tab(site: FakeSite, zoo: Any, capsys: pytest.CaptureFixture[str]) -> Any:
 
 def test_commands_kinds_names_and_plugins_are_offered(tab: Any):
     """Short names where they work, full names once a slash is typed."""
-    assert tab("l") == ["list"]
+    assert tab("l") == ["lr", "list"]
     assert tab("plugins", "c") == ["check"]
     assert tab("list", "mo") == ["models"]
     assert tab("show", "models", "") == ["auk_net", "auk/net", "gull/net"]

@@ -254,6 +254,12 @@ class TrainSettings:
         check=_is_interval,
         rule="such as 1epoch, 200steps or 10min",
     )
+    checkpoint_activations: bool = _setting(
+        False,
+        "Keep of each block of layers its inputs alone, and compute the rest again in the backward pass: less memory, "
+        "for a second forward pass.",
+        metavar="",
+    )
     compile: bool = _setting(
         False, "Compile the model with torch.compile: a minute at the start, and no gain on CPUs.", metavar=""
     )

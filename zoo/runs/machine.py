@@ -36,7 +36,10 @@ class Machine:
         if settings.threads is not None and settings.threads != torch.get_num_threads():
             torch.set_num_threads(settings.threads)
         keep_freed_memory()
-        masks = choose_dropout_masks(settings.dropout_masks, device, compiled=settings.compile)
+        if settings.compile and settings.checkpoint_activations:
+            raise UsageError("--compile and --checkpoint-activations exclude each other; leave one out")
+        again = settings.compile or settings.checkpoint_activations
+        masks = choose_dropout_masks(settings.dropout_masks, device, compiled=again)
         return cls(device, choose_precision(settings.precision, device), torch.get_num_threads(), masks)
 
     def resolved(self, settings: TrainSettings, memory_format: torch.memory_format, precision: str) -> TrainSettings:

@@ -19,6 +19,7 @@ from zoo.runs.components import Component
 from zoo.runs.machine import Machine
 from zoo.training.arithmetic import choose_memory_format, in_precision, suits_bf16
 from zoo.training.evaluation import evaluating
+from zoo.training.recomputing import Recomputed, blocks_of
 
 
 @dataclass(frozen=True)
@@ -96,13 +97,23 @@ def build_network(
     prepare = _preparation(model, expects, images, component, (machine.device, memory_format))
     slow = settings.precision == "auto" and not suits_bf16(model, machine.device)
     precision = "fp32" if slow else machine.precision
-    forward = in_precision(model, precision, machine.device)
+    forward = in_precision(
+        _recomputed(model, component) if settings.checkpoint_activations else model, precision, machine.device
+    )
     if settings.compile:
         forward = torch.compile(forward)  # type: ignore[assignment]
     judged = prepare.at((settings.eval_size,) * 2) if settings.eval_size else prepare
     network = Network(model, forward, prepare, judged, expects, memory_format, precision, machine.device)
     check_logits(network, images, component.label)
     return network
+
+
+def _recomputed(model: nn.Module, component: Component) -> nn.Module:
+    if blocks := blocks_of(model):
+        return Recomputed(model, blocks)
+    raise UsageError(
+        f"--checkpoint-activations needs blocks of layers, of which {component.label} has none; leave it out"
+    )
 
 
 def prepared_for(network: Network, images: ImageFacts, component: Component) -> Network:

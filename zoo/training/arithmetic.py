@@ -109,14 +109,16 @@ def prefers_channels_last(model: nn.Module, device: Device) -> bool:
 
 
 def choose_dropout_masks(requested: str, device: Device, *, compiled: bool) -> str:
-    """Return ``torch`` or ``numpy``; ``auto`` is numpy on CPUs, unless the model is compiled.
+    """Return ``torch`` or ``numpy``; ``auto`` is numpy on CPUs, unless the model is compiled, or computed twice.
 
     Raises:
         UsageError: If numpy is asked for where it cannot be.
     """
     possible = device.type == "cpu" and not compiled
     if requested == "numpy" and not possible:
-        raise UsageError("--dropout-masks numpy is for models that are not compiled, on a CPU; leave it out")
+        raise UsageError(
+            "--dropout-masks numpy is for a CPU, without --compile and --checkpoint-activations; leave it out"
+        )
     if requested == "auto":
         return "numpy" if possible else "torch"
     return requested
