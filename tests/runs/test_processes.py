@@ -39,10 +39,10 @@ FEATURES = {
     "batches that leave two over": f"{PLAIN} --slices 4 --set data.limit=34",
     "batches that leave three over": f"{PLAIN} --slices 4 --set data.limit=35",
     "fewer images than a batch": f"{PLAIN} --slices 4 --set data.limit=10",
-    "129 images": f"{PLAIN} --slices 4 --set data.limit=129 --batch-size 128",
-    "2037 images": f"{PLAIN} --slices 12 --set data.limit=2037 --batch-size 128",
+    "129 images": f"{PLAIN} --slices 4 --set data.limit=129 --batch-size 128 --epochs 1",
+    "2037 images": f"{PLAIN} --slices 12 --set data.limit=2037 --batch-size 128 --epochs 1",
     "a streamed folder": f"{BASE} --model linear --slices 4 --data folder --set data.root=photos "
-    "--set data.stream=true --readers 2 --augment mixup",
+    "--set data.stream=true --readers 2 --augment mixup --epochs 1",
     "no table of the order": f"{NORM} --slices 4 --order keyed",
     "half precision with a scaled loss": f"{NORM} --slices 4 --precision fp16",
     "checkpoints in an epoch": f"{NORM} --slices 4 --checkpoint-every 2steps --log-every 2",
