@@ -19,9 +19,11 @@ import pytest
 import torch
 from kept_runs import always, small_run
 from PIL import Image
+from small_images import MEAN, STD, small_split
 
 import zoo
 from zoo.cli import main
+from zoo.data import Dataset
 from zoo.errors import DamagedError, UsageError
 from zoo.records.lock import RunLock
 from zoo.reports.evaluations import read_evaluation
@@ -250,3 +252,14 @@ def test_a_notebook_shows_a_run(tmp_path: Path):
     assert "Confusion matrix" in shown
     assert "Worst mistakes" not in shown
     assert run.report() == run.directory / "report.html"
+
+
+def test_test_images_that_were_learnt_are_told(tmp_path: Path):
+    """The record of the run's images says which, and the page warns."""
+    train, test = small_split(60, size=12), small_split(20, size=12, seed=1)
+    test.images[4], test.images[9] = train.images[7], train.images[7]
+    images = Dataset(train, test, ["ant", "bee", "cat"], [MEAN], [STD])
+    run = zoo.train("linear", data=images, validation=0, epochs=1, threads=1, out=tmp_path / "run").directory
+    (warning,) = [each for each in story_of(run).document["warnings"] if each["kind"] == "duplicates"]
+    assert (warning["count"], warning["pairs"]) == (2, [[4, 7], [9, 7]])
+    assert "2 test images are also training images" in (run / "report.html").read_text()

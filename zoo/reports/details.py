@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from zoo.records.images import read_data
 from zoo.reports.evaluations import Evaluation
 from zoo.reports.metrics import confusion
 from zoo.reports.suspicions import suspected_labels
@@ -83,6 +85,22 @@ def mistakes_of(kept: Evaluation | None) -> tuple[list[dict[str, Any]], list[NDA
         for number, row in enumerate(rows)
     ]
     return told, list(kept.arrays["worst_pixels"][: len(rows)])
+
+
+def duplicates_of(run: Path) -> list[dict[str, Any]]:
+    """Return a warning for each split with images that the run has also learnt.
+
+    Raises:
+        DamagedError: If the record of its images is damaged.
+    """
+    found = []
+    for split, known in (read_data(run).get("duplicates") or {}).items():
+        if known and known["count"]:
+            some = ", ".join(f"{place} (training image {like})" for place, like in known["pairs"][:4])
+            text = f"{known['count']:,} {split} images are also training images, equal in every pixel: {some}"
+            text += " and so on." if known["count"] > 4 else "."
+            found.append({"kind": "duplicates", "text": text, "split": split, **known})
+    return found
 
 
 def suspicions_of(*evaluations: Evaluation | None) -> list[dict[str, Any]]:

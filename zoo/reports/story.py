@@ -21,6 +21,7 @@ from zoo.records.history import status_of
 from zoo.reports.details import (
     classes_by_recall,
     confused_pairs,
+    duplicates_of,
     matrix_of,
     metrics_without_classes,
     mistakes_of,
@@ -72,7 +73,11 @@ def story_of(run: str | Path) -> Story:
         "headline": _headline(summary, test, validation),
         "summary": summary,
         "epochs": epochs,
-        "warnings": [*_warnings(directory, summary, names, shown), *suspicions_of(test, validation)],
+        "warnings": [
+            *_warnings(directory, summary, names, shown),
+            *duplicates_of(directory.path),
+            *suspicions_of(test, validation),
+        ],
         "details_of": shown.name if shown else None,
         "metrics": metrics_without_classes(shown),
         "classes": classes_by_recall(shown),

@@ -11,6 +11,7 @@ from typing import Any
 
 from zoo.config import Choice, Config, fold_of
 from zoo.data import Dataset, Split, Subset, capped, choose_rule, hold_out, hold_out_fold
+from zoo.data.duplicates import Duplicates, duplicates
 from zoo.data.identity import Identification
 from zoo.data.splits import places_of
 from zoo.errors import UsageError
@@ -40,6 +41,11 @@ class Splits:
         """The number of images of each part."""
         parts = {"train": self.train, "validation": self.validation, "test": self.test}
         return {name: 0 if split is None else len(split) for name, split in parts.items()}
+
+    def learnt(self) -> dict[str, Duplicates | None]:
+        """Return the validation and test images that are also training images; None where that is not known."""
+        others = {"validation": self.validation, "test": self.test}
+        return {name: duplicates(split, self.train) for name, split in others.items() if split is not None}
 
 
 def load_dataset(component: Component, split_by: str) -> tuple[Dataset, Identification]:

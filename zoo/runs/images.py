@@ -8,6 +8,7 @@ from typing import Any
 
 from zoo.data import ImageFacts
 from zoo.data.changes import Listings, changes
+from zoo.data.duplicates import Duplicates
 from zoo.data.identity import SPLITS, DataIdentity, Identification, Listing, SplitIdentity
 from zoo.errors import DamagedError, UsageError
 from zoo.records.checkpoints import Checkpoint
@@ -20,13 +21,23 @@ SCHEMA = 1
 Notice = Callable[[str], None]
 
 
-def keep_identity(directory: RunDirectory, images: Identification, facts: ImageFacts) -> None:
-    """Write what the images of a run are known by, as it begins, and the facts of those that it trains on."""
+def keep_identity(
+    directory: RunDirectory, images: Identification, facts: ImageFacts, duplicates: Mapping[str, Duplicates | None]
+) -> None:
+    """Write what the images of a run are known by, as it begins, and the facts of those that it trains on.
+
+    Args:
+        directory: The run's.
+        images: What they are known by.
+        facts: Of those that it trains on.
+        duplicates: The images of other splits that are also among those, by split; None where that is not known.
+    """
     found = images.of()
     data = {
         "schema": SCHEMA,
         "images": facts_to_json(facts),
         "splits": {name: dict(vars(split)) for name, split in found.splits.items()},
+        "duplicates": {name: dict(vars(some)) if some else None for name, some in duplicates.items()},
     }
     files = {name: dict(vars(listing)) for name, listing in images.listings.items() if listing is not None}
     write_images(directory.path, data, files)

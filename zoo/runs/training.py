@@ -323,7 +323,7 @@ def _open(
         if note := one_colour(parts.splits.train):
             reporter.notice(note)
         directory.write_environment(environs)
-        keep_identity(directory, parts.identity, parts.images)
+        keep_identity(directory, parts.identity, parts.images, parts.splits.learnt())
         directory.write_config(parts.config)  # the last, as a directory holds a run from here on
     _warn_of_little_room(directory, parts.checkpoint_bytes, reporter)
     if not found:

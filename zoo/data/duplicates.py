@@ -1,0 +1,76 @@
+"""Images that are in two splits at once: what is tested on them was learnt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from zoo.data.dataset import Split, TensorImages
+from zoo.data.splits import looked_up, places_of
+
+EXAMPLES = 16
+"""Pairs that are told."""
+
+_WORD = 8  # bytes that are hashed at once
+_AT_ONCE = 2**25  # bytes of images that are looked at together
+
+
+@dataclass(frozen=True)
+class Duplicates:
+    """The images of one split that are also in another, equal in every pixel.
+
+    Attributes:
+        count: How many there are of the first split.
+        pairs: The places of some of them and of their likes, each in its dataset's split.
+    """
+
+    count: int
+    pairs: tuple[tuple[int, int], ...]
+
+
+def duplicates(split: Split, other: Split) -> Duplicates | None:
+    """Return the images of *split* that are also in *other*; None where either is not in memory.
+
+    Args:
+        split: M images.
+        other: N images of the same shape.
+    """
+    if not all(_in_memory(each) for each in (split, other)):
+        return None
+    ours, theirs = _fingerprints(split), _fingerprints(other)
+    order = theirs.argsort()
+    ranked = theirs[order]
+    found = torch.searchsorted(ranked, ours).clamp_(max=len(ranked) - 1)
+    rows = (ranked[found] == ours).nonzero().squeeze(1)
+    likes = order[found[rows]]
+    same = _pixels(split, rows).eq(_pixels(other, likes)).flatten(1).all(1).cpu()
+    rows, likes = rows[same], likes[same]
+    places = places_of(split)[rows[:EXAMPLES]].tolist(), places_of(other)[likes[:EXAMPLES]].tolist()
+    return Duplicates(len(rows), tuple(zip(*places, strict=True)))
+
+
+def _in_memory(split: Split) -> bool:
+    return isinstance(looked_up(split, torch.zeros(0, dtype=torch.int64, device=split.labels.device))[0], TensorImages)
+
+
+def _pixels(split: Split, indices: Tensor) -> Tensor:
+    return split.batch(indices.to(split.labels.device))[0]
+
+
+def _fingerprints(split: Split) -> Tensor:
+    """Return a number for each image, int64 (N,) on the CPU, the same for equal ones and hardly ever for others."""
+    indices = torch.arange(len(split), device=split.labels.device)
+    size = _pixels(split, indices[:1]).numel()
+    words = -(-size // _WORD)
+    weights = torch.randint(-(2**62), 2**62, (words,), generator=torch.Generator().manual_seed(0)).to(indices.device)
+    found = []
+    for some in torch.split(indices, max(1, _AT_ONCE // size)):
+        rows = _pixels(split, some).reshape(len(some), size)
+        if size % _WORD:
+            rows = torch.nn.functional.pad(rows, (0, words * _WORD - size))
+        found.append(
+            (rows.contiguous().view(torch.int64) * (2 * weights + 1)).sum(1).cpu()
+        )  # it wraps around, as hashes do
+    return torch.cat(found)
