@@ -96,3 +96,15 @@ def test_without_torchvisions_decoder_pillow_reads_everything(tmp_path, monkeypa
     expected = zoo.read_image(tmp_path / "a.jpg", channels=3)
     monkeypatch.setitem(sys.modules, "torchvision.io", None)
     assert torch.equal(zoo.read_image(tmp_path / "a.jpg", channels=3), expected)
+
+
+def test_bytes_between_a_jpegs_segments_are_left_to_pillow(tmp_path, capfd):
+    """The fast decoder would take them, too, and write to stderr of each such file."""
+    path = tmp_path / "odd.jpg"
+    photo(0, 9, 9).save(path)
+    content = path.read_bytes()
+    before = zoo.read_image(path, channels=3)
+    table = content.index(b"\xff\xdb")
+    path.write_bytes(content[:table] + b"extra" + content[table:])
+    assert torch.equal(zoo.read_image(path, channels=3), before)
+    assert capfd.readouterr().err == ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -12,6 +13,7 @@ import sys
 import pytest
 import torch
 from small_photos import photographs, reading_threads
+from storm import storm, uninterrupted
 
 import zoo
 from zoo.registry import entries
@@ -177,3 +179,16 @@ def test_a_dataset_s_own_validation_images_are_taken_unless_others_are_asked_for
         assert sum(known["validation"]["counts"]) == 9
         measured = zoo.evaluate(run, split="validation")
         assert measured["samples"] == counts[1]
+
+
+@pytest.mark.slow
+def test_a_storm_of_kills_loses_nothing_of_a_streamed_run(tmp_path):
+    """Killed twenty times at any instant, with crops, partners and readers ahead: an uninterrupted run's bits."""
+    photographs(tmp_path / "photos", train=120, test=9)
+    command = shlex.split(
+        "train --model mlp --data folder --set data.root=photos --set data.stream=true --set data.size=12 --readers 2 "
+        "--augment crop --augment mixup --epochs 4 --batch-size 4 --threads 1 --seed 5 --device cpu "
+        "--checkpoint-every 3steps --no-report"
+    )
+    whole, seconds = uninterrupted(tmp_path, command)
+    assert storm(tmp_path, 20, seconds, 1, command) == whole

@@ -13,6 +13,7 @@ from zoo.files.fitting import PADDING, placement
 from zoo.files.orientation import SIDEWAYS
 from zoo.files.resizing import resized
 
+_PIXELS_BEGIN, _WITH_LENGTH = 0xDA, {*range(0xC0, 0xD0), *range(0xDB, 0xFF)}  # markers of a JPEG's segments
 _MIRRORED = {2: (2,), 3: (1, 2), 4: (1,), 5: (), 6: (2,), 7: (1, 2), 8: (1,)}
 """By EXIF orientation, the dimensions of (C, H, W) to mirror, after rows and columns were exchanged where it lies."""
 
@@ -38,7 +39,8 @@ def decode_plain_jpeg(image: Image.Image, file: BinaryIO, channels: int) -> Tens
 
     Returns:
         uint8 (1, H, W) or (3, H, W); None for what is left to Pillow: another format, a colour space besides grey and
-        RGB, colour that becomes grey, and whatever this decoder finds wrong, so that one place tells what is damaged.
+        RGB, colour that becomes grey, bytes between the segments, of which the decoder would write to stderr, and
+        whatever it finds wrong, so that one place tells what is damaged.
 
     Source: libjpeg-turbo, through torchvision.
     """
@@ -49,13 +51,29 @@ def decode_plain_jpeg(image: Image.Image, file: BinaryIO, channels: int) -> Tens
     except ImportError:
         return None  # torchvision announces that it will let go of its decoders some day
     file.seek(0)
-    data = torch.frombuffer(bytearray(file.read()), dtype=torch.uint8)
+    content = bytearray(file.read())
+    if not _is_orderly(content):
+        return None
+    data = torch.frombuffer(content, dtype=torch.uint8)
     mode = ImageReadMode.GRAY if image.mode == "L" else ImageReadMode.RGB
     try:
         pixels: Tensor = decode_jpeg(data, mode=mode)
     except RuntimeError:
         return None
     return pixels
+
+
+def _is_orderly(content: bytearray) -> bool:
+    """Return whether a JPEG's segments follow one another up to its pixels, with nothing in between."""
+    place = 2  # behind the marker of the beginning
+    while content[place : place + 1] == b"\xff" and place + 4 <= len(content):
+        marker = content[place + 1]
+        if marker == _PIXELS_BEGIN:
+            return True
+        if marker not in _WITH_LENGTH:
+            return False
+        place += 2 + int.from_bytes(content[place + 2 : place + 4], "big")
+    return False
 
 
 def resized_upright(
