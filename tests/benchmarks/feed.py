@@ -13,8 +13,9 @@ on a machine that does nothing else. COMPARISON is one of
 
 The first four decode the same JPEGs of 500 x 375 pixels, take a random part of each at the wanted size, mirror half of
 them and normalise them to float batches; nothing is trained. The others cut the part out of the whole picture, one at a
-time; zoo resizes the picture and enlarges a part of the batch. Packs and their files are decoded and normalised alone. ``pip install datasets ultralytics`` fetches those that
-are not among zoo's own requirements. Each comparison takes less than three minutes on two cores.
+time; zoo resizes the picture and enlarges a part of the batch. Packs and their files are decoded and normalised alone.
+``pip install datasets ultralytics`` fetches what is not among zoo's own requirements. Each comparison is meant to take
+less than three minutes on two cores.
 """
 
 from __future__ import annotations
