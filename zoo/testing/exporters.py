@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from zoo.testing.outcome import ContractError, NotChecked
 
 _CLASSES = ("auk", "gull", "tern")
 _SIZE = (12, 9)
+_MEND = "Return what maps images, uint8 (N, C, H, W), to the logits and the probabilities, or None."
 _FACTS = {
     "schema": 1,
     "zoo": "0.1.0",
@@ -83,14 +85,21 @@ def _exported(entry: Entry, module: nn.Module, images: Tensor, path: Path) -> An
 def _compare(entry: Entry, module: nn.Module, classify: Any, images: Tensor) -> None:
     with torch.no_grad():
         expected = [part.numpy() for part in module(images)]
-    found = [np.asarray(part) for part in classify(images.numpy())]
-    for name, own, other in zip(("logits", "probabilities"), expected, found, strict=True):
+    found = classify(images.numpy())
+    if not isinstance(found, Sequence) or len(found) != len(expected):
+        raise ContractError(
+            entry,
+            expected="the logits and the probabilities",
+            seen=f"{len(found)} results" if isinstance(found, Sequence) else f"a {type(found).__name__}",
+            mend=_MEND,
+        )
+    for name, own, other in zip(("logits", "probabilities"), expected, map(np.asarray, found), strict=True):
         if own.shape != other.shape or not np.allclose(own, other, rtol=1e-5, atol=1e-5):
             raise ContractError(
                 entry,
                 expected=f"the module's {name} of {len(images)} images, {own.shape}",
                 seen=f"{other.shape}" if own.shape != other.shape else f"others, by up to {np.abs(own - other).max()}",
-                mend="Return what maps images, uint8 (N, C, H, W), to the logits and the probabilities, or None.",
+                mend=_MEND,
             )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,7 +27,11 @@ def searcher(entry: Entry) -> Any:
 def check_proposals(entry: Entry) -> None:
     """Propose a value within its space for each key, and go on where a trial failed."""
     for number, settings in enumerate(_proposed(entry)):
-        if set(settings) != set(SPACE) or not all(_within(key, value) for key, value in settings.items()):
+        if (
+            not isinstance(settings, Mapping)
+            or set(settings) != set(SPACE)
+            or not all(_within(key, value) for key, value in settings.items())
+        ):
             raise ContractError(
                 entry,
                 expected=f"a value for each of {', '.join(SPACE)}, within its space",
@@ -38,12 +43,13 @@ def check_proposals(entry: Entry) -> None:
 def check_repetition(entry: Entry) -> None:
     """Propose the same again: a sweep that was killed goes on with a searcher that was built anew."""
     first, again = _proposed(entry), _proposed(entry)
-    if first != again:
-        number = next(place for place, pair in enumerate(zip(first, again, strict=False)) if pair[0] != pair[1])
+    for number, (one, other) in enumerate(itertools.zip_longest(first, again)):
+        if one == other:
+            continue
         raise ContractError(
             entry,
             expected="proposals that follow from the seed, the trial's number and what was told before",
-            seen=f"{first[number]!r:.80}, and another time {again[number]!r:.80}, for trial {number}",
+            seen=f"{one!r:.80}, and another time {other!r:.80}, for trial {number}",
             mend="Seed each draw anew, as by random.Random(f'{seed}/{number}').",
         )
 
@@ -56,12 +62,17 @@ def _proposed(entry: Entry) -> list[Mapping[str, Any]]:
         if settings is None:
             break
         proposed.append(settings)
-        built.tell(number, dict(settings), None if number == _FAILED else number / _TRIALS)
+        told = dict(settings) if isinstance(settings, Mapping) else {}
+        built.tell(number, told, None if number == _FAILED else number / _TRIALS)
     if not proposed:
         raise ContractError(
             entry, expected="at least one proposal", seen="None", mend="Return None only when there are no more."
         )
     return proposed
+
+
+def _fits(settings: Mapping[str, Any]) -> bool:
+    return set(settings) == set(SPACE) and all(_within(key, value) for key, value in settings.items())
 
 
 def _within(key: str, value: Any) -> bool:
