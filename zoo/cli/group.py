@@ -9,14 +9,14 @@ from zoo.cli.lazy import LazyCommand, LazyGroup
 
 COMMANDS = (
     LazyCommand("train", "zoo.cli.train:train", "Train a model and keep the run."),
-    LazyCommand("sweep", "zoo.cli.sweep:sweep", "Train with several seeds, or search for better settings."),
+    LazyCommand("sweep", "zoo.cli.sweep:sweep", "Train with several seeds, cross-validate, or search."),
     LazyCommand("lr", "zoo.cli.lr:lr", "Find a learning rate."),
     LazyCommand("evaluate", "zoo.cli.evaluate:evaluate", "Measure a run's checkpoint again."),
     LazyCommand("calibrate", "zoo.cli.calibrate:calibrate", "Fit the temperature of a run's confidence."),
     LazyCommand("predict", "zoo.cli.predict:predict", "Classify images with a run's model."),
     LazyCommand("explain", "zoo.cli.explain:explain", "Show where in an image a model sees a class."),
     LazyCommand("export", "zoo.cli.export:export", "Export a run's model as one file for other runtimes."),
-    LazyCommand("report", "zoo.cli.report:report", "Write the page of a run."),
+    LazyCommand("report", "zoo.cli.report:report", "Write the page of a run or a sweep."),
     LazyCommand("publish", "zoo.cli.publish:publish", "Write a finished run as a folder to share."),
     LazyCommand("compare", "zoo.cli.compare:compare", "Compare runs, and test whether they differ."),
     LazyCommand("reproduce", "zoo.cli.reproduce:reproduce", "Train a model again from its recipe, and compare."),

@@ -38,7 +38,9 @@ def lr(
     as_json: bool,
     **settings: Any,
 ) -> None:
-    """Find a learning rate: train a copy while the rate rises, and see where the loss does.
+    """Find a learning rate.
+
+    A copy is trained while its rate rises, to see where its loss does.
 
     \b
       zoo lr --model cnn_dropout --picture rates.svg

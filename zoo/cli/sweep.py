@@ -90,7 +90,7 @@ def sweep(
     as_json: bool,
     **settings: Any,
 ) -> int:
-    """Train with several seeds, cross-validate, or search for better settings.
+    """Train with several seeds, cross-validate, or search.
 
     \b
       zoo sweep --model cnn_dropout --seeds 5 --out runs/five
