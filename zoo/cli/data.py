@@ -8,7 +8,11 @@ from zoo.cli.lazy import LazyCommand, LazyGroup
 
 COMMANDS = (
     LazyCommand("check", "zoo.cli.data_check:check", "Look at every image of a dataset, and tell what is wrong."),
-    LazyCommand("sheet", "zoo.cli.data_sheet:sheet", "Draw training images as the model is shown them."),
+    LazyCommand(
+        "sheet",
+        "zoo.cli.data_sheet:sheet",
+        "Draw some training images as the model is shown them, each epoch in its own way.",
+    ),
 )
 
 
