@@ -79,5 +79,5 @@ def folder(
 
 
 def _labelled(root: Path, samples: Sequence[Sample]) -> tuple[zoo.ImageFiles, list[int]]:
-    paths = (sample.path.relative_to(root) for sample in samples)
+    paths = (sample.spelled for sample in samples)
     return zoo.ImageFiles(root, paths, cure=CURE), [sample.label for sample in samples]

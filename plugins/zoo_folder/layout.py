@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,9 +18,9 @@ _log = logging.getLogger("zoo.folder")
 
 
 class Sample(NamedTuple):
-    """An image file, its label, the index of its class, and its own name: its path below the root, alike everywhere."""
+    """An image file: its path below the root as the system spells it, its label, and that path as all spell it."""
 
-    path: Path
+    spelled: str
     label: int
     name: str
 
@@ -48,8 +48,8 @@ class Splits(NamedTuple):
     any: bool = True
 
 
-Files = dict[str, Sequence[tuple[Path, str]]]
-"""The files of each class with their names, in order."""
+Files = dict[str, Sequence[tuple[str, str]]]
+"""The files of each class, as in `Sample`, in order."""
 
 
 def find_images(
@@ -119,7 +119,7 @@ def _classes_in(folder: Folder, part: str, owners: dict[str, tuple[str, str]]) -
     """
     classes: Files = {}
     for name, inner in folder.folders.items():
-        found: list[tuple[Path, str]] = []
+        found: list[tuple[str, str]] = []
         for each in inner.walk():
             if (owner := owners.get(each.real)) == (part, name):
                 continue
@@ -129,10 +129,18 @@ def _classes_in(folder: Folder, part: str, owners: dict[str, tuple[str, str]]) -
                     f"{owner[owner[0] == part]!r} as well, by a link; its images would be in both. Remove the link"
                 )
             owners[each.real] = (part, name)
-            found += [(each.path / spelled, f"{each.name}/{file}") for file, spelled in each.files.items()]
+            found += _paths(each)
         if found or not any(each.beside or each.holds_runs for each in inner.walk()):
             classes[name] = sorted(found, key=lambda file: file[1].split("/"))
     return classes
+
+
+def _paths(folder: Folder) -> Iterator[tuple[str, str]]:
+    """Yield the files of a folder, both ways: where they are the same, as nearly always, one text serves for both."""
+    for file, spelled in folder.files.items():
+        name = f"{folder.name}/{file}"
+        same = file == spelled and folder.name == folder.spelled
+        yield name if same else f"{folder.spelled}/{spelled}", name
 
 
 def _too_few(folder: Folder, classes: Mapping[str, object]) -> str:
@@ -192,9 +200,9 @@ def _shuffled(classes: Files, fraction: float, seed: int) -> tuple[Files, Files]
 
 def _samples(classes: Sequence[str], split: Files) -> list[Sample]:
     return [
-        Sample(path, label, name)
+        Sample(spelled, label, name)
         for label, class_name in enumerate(classes)
-        for path, name in split.get(class_name, ())
+        for spelled, name in split.get(class_name, ())
     ]
 
 

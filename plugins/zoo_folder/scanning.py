@@ -38,6 +38,7 @@ class Folder:
         real: The same without links, as text.
         name: Its path below the root, as POSIX text in NFC, where bytes that are no text are escaped; empty for the
             root itself.
+        spelled: The same as the system spells it.
         files: The files that may be images: their names, as in *name*, and as the system spells them. Litter is not
             among them, nor what is no image by its ending.
         folders: Those within, by their last names.
@@ -48,6 +49,7 @@ class Folder:
     path: Path
     real: str
     name: str
+    spelled: str = ""
     files: dict[str, str] = field(default_factory=dict)
     folders: dict[str, Folder] = field(default_factory=dict)
     beside: Counter[str] = field(default_factory=Counter)
@@ -110,9 +112,13 @@ def _fill(folder: Folder, above: list[str]) -> None:
         if _is_run(path):
             folder.holds_runs = True
             continue
-        inner = Folder(path, real, f"{folder.name}/{name}" if folder.name else name)
+        inner = Folder(path, real, _below(folder.name, name), _below(folder.spelled, entry.name))
         _fill(inner, [*above, real])
         folder.folders[name] = inner
+
+
+def _below(folder: str, name: str) -> str:
+    return f"{folder}/{name}" if folder else name
 
 
 def _entries(path: Path) -> dict[str, os.DirEntry[str]]:

@@ -149,7 +149,9 @@ def test_names_that_are_no_text_or_break_lines_are_classes(tmp_path):
     planted(tmp_path, {"a\tb": 2, "c\nd": 2, os.fsdecode(b"caf\xe9"): 2})
     layout = find_images(tmp_path, 0.2, 0)
     assert layout.classes == ["a\tb", "c\nd", "caf\\xe9"]
-    assert all(sample.path.exists() and sample.name.encode() for sample in (*layout.train, *layout.test))
+    assert all(
+        (tmp_path / sample.spelled).exists() and sample.name.encode() for sample in (*layout.train, *layout.test)
+    )
 
 
 def test_a_folder_that_cannot_be_read_is_told(tmp_path):
