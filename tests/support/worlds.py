@@ -20,7 +20,7 @@ CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(
     ["zoo.runs.training", "zoo.cli.train", "zoo.cli.transcript", "torch.fx.experimental.symbolic_shapes"]
 )
-SECONDS = 120.0
+SECONDS = 300.0
 """After which processes that hang are killed."""
 
 
