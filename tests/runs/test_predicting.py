@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import zoo
@@ -100,6 +101,24 @@ def test_a_damaged_image_is_an_error_otherwise(run: Path, tmp_path: Path):
         zoo.predict(run, [path, b"no image"])
     with pytest.raises(zoo.UsageError, match="No such file"):
         zoo.predict(run, [path, tmp_path / "none.png"])
+
+
+def test_whoever_asks_keeps_their_own_arithmetic(run: Path, tmp_path: Path):
+    """Between two images, where they stop early, and after an error: small numbers are not zero for them."""
+
+    def keeps_small_numbers() -> bool:
+        return bool(torch.tensor(1e-39).mul(0.5).item())
+
+    torch.set_flush_denormal(False)
+    paths = digits(tmp_path, 2)
+    for images in ([*paths], [*paths, b"no image"]):
+        found = predicting.outcomes(run, images)
+        next(found)
+        assert keeps_small_numbers()
+    with pytest.raises(zoo.DamagedError) as caught:
+        zoo.predict(run, [*paths, b"no image"])
+    assert caught.value.exit_code == 4
+    assert keeps_small_numbers()
 
 
 def test_an_array_of_another_type_is_the_programs_error(run: Path):

@@ -137,16 +137,15 @@ class Predictor:
         count = self.images.num_classes
         if not 1 <= top_k <= count:
             raise UsageError(f"top_k must be from 1 to {count}, the number of classes, not {top_k}")
-        with own_arithmetic():
-            for batch in _read_ahead(_named(images), self):
-                whole = [pixels for _, pixels in batch if isinstance(pixels, Tensor)]
-                answers = iter(self._answers(torch.stack(whole), top_k, embeddings) if whole else ())
-                for name, pixels in batch:
-                    if isinstance(pixels, Unread):
-                        yield pixels
-                    else:
-                        labels, probabilities, embedding = next(answers)
-                        yield prediction_of(name, labels, probabilities, threshold, embedding)
+        for batch in _read_ahead(_named(images), self):
+            whole = [pixels for _, pixels in batch if isinstance(pixels, Tensor)]
+            answers = iter(self._answers(torch.stack(whole), top_k, embeddings) if whole else ())
+            for name, pixels in batch:
+                if isinstance(pixels, Unread):
+                    yield pixels
+                else:
+                    labels, probabilities, embedding = next(answers)
+                    yield prediction_of(name, labels, probabilities, threshold, embedding)
 
     def read(self, image: Given, name: str) -> Tensor:
         """Return an image as the model's dataset stores its images, uint8 (C, H, W); *name* is for messages.
@@ -161,7 +160,8 @@ class Predictor:
 
     def _answers(self, images: Tensor, top_k: int, embeddings: bool) -> list[Answer]:
         """Return what is said of each of *images*, uint8 (N, C, H, W)."""
-        with evaluating(self.network.model):
+        # Not around what yields: whoever asks has their own arithmetic between two images, and where they stop early.
+        with own_arithmetic(), evaluating(self.network.model):
             logits, features = self._logits(self.network.prepare_evaluation(images), embeddings)
             if self.temperature is not None:
                 logits = logits.float() / self.temperature
