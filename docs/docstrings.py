@@ -29,6 +29,7 @@ GROUPS = {
         "export",
         "reproduce",
         "check_data",
+        "contact_sheet",
         "pack",
     ),
     "What is registered": ("entries", "create"),

@@ -16,6 +16,7 @@ import pytest
 from forked_runs import forked_runs as forked_runs  # noqa: PLC0414 - a fixture is found by its name here
 from storm import outcome
 
+import zoo
 from zoo.cli import main
 
 TINY = ["--model", "linear", "--set", "data.limit=64", "--steps", "1", "--threads", "1"]
@@ -200,7 +201,7 @@ BAD = {
     ),
     "a wrong option": (
         ["sweep", "--model", "linear", "--seeds", "2", "--set", "model.q=1", "--out", "s"],
-        "zoo: no option of model 'mlp/linear' (torch-zoo 0.1.0) named 'q'. It takes none.",
+        f"zoo: no option of model 'mlp/linear' (torch-zoo {zoo.__version__}) named 'q'. It takes none.",
     ),
 }
 

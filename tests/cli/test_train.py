@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import zoo
 from zoo.cli import main
 
 SMALL = ["--epochs", "2", "--threads", "1", "--batch-size", "16", "--set", "data.limit=64"]
@@ -38,7 +39,8 @@ def test_the_transcript_reads_as_promised(capsys):
     assert main(["train", "--model", "linear", *SMALL]) == 0
     out, err = capsys.readouterr()
     lines = out.splitlines()
-    assert lines[0] == "mlp/linear (torch-zoo 0.1.0), 7,850 parameters, on mnist: 64 train, 64 validation, 64 test"
+    assert lines[0].startswith(f"mlp/linear (torch-zoo {zoo.__version__}), 7,850 parameters, on mnist: ")
+    assert lines[0].endswith(": 64 train, 64 validation, 64 test")
     assert re.fullmatch(r"10 classes: 0 \(\d+\), 1 \(\d+\), 2 \(\d+\), 3 \(\d+\), 4 \(\d+\) and 5 more", lines[1])
     assert lines[2].startswith("cpu, 1 thread, ")
     assert lines[2].endswith("; fused adamw lr 0.003, one_cycle, batch 16, seed 0")
@@ -218,13 +220,21 @@ def test_a_file_that_is_no_image_costs_a_line(finished, content, code, capsys):
     assert len(err.splitlines()) <= 2
 
 
-@pytest.mark.parametrize("command", [["evaluate"], ["predict"], ["train", "--resume"]])
-def test_a_folder_that_is_no_run_is_told(command, capsys):
-    """The message says what is missing and where to look."""
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        (["evaluate", "folder"], "'folder' is no trained model: neither a run nor a checkpoint nor a published folder"),
+        (["predict", "folder", "image.png"], "'folder' is no trained model"),
+        (["train", "--resume", "folder"], "'folder' is no run: it has no config.toml"),
+    ],
+    ids=["evaluate", "predict", "resume"],
+)
+def test_a_folder_that_is_no_run_is_told(command, told, capsys):
+    """The message says what is missing."""
     Path("folder").mkdir()
-    extra = ["image.png"] if command == ["predict"] else []
-    assert main([*command, "folder", *extra]) == 2
-    assert "'folder' is no run: it has no config.toml" in capsys.readouterr().err
+    Image.new("L", (28, 28)).save("image.png")
+    assert main(command) == 2
+    assert told in capsys.readouterr().err
 
 
 def test_runs_lists_what_was_trained(finished, capsys):

@@ -23,6 +23,9 @@ from zoo.reports.evaluations import read_evaluation
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "files.md").read_text(encoding="utf-8")
 
+RARE = {"precision": "fp16", "sum": "fast"}
+"""What adds keys of its own to a run's files."""
+
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -32,7 +35,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         return nn.Sequential(nn.Flatten(), nn.Linear(in_channels * image_size[0] * image_size[1], num_classes))
 
     path = tmp_path_factory.mktemp("page") / "run"
-    zoo.train(model=net, data=named_dataset(), epochs=1, batch_size=16, threads=1, ema=0.5, out=path)
+    zoo.train(model=net, data=named_dataset(), epochs=1, batch_size=16, threads=1, ema=0.5, **RARE, out=path)
     zoo.calibrate(path)
     return path
 

@@ -8,7 +8,7 @@ from typing import Any
 from zoo.config.settings import TrainSettings
 
 SCHEMA = 2
-"""2 since 0.1.0: pretrained weights are tuned as weights that were learnt, not trained on like random ones,
+"""2 since 0.2.0: pretrained weights are tuned as weights that were learnt, not trained on like random ones,
 and images are held out by name."""
 
 MEANING: dict[int, dict[str, Any]] = {1: {"train": {"tune": "off", "split_by": "order"}}}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -21,8 +22,10 @@ def resized(images: Tensor, size: tuple[int, int], interpolation: str, *, antial
         (N, C, H', W').
     """
     if size[1] == 1 and size[0] > 1:
-        # torch (2.14) gives every row of a result of one column the weights of the first where it antialiases.
-        return resized(images.mT, (1, size[0]), interpolation, antialias=antialias).mT
+        # torch (2.14) gives every row of a result of one column the weights of the first where it antialiases, and
+        # reads uint8 beside the images where the stride of a side of one pixel is not the usual one: hence the copy.
+        lying = images.mT.clone(memory_format=torch.contiguous_format)
+        return resized(lying, (1, size[0]), interpolation, antialias=antialias).mT
     if interpolation == "nearest":
         return functional.interpolate(images, size, mode="nearest-exact")
     given: Any = images  # torch's annotation has it that uint8 is not resized
