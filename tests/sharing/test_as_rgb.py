@@ -60,10 +60,7 @@ def test_one_tensor_is_another(folder: Path):
 def test_it_is_not_reproduced(folder: Path, capsys: pytest.CaptureFixture[str]):
     """Its recipe gives the grey model."""
     assert main(["reproduce", str(folder)]) == 2
-    assert (
-        "was published with --as-rgb, or not trained by zoo. A run, or what was published of it as it is"
-        in capsys.readouterr().err
-    )
+    assert "was published with --as-rgb, or not trained by zoo" in capsys.readouterr().err
 
 
 def test_what_cannot_be_one_of_colour_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -49,7 +49,7 @@ def searching(*proposals: Any, trials: int | None = None, size: int | None = Non
         return searcher
 
     searcher = Searcher(*proposals, size=size)
-    search = Search(entry_of("searchers", penguin), {}, SPACE, 7, trials)
+    search = Search(entry_of("searchers", penguin), {}, SPACE, seed=7, folder=Path(), trials=trials)
     assert searcher.given == (SPACE, 7)
     search.heard = searcher.heard
     return search
@@ -109,7 +109,7 @@ def test_a_builder_that_refuses_its_options_is_wrong_usage():
         raise ValueError("points must be odd")
 
     with pytest.raises(UsageError, match="does not accept points=4: points must be odd"):
-        Search(entry_of("searchers", auk), {"points": 4}, SPACE, 0, None)
+        Search(entry_of("searchers", auk), {"points": 4}, SPACE, seed=0, folder=Path(), trials=None)
 
 
 @pytest.mark.parametrize(
