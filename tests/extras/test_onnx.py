@@ -30,7 +30,7 @@ from zoo.sharing.export_module import ModelInFp32
 pytestmark = pytest.mark.extras
 
 PAGE = Path(__file__).parents[2] / "docs/how-to/export.md"
-SETTINGS: dict[str, Any] = {"steps": 20, "batch_size": 64, "threads": 1}
+SETTINGS: dict[str, Any] = {"steps": 20, "batch_size": 64, "threads": 1, "precision": "fp32"}
 
 
 class TestExport(zoo.testing.PluginContract):

@@ -58,29 +58,34 @@ def _offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
 
 
-def of_mlflow() -> dict[str, list[tuple[int, float]]]:
-    from mlflow.tracking import MlflowClient
+_MLFLOW = """
+from mlflow.tracking import MlflowClient
 
-    client = MlflowClient("sqlite:///mlflow.db")
-    (experiment,) = [each for each in client.search_experiments() if each.name == "zoo"]
-    runs = client.search_runs([experiment.experiment_id])
-    assert all(run.info.status == "FINISHED" for run in runs)
-    return {
-        run.info.run_id: [(each.step, each.value) for each in client.get_metric_history(run.info.run_id, "val_loss")]
-        for run in runs
-    }
+client = MlflowClient("sqlite:///mlflow.db")
+(experiment,) = [each for each in client.search_experiments() if each.name == "zoo"]
+runs = client.search_runs([experiment.experiment_id])
+assert all(run.info.status == "FINISHED" for run in runs)
+found = [client.get_metric_history(run.info.run_id, "val_loss") for run in runs]
+found = [[(each.step, each.value) for each in run] for run in found]
+"""
+_TRACKIO = """
+from trackio.sqlite_storage import SQLiteStorage
 
-
-def of_trackio() -> dict[str, list[tuple[int, float]]]:
-    from trackio.sqlite_storage import SQLiteStorage
-
-    return {
-        run: [(each["step"], each["val_loss"]) for each in SQLiteStorage.get_logs("zoo", run) if "val_loss" in each]
-        for run in SQLiteStorage.get_runs("zoo")
-    }
+found = [SQLiteStorage.get_logs("zoo", run) for run in SQLiteStorage.get_runs("zoo")]
+found = [[(each["step"], each["val_loss"]) for each in run if "val_loss" in each] for run in found]
+"""
+READ = {"mlflow": _MLFLOW, "trackio": _TRACKIO}
+"""By tracker, what finds each of its runs' steps and losses."""
 
 
-READ = {"mlflow": of_mlflow, "trackio": of_trackio}
+def kept(name: str) -> list[list[tuple[int, float]]]:
+    """Return what a tracker has, asked in a process of its own: in this one it remembers the stores of other tests."""
+    program = f"import json\n{READ[name]}\nprint(json.dumps(found))"
+    done = subprocess.run(
+        check=False, args=[sys.executable, "-c", program], capture_output=True, text=True, timeout=200
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -97,7 +102,7 @@ def test_a_killed_run_that_goes_on_is_one_run_without_a_step_twice(name: str, tm
     assert "left out" not in killed.stderr + done.stderr
     with Path("run/metrics.csv").open() as file:
         rows = list(csv.DictReader(file))
-    (run,) = READ[name]().values()
+    (run,) = kept(name)
     assert [step for step, _ in run] == STEPS
     assert [value for _, value in run] == pytest.approx([float(row["val_loss"]) for row in rows])
     plain = zoo.train("linear", options=OPTIONS, out="plain", **SETTINGS)
