@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 from pathlib import Path
@@ -61,3 +62,36 @@ def test_the_full_names_of_a_run_load_no_other_plugin(
     registry.cache_clear()
     assert "zoo_slow" not in sys.modules
     assert capsys.readouterr().err == ""
+
+
+_COLLECTIONS = """
+import gc, json, sys
+from zoo.cli.group import cli
+
+begun, usual = [], gc.get_threshold()
+cli.main = lambda *_, **__: [gc.callbacks.append(lambda phase, _: begun.append(phase)), [[] for _ in range(100_000)]][0]
+from zoo.cli import main
+code = main()
+early = len(begun)
+while not begun:
+    kept = [[] for _ in range(500_000)]
+print(json.dumps([code, early, len(gc.callbacks), gc.get_threshold() == usual]))
+"""
+
+
+def test_the_garbage_collector_begins_after_the_imports_and_then_works_as_ever(site: FakeSite):
+    """A hundred thousand objects that stay call for no collection; half a million do, at the usual thresholds again."""
+    done = site.python(_COLLECTIONS)
+    assert json.loads(done.stdout) == [0, 0, 1, True]
+
+
+def test_a_command_from_python_leaves_the_garbage_collector_alone(capsys: pytest.CaptureFixture[str]):
+    usual, callbacks = gc.get_threshold(), list(gc.callbacks)
+    assert main(["--version"]) == 0
+    assert (gc.get_threshold(), gc.callbacks) == (usual, callbacks)
+    assert zoo.__version__ in capsys.readouterr().out
+
+
+def test_training_one_run_imports_nothing_of_sweeps(site: FakeSite):
+    code = "import json, sys, zoo.cli.train; print(json.dumps([n for n in sys.modules if n.startswith('zoo.sweeps')]))"
+    assert json.loads(site.python(code).stdout) == []

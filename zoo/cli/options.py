@@ -26,6 +26,16 @@ def checkpoint_option(command: Command) -> Command:
     )(command)
 
 
+def seeds_option(command: Command) -> Command:
+    """Add ``--seeds``; the command's function gets ``seeds``, a number or None."""
+    return click.option(
+        "--seeds",
+        metavar="N",
+        type=click.IntRange(min=2),
+        help="Train N times, with seeds from --seed on, and tell the mean with its interval; --out holds the runs.",
+    )(command)
+
+
 def common_options(command: Command) -> Command:
     """Add the common options; the command's function gets ``quiet`` and ``as_json``, the others act by themselves."""
     for option in reversed(_OPTIONS):

@@ -9,8 +9,8 @@ from typing import Any
 import click
 
 from zoo.cli.completion import complete_names
-from zoo.cli.options import common_options
-from zoo.cli.sweeping import Told, carry_out, own_and_runs, seeds_option
+from zoo.cli.options import common_options, seeds_option
+from zoo.cli.sweeping import Told, carry_out, own_and_runs
 from zoo.cli.train_options import (
     TrainCommand,
     asked_options,

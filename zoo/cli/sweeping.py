@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
@@ -16,8 +16,6 @@ from zoo.sweeps.result import SweepResult
 from zoo.sweeps.runs import Outcome
 from zoo.sweeps.search import ranked
 
-Command = TypeVar("Command", bound=Callable[..., Any])
-
 _SECTION = "search."
 
 
@@ -27,16 +25,6 @@ class Told:
 
     quiet: bool
     as_json: bool
-
-
-def seeds_option(command: Command) -> Command:
-    """Add ``--seeds``."""
-    return click.option(
-        "--seeds",
-        metavar="N",
-        type=click.IntRange(min=2),
-        help="Train N times, with seeds from --seed on, and tell the mean with its interval; --out holds the runs.",
-    )(command)
 
 
 def own_and_runs(assignments: Iterable[str]) -> tuple[dict[str, Any], list[str]]:

@@ -12,10 +12,9 @@ from click.core import ParameterSource
 
 from zoo.cli.launch import Command, launch, refuse_within_others, seconds
 from zoo.cli.launched import GO_ON, end_with_the_launcher
-from zoo.cli.options import common_options
+from zoo.cli.options import common_options, seeds_option
 from zoo.cli.output import write_json
 from zoo.cli.ranks import is_first
-from zoo.cli.sweeping import Told, carry_out, seeds_option
 from zoo.cli.train_options import (
     TrainCommand,
     asked_options,
@@ -27,7 +26,6 @@ from zoo.cli.train_options import (
 from zoo.config import KEYS, assigned
 from zoo.errors import UsageError
 from zoo.runs.configuring import configured
-from zoo.sweeps.asking import Asked, over_seeds
 from zoo.training.place import STORE
 
 if TYPE_CHECKING:
@@ -100,6 +98,9 @@ def train(
     refuse_unknown_variables(ctx)
     layers = layers_of(ctx, assignments, settings)
     if seeds is not None:
+        from zoo.cli.sweeping import Told, carry_out
+        from zoo.sweeps.asking import Asked, over_seeds
+
         _refuse_with_seeds(ctx)
         asked = Asked(configured(layers, recipe=recipe, file=file), typed_again(ctx, assignments), out)
         return carry_out(over_seeds(asked, seeds), Told(quiet=quiet, as_json=as_json))
