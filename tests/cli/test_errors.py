@@ -28,7 +28,7 @@ from zoo.errors import DamagedError, Interrupted, PluginError, UsageError, ZooEr
         (click.Abort(), "zoo: interrupted", 130),
         (click.ClickException("no"), "zoo: no\nTry 'zoo --help'.", 1),
         (OSError(28, "No space left on device", "runs/a"), "zoo: No space left on device: runs/a", 1),
-        (MemoryError(), "zoo: out of memory; try a smaller --batch-size, with --accumulate to make up for it", 1),
+        (MemoryError(), "zoo: out of memory; try --accumulate auto, or a smaller --batch-size", 1),
         (
             RuntimeError("two\nlines"),
             "zoo: RuntimeError: two lines\nThis is a defect of zoo or of a plugin; ZOO_DEBUG=1 shows where.",

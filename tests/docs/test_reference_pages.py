@@ -101,6 +101,7 @@ def test_every_test_that_the_loop_s_page_names_exists():
 
 _RULES = {
     r"a whole number of at least (\d+)": lambda low: ([int(low)], [int(low) - 1]),
+    r"a whole number of at least 1, or auto": lambda: ([1, 7, "auto"], [0, -1, "often", ""]),
     r"a number above 0": lambda: ([1e-9], [0, -1.0, float("inf")]),
     r"a number above 0, at most 1": lambda: ([1e-9, 1], [0, -1.0, 1.1]),
     r"a whole number of at least 1, or patterns of names": lambda: ([1, "blocks.*"], [0, ""]),

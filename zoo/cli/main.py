@@ -110,7 +110,7 @@ def explained(error: Exception) -> tuple[str, int]:
         where = f": {error.filename}" if error.filename else ""
         return f"zoo: {error.strerror}{where}", 2 if error.errno == errno.ENAMETOOLONG else 1
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":  # the latter is torch's
-        return "zoo: out of memory; try a smaller --batch-size, with --accumulate to make up for it", 1
+        return "zoo: out of memory; try --accumulate auto, or a smaller --batch-size", 1
     text = " ".join(f"{type(error).__name__}: {error}".split())
     return f"zoo: {text}\nThis is a defect of zoo or of a plugin; ZOO_DEBUG=1 shows where.", 1
 

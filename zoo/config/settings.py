@@ -172,7 +172,13 @@ class TrainSettings:
         "Where dropout's random numbers come from; auto: numpy on CPUs, which is several times as fast.",
         **_one_of("auto", "torch", "numpy"),
     )
-    accumulate: int = _setting(1, "Batches whose gradients make one optimizer step.", **_at_least(1))
+    accumulate: int | str = _setting(
+        1,
+        "Batches whose gradients make one optimizer step; auto: one, in slices where it does not fit into memory.",
+        metavar="N|auto",
+        check=lambda value: value == "auto" if isinstance(value, str) else 1 <= value < 2**63,
+        rule="a whole number of at least 1, or auto",
+    )
     slices: int | None = _setting(
         None,
         "Slices that each batch is cut into, for up to as many processes, now or later, with the same bits at any "
@@ -263,3 +269,8 @@ class TrainSettings:
     compile: bool = _setting(
         False, "Compile the model with torch.compile: a minute at the start, and no gain on CPUs.", metavar=""
     )
+
+    @property
+    def batches_in_step(self) -> int:
+        """Batches whose gradients make one optimizer step."""
+        return self.accumulate if isinstance(self.accumulate, int) else 1

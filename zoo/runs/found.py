@@ -63,6 +63,8 @@ def differences(recorded: Config, requested: Config, left_open: Collection[str] 
     old = flattened(dataclasses.replace(recorded, train=as_begun(recorded.train)).to_dict())
     new = flattened(requested.to_dict())
     open_keys = {key for key, value in new.items() if value == "auto"} | _WITHOUT_MEANING | (_CHOSEN - new.keys())
+    if recorded.train.accumulate == "auto" and (recorded.train.slices or 1) > (requested.train.slices or 1):
+        open_keys.add(_SLICES)  # they were cut to what memory there was
     open_keys |= set(left_open) - ({_RATE} if recorded.train.tune != "full" else set())
     keys = (old.keys() | new.keys()) - open_keys
     if _WEIGHT in open_keys:

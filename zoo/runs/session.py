@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -19,7 +20,7 @@ from zoo.registry.entry import in_one_line
 from zoo.reports.evaluations import keep_evaluation
 from zoo.runs.evaluations import Measured, about_evaluation, document
 from zoo.runs.facts import expects_to_json, facts_to_json
-from zoo.runs.memory_short import memory_short
+from zoo.runs.memory_short import BatchesCutError, memory_short, slices_that_fit
 from zoo.runs.parts import Parts
 from zoo.runs.reporting import Reporter
 from zoo.runs.run import Run
@@ -91,6 +92,9 @@ class Session:
         return Run(self.directory.path, self.config, summary, tuple(self.progress.results), model)
 
     def _fit(self) -> None:
+        cuts = self.config.train.accumulate == "auto" and self.world.size == 1
+        if cuts:
+            self.save()  # what the run began with, to begin with again
         try:
             fit(self.task, self.progress, self)
             return
@@ -104,7 +108,19 @@ class Session:
                 raise
             raise UsageError("batch norm cannot train on a batch of one image; give --batch-size 2 or more") from error
         # Not before the exception is gone, whose traceback holds the tensors of what failed.
-        raise memory_short(self.parts, begun=self.progress.step > 0)
+        begun = self.progress.step > 0
+        if cuts and self._saved is not None:
+            raise self._cut(slices_that_fit(self.parts, begun=begun), self._saved[0])
+        raise memory_short(self.parts, begun=begun)
+
+    def _cut(self, slices: int, step: int) -> BatchesCutError:
+        """Record that batches are cut into *slices* from *step* on, and return the error that ends this attempt."""
+        recorded, environs = self.directory.read_config(), self.directory.read_environment()
+        cut = {"from_step": step, "slices": slices}
+        self.directory.write_environment({**environs, "cuts": [*environs.get("cuts", []), cut]})
+        train = dataclasses.replace(recorded.train, slices=slices)
+        self.directory.write_config(dataclasses.replace(recorded, train=train))
+        return BatchesCutError(slices, self.directory.path)
 
     def _without(self, error: DamagedError) -> DamagedError:
         """Save, where an image could not be read, and return what is told of it."""

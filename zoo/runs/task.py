@@ -61,7 +61,7 @@ def build_task(
         settings.batch_size,
         seed=settings.seed,
         prepare=network.prepare,
-        accumulate=settings.accumulate,
+        accumulate=settings.batches_in_step,
         slices=settings.slices or 1,
         process=(world.rank, world.size),
         # The shares are taken from labels, before they are mixed: the mean over soft targets is one over samples.
@@ -124,7 +124,7 @@ def build_slices(settings: TrainSettings, network: Network, losses: LossRecord, 
 
 def slices_in_step(settings: TrainSettings) -> int:
     """Return the most slices of a step, among which processes are dealt; 1 where batches are not cut."""
-    return settings.slices * settings.accumulate if settings.slices and settings.slices > 1 else 1
+    return settings.slices * settings.batches_in_step if settings.slices and settings.slices > 1 else 1
 
 
 def build_criterion(

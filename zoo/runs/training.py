@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import shutil
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -30,6 +31,7 @@ from zoo.runs.facts import expects_from_json
 from zoo.runs.found import as_begun, recorded_there
 from zoo.runs.images import check_images, keep_identity
 from zoo.runs.machine import Machine, usable_here
+from zoo.runs.memory_short import BatchesCutError
 from zoo.runs.moved import load_again, relocated, settled
 from zoo.runs.network import build_network, prepared_for
 from zoo.runs.observers import Observers
@@ -110,8 +112,25 @@ def start(request: Request, reporter: Reporter) -> Run:
         LostError: If another process was lost.
         ZooError: If the work fails; the message says what was kept.
     """
-    with joined(place(), request.timeout) as world:
-        return _start(request, reporter if world.is_first else Reporter(), world)
+
+    def attempt(cut: Path | None) -> Run:
+        asked = request if cut is None else dataclasses.replace(request, out=cut, restart=False)
+        with joined(place(), request.timeout) as world:
+            return _start(asked, reporter if world.is_first else Reporter(), world)
+
+    return _until_it_fits(attempt, reporter)
+
+
+def _until_it_fits(attempt: Callable[[Path | None], Run], reporter: Reporter) -> Run:
+    """Return the run of *attempt*; where batches were cut, of the next one, which goes on in that directory."""
+    cut: Path | None = None
+    while True:
+        try:
+            return attempt(cut)
+        except BatchesCutError as error:
+            reporter.notice(str(error))
+            cut = error.directory
+        gc.collect()  # the tensors of that attempt, whose parts know one another
 
 
 def _start(request: Request, reporter: Reporter, world: World) -> Run:
@@ -151,14 +170,22 @@ def resume(
         LostError: If another process was lost.
         ZooError: If the work fails.
     """
-    with joined(place(), timeout) as world:
-        recorded = world.first(lambda: RunDirectory.open(path).read_config().to_dict())
-        config = world.agree(lambda: relocated(Config.from_layers([Layer(str(path), recorded)]), options))
-        components = world.agree(lambda: find_components(config))
-        if options:
-            config = settled(config, components["data"])
-        told = reporter if world.is_first else Reporter()
-        return _go_on(RunDirectory(path), config, components, told, world)
+
+    def attempt(_: Path | None) -> Run:
+        with joined(place(), timeout) as world:
+            return _resume(path, reporter, options, world)
+
+    return _until_it_fits(attempt, reporter)
+
+
+def _resume(path: str | Path, reporter: Reporter, options: Mapping[str, Any] | None, world: World) -> Run:
+    recorded = world.first(lambda: RunDirectory.open(path).read_config().to_dict())
+    config = world.agree(lambda: relocated(Config.from_layers([Layer(str(path), recorded)]), options))
+    components = world.agree(lambda: find_components(config))
+    if options:
+        config = settled(config, components["data"])
+    told = reporter if world.is_first else Reporter()
+    return _go_on(RunDirectory(path), config, components, told, world)
 
 
 def _go_on(directory: RunDirectory, config: Config, components: Components, reporter: Reporter, world: World) -> Run:

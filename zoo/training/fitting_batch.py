@@ -40,6 +40,10 @@ def _works(work: Work, count: int) -> bool:
         if not is_out_of_memory(error):
             raise
         return False
+    except ValueError:
+        if count > 1:
+            raise
+        return False  # batch norm cannot train on one image
     return True
 
 
