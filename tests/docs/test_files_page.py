@@ -23,7 +23,7 @@ from zoo.reports.evaluations import read_evaluation
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "files.md").read_text(encoding="utf-8")
 
-RARE = {"precision": "fp16", "sum": "fast"}
+RARE = {"precision": "fp16", "sum": "fast", "accumulate": "auto"}
 """What adds keys of its own to a run's files."""
 
 
@@ -31,8 +31,16 @@ RARE = {"precision": "fp16", "sum": "fast"}
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A real run, with everything that a run can keep."""
 
+    class Large(nn.Flatten):
+        """There is memory for half a batch."""
+
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            if self.training and len(inputs) > 8:
+                raise torch.OutOfMemoryError
+            return super().forward(inputs)
+
     def net(num_classes: int, in_channels: int, image_size: tuple[int, int]) -> nn.Module:
-        return nn.Sequential(nn.Flatten(), nn.Linear(in_channels * image_size[0] * image_size[1], num_classes))
+        return nn.Sequential(Large(), nn.Linear(in_channels * image_size[0] * image_size[1], num_classes))
 
     path = tmp_path_factory.mktemp("page") / "run"
     zoo.train(model=net, data=named_dataset(), epochs=1, batch_size=16, threads=1, ema=0.5, **RARE, out=path)
