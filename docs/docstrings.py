@@ -19,6 +19,7 @@ GROUPS = {
         "calibrate",
         "predict",
         "explain",
+        "explain_mistakes",
         "report",
         "compare",
         "sweep",

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from zoo.runs.contact_sheet import contact_sheet as contact_sheet
     from zoo.runs.evaluating import evaluate as evaluate
     from zoo.runs.lr_range import lr_range as lr_range
+    from zoo.runs.mistakes import explain_mistakes as explain_mistakes
     from zoo.runs.packing import pack as pack
     from zoo.runs.predicting import predict as predict
     from zoo.runs.reporting import Reporter as Reporter
@@ -101,6 +102,7 @@ _HOMES = {
     "contact_sheet": "zoo.runs.contact_sheet",
     "evaluate": "zoo.runs.evaluating",
     "explain": "zoo.sharing.explaining",
+    "explain_mistakes": "zoo.runs.mistakes",
     "export": "zoo.sharing.export",
     "lr_range": "zoo.runs.lr_range",
     "pack": "zoo.runs.packing",

@@ -87,6 +87,11 @@ def mistakes_of(kept: Evaluation | None) -> tuple[list[dict[str, Any]], list[NDA
     return told, list(kept.arrays["worst_pixels"][: len(rows)])
 
 
+def heat_of(kept: Evaluation | None) -> list[NDArray[np.uint8]]:
+    """Return what in each of the worst mistakes spoke for the class that it was called, uint8 (H, W) each."""
+    return [] if kept is None else list(kept.arrays.get("worst_heat", ())[:MISTAKES])
+
+
 def duplicates_of(run: Path) -> list[dict[str, Any]]:
     """Return a warning for each split with images that the run has also learnt.
 

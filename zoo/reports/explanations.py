@@ -70,6 +70,18 @@ class Explanation:
             raise UsageError(f"cannot write {str(path)!r}: {error.strerror}") from error
 
 
+def heated(pixels: NDArray[np.uint8], heat: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return an image in grey under the colours of its heat, uint8 (3, H, W).
+
+    Args:
+        pixels: uint8 (C, H, W), C 1 or 3; of any other number the first channel is shown.
+        heat: uint8 (H, W); 255 where most speaks for the class.
+    """
+    plain = Image.fromarray(np.ascontiguousarray(pixels.transpose(1, 2, 0)) if len(pixels) == 3 else pixels[0])
+    coloured = np.asarray(_heated(plain, (heat / np.float32(255)).astype(np.float32)))
+    return np.ascontiguousarray(coloured.transpose(2, 0, 1))
+
+
 def _heated(plain: Image.Image, heat: NDArray[np.float32]) -> Image.Image:
     """Return an image in grey under the colours of its heat, (H, W), in [0, 1]."""
     steps = np.clip(heat, 0, 1)[..., None] * (len(_RAMP) - 1)

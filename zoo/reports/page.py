@@ -109,7 +109,15 @@ def _bar(row: Mapping[str, Any]) -> Markup:
 
 def _mistakes(story: Story) -> list[dict[str, Any]]:
     told: Sequence[Mapping[str, Any]] = story.document["mistakes"]
-    return [{**each, "picture": picture_of(pixels)} for each, pixels in zip(told, story.pixels, strict=True)]
+    found = [
+        {**each, "picture": picture_of(pixels), "heat": None} for each, pixels in zip(told, story.pixels, strict=True)
+    ]
+    if len(story.heat):
+        from zoo.reports.explanations import heated
+
+        for each, pixels, heat in zip(found, story.pixels, story.heat, strict=True):
+            each["heat"] = picture_of(heated(pixels, heat))
+    return found
 
 
 def _reliability(calibration: Mapping[str, Any] | None) -> list[dict[str, Any]]:

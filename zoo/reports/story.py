@@ -22,6 +22,7 @@ from zoo.reports.details import (
     classes_by_recall,
     confused_pairs,
     duplicates_of,
+    heat_of,
     matrix_of,
     metrics_without_classes,
     mistakes_of,
@@ -45,10 +46,12 @@ class Story:
     Attributes:
         document: What report.json holds.
         pixels: The images of its mistakes, in their order, uint8 (M, C, H, W).
+        heat: What in each spoke for the class that it was called, uint8 (M, H, W); none where nobody asked.
     """
 
     document: dict[str, Any]
     pixels: Sequence[NDArray[np.uint8]]
+    heat: Sequence[NDArray[np.uint8]] = ()
 
 
 def story_of(run: str | Path) -> Story:
@@ -84,13 +87,14 @@ def story_of(run: str | Path) -> Story:
         "confused": confused_pairs(shown),
         "matrix": matrix_of(shown),
         "mistakes": mistakes,
+        "explained": shown.document.get("explained") if shown else None,
         "calibration": _calibration(test, validation),
         "other_evaluations": [_other(directory.path, name) for name in names if name not in _OWN],
         "parts": _parts(config),
         "settings": _settings(config),
         "environment": _environment(directory, config),
     }
-    return Story(document, pixels)
+    return Story(document, pixels, heat_of(shown))
 
 
 def read_epochs(run: Path) -> list[dict[str, float | None]]:

@@ -82,6 +82,7 @@ def sweep_story_of(path: Path) -> Story:
         "confused": confused_pairs(pooled),
         "matrix": matrix_of(pooled),
         "mistakes": mistakes,
+        "explained": None,
     }
     return Story(document, pixels)
 

@@ -89,7 +89,7 @@ def document(measured: Measured, images: ImageFacts, about: Mapping[str, Any]) -
     if len(worst):
         tensors["worst"] = worst
         tensors["worst_pixels"] = measured.split.batch(worst.to(measured.split.labels.device))[0].cpu()
-    data = b"".join(tensor_chunks(tensors))
+    data, told = packed(tensors)
     found = {
         "schema": SCHEMA,
         **about,
@@ -101,9 +101,15 @@ def document(measured: Measured, images: ImageFacts, about: Mapping[str, Any]) -
             "loss": measured.loss if math.isfinite(measured.loss) else None,
             **metrics_of(outcomes, images.classes),
         },
-        "tensors": {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()},
+        "tensors": told,
     }
     return found, data
+
+
+def packed(tensors: Mapping[str, Tensor]) -> tuple[bytes, dict[str, Any]]:
+    """Return the bytes of an evaluation's tensors' file, and what its document tells of them."""
+    data = b"".join(tensor_chunks(tensors))
+    return data, {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
 
 
 def digest_of(split: Split) -> dict[str, str]:

@@ -21,11 +21,16 @@ def explained(predictor: Predictor, image: Given, label: str | None, method: str
     """Look where in an image a model sees a class; the arguments are those of `zoo.explain`."""
     if method not in METHODS:
         raise UsageError(f"method must be one of {', '.join(METHODS)}, not {method!r}")
-    network, classes = predictor.network, predictor.images.classes
+    classes = predictor.images.classes
     if label is not None and label not in classes:
         raise UnknownNameError("class", label, classes)
     name = name_of(image, 0)
-    pixels = predictor.read(image, name)
+    return explained_pixels(predictor, name, predictor.read(image, name), label, method)
+
+
+def explained_pixels(predictor: Predictor, name: str, pixels: Tensor, label: str | None, method: str) -> Explanation:
+    """Look where in an image, uint8 (C, H, W) as the dataset stores it, a model sees a class; else as `explained`."""
+    network, classes = predictor.network, predictor.images.classes
     with own_arithmetic():
         inputs = network.prepare_evaluation(pixels[None])
         with evaluating(network.model):
