@@ -231,7 +231,7 @@ class PackFile:
     def _header(self) -> dict[str, Any]:
         size = os.fstat(self._descriptor).st_size
         begin, length, digest, magic = _TRAILER.unpack(self.at(max(0, size - _TRAILER.size), _TRAILER.size))
-        if magic != MAGIC or self.at(0, len(MAGIC)) != MAGIC or length > _HEADER:
+        if magic != MAGIC or self.at(0, len(MAGIC)) != MAGIC or length > _HEADER or begin > size:
             raise ValueError("it does not begin and end as one")
         text = self.at(begin, length)
         if hashlib.sha256(text).digest() != digest:
