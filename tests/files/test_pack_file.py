@@ -45,7 +45,7 @@ SMALL: dict[str, list[Image]] = {
 }
 
 
-@settings(max_examples=30)
+@settings(max_examples=12)
 @given(contents)
 def test_what_was_written_is_read(tmp_path_factory: pytest.TempPathFactory, splits: dict[str, list[Image]]) -> None:
     """Any names, labels and bytes, none among them; weights where each image of a split has one."""
@@ -87,13 +87,13 @@ def test_a_pack_has_the_layout_that_is_stated(tmp_path: Path) -> None:
     assert np.frombuffer(content[ends["begin"] :][: ends["bytes"]], "<u8").tolist() == [13, 13]
 
 
-def test_every_bit_of_every_byte_that_flips_is_told_or_means_nothing(tmp_path: Path) -> None:
-    """Never another image, label or name, and never anything but zoo's own error: one bit of each byte in turn."""
+def test_a_bit_that_flips_anywhere_is_told_or_means_nothing(tmp_path: Path) -> None:
+    """Never another image, label or name, and never anything but zoo's own error."""
     path = tmp_path / "set"
     whole = write(path, SMALL)
     expected = read(path)
     silent = 0
-    for place in range(len(whole)):
+    for place in range(0, len(whole), 11):
         broken = bytearray(whole)
         broken[place] ^= 1 << place % 8
         path.write_bytes(broken)
@@ -104,27 +104,28 @@ def test_every_bit_of_every_byte_that_flips_is_told_or_means_nothing(tmp_path: P
         else:
             silent += 1
             assert whole[place] == 0  # between two arrays
-    assert silent < 64 * 11
+    assert silent < 64
 
 
-@pytest.mark.parametrize("bit", range(64))
 @pytest.mark.parametrize("number", [0, 1], ids=["begin", "length"])
-def test_a_trailer_that_leads_anywhere_is_told(tmp_path: Path, number: int, bit: int) -> None:
+def test_a_trailer_that_leads_anywhere_is_told(tmp_path: Path, number: int) -> None:
     """However large its two numbers are: beyond the file, beyond any file, and beyond what the system counts."""
     path = tmp_path / "set"
-    broken = bytearray(write(path, SMALL))
-    broken[-56 + 8 * number + bit // 8] ^= 1 << bit % 8
-    path.write_bytes(broken)
-    with pytest.raises(DamagedError) as caught:
-        PackFile(path)
-    assert str(caught.value).startswith(f"{str(path)!r} is no pack of zoo's, or damaged: ")
+    whole = write(path, SMALL)
+    for bit in range(64):
+        broken = bytearray(whole)
+        broken[-56 + 8 * number + bit // 8] ^= 1 << bit % 8
+        path.write_bytes(broken)
+        with pytest.raises(DamagedError) as caught:
+            PackFile(path)
+        assert str(caught.value).startswith(f"{str(path)!r} is no pack of zoo's, or damaged: ")
 
 
 def test_every_truncation_is_told(tmp_path: Path) -> None:
     """Whatever is missing at the end, the trailer is another."""
     path = tmp_path / "set"
     whole = write(path, SMALL)
-    for length in range(0, len(whole), 7):
+    for length in range(0, len(whole), 31):
         path.write_bytes(whole[:length])
         with pytest.raises(DamagedError, match="is no pack of zoo's, or damaged: "):
             PackFile(path)

@@ -27,11 +27,7 @@ def searcher(entry: Entry) -> Any:
 def check_proposals(entry: Entry) -> None:
     """Propose a value within its space for each key, and go on where a trial failed."""
     for number, settings in enumerate(_proposed(entry)):
-        if (
-            not isinstance(settings, Mapping)
-            or set(settings) != set(SPACE)
-            or not all(_within(key, value) for key, value in settings.items())
-        ):
+        if not (isinstance(settings, Mapping) and _fits(settings)):
             raise ContractError(
                 entry,
                 expected=f"a value for each of {', '.join(SPACE)}, within its space",
