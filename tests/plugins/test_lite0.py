@@ -69,7 +69,7 @@ def test_a_folder_whose_classes_the_weights_know_is_classified_at_once(lite0: Fa
     trained = lite0.zoo("train", "--model", "efficientnet_lite0", *settings)
     assert trained.returncode == 0, trained.stderr
     assert (
-        "weights of weights:lite0/efficientnet_lite0-imagenet (Apache-2.0, 579344248a93), its head kept; 224 x 224, "
+        "weights:lite0/efficientnet_lite0-imagenet (Apache-2.0, 579344248a93), its head kept; 224 x 224, "
         "mean 0.5 0.5 0.5, std 0.5 0.5 0.5\n"
     ) in trained.stdout
     weights = "weights:efficientnet_lite0-imagenet"

@@ -164,7 +164,9 @@ def _weights(run: Mapping[str, Any]) -> str:
     size = f"{_times(weights['size'])}, " if weights["size"] else ""
     mean, std = (" ".join(f"{value:.4g}" for value in weights[name]) for name in ("mean", "std"))
     head = "its head kept" if weights["head"] == "kept" else "a new head"
-    return f"weights of {weights['source'] or run['model']}{told}, {head}; {size}mean {mean}, std {std}"
+    source = weights["source"] or run["model"]
+    named = source if source.startswith("weights:") else f"weights of {source}"
+    return f"{named}{told}, {head}; {size}mean {mean}, std {std}"
 
 
 def _imbalance(run: Mapping[str, Any]) -> str:
