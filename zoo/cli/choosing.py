@@ -163,6 +163,6 @@ def check_kind(kind: str | None, wish: Wish) -> None:
 def in_short(number: int) -> str:
     """Return a number as ``11.7 M``: three digits and a unit."""
     for unit, size in (("G", 10**9), ("M", 10**6), ("k", 10**3)):
-        if number >= size:
-            return f"{number / size:.3g} {unit}" if number < 1000 * size else f"{number / size:,.0f} {unit}"
+        if number >= 0.9995 * size:  # from there on three digits are those of the unit
+            return f"{number / size:.3g} {unit}" if number < 999.5 * size else f"{number / size:,.0f} {unit}"
     return str(number)

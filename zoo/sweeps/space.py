@@ -136,4 +136,6 @@ def _values(key: str, text: str) -> tuple[Any, ...]:
         raise UsageError(f"--search {key}={text} is no list such as [0.1, 0.25] or ['a', 'b']: {error}") from None
     if not values or not all(isinstance(value, bool | int | float | str) for value in values):
         raise UsageError(f"--search {key}={text}: give at least one value, and numbers, texts, true and false alone")
+    if not all(math.isfinite(value) for value in values if isinstance(value, float)):
+        raise UsageError(f"--search {key}={text}: give numbers that are finite")
     return tuple(values)
