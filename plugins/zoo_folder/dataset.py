@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+import torch
+
 import zoo
 from zoo_folder.deciding import EXPECTED
-from zoo_folder.layout import Sample, Splits, find_images
+from zoo_folder.layout import Samples, Splits, find_images
 
 CURE = "Remove it, or begin its name with a dot."
 
@@ -78,6 +79,6 @@ def folder(
     )
 
 
-def _labelled(root: Path, samples: Sequence[Sample]) -> tuple[zoo.ImageFiles, list[int]]:
+def _labelled(root: Path, samples: Samples) -> tuple[zoo.ImageFiles, torch.Tensor]:
     paths = (sample.spelled for sample in samples)
-    return zoo.ImageFiles(root, paths, cure=CURE), [sample.label for sample in samples]
+    return zoo.ImageFiles(root, paths, cure=CURE), samples.labels

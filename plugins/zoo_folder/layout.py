@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import compress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,6 +14,7 @@ import torch
 
 import zoo
 from zoo_folder.deciding import EXPECTED, Chosen, choose, named, quoted
+from zoo_folder.names import Names
 from zoo_folder.scanning import Folder, scan
 
 _log = logging.getLogger("zoo.folder")
@@ -25,13 +28,51 @@ class Sample(NamedTuple):
     name: str
 
 
+Files = dict[str, Names]
+"""The files of each class, in order."""
+
+
+@dataclass(frozen=True)
+class Samples:
+    """The images of a split, class by class in the order of the labels, each made when it is asked for.
+
+    Attributes:
+        files: Those of each label; it has no images of a label that is missing.
+    """
+
+    files: Mapping[int, Names] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return sum(map(len, self.files.values()))
+
+    def __iter__(self) -> Iterator[Sample]:
+        return (Sample(spelled, label, name) for label, names in self.files.items() for spelled, name in names)
+
+    @property
+    def labels(self) -> torch.Tensor:
+        """int64 (N,)."""
+        counts = torch.tensor([len(names) for names in self.files.values()], dtype=torch.int64)
+        return torch.tensor(list(self.files), dtype=torch.int64).repeat_interleave(counts)
+
+    def chosen(self, places: torch.Tensor) -> Samples:
+        """Return the images at *places*, int64 (B,), ascending."""
+        marked = torch.zeros(len(self), dtype=torch.bool)
+        marked[places] = True
+        files, start = {}, 0
+        for label, names in self.files.items():
+            some = marked[start : start + len(names)].tolist()
+            files[label] = Names(compress(names, some))
+            start += len(names)
+        return Samples(files)
+
+
 class Layout(NamedTuple):
     """The classes, sorted by name, and the images of each split, in a fixed order; *validation* may have none."""
 
     classes: Sequence[str]
-    train: Sequence[Sample]
-    test: Sequence[Sample]
-    validation: Sequence[Sample] = ()
+    train: Samples
+    test: Samples
+    validation: Samples = Samples()
 
 
 class Splits(NamedTuple):
@@ -46,10 +87,6 @@ class Splits(NamedTuple):
     train: str | Sequence[str] | None = None
     test: str | None = None
     any: bool = True
-
-
-Files = dict[str, Sequence[tuple[str, str]]]
-"""The files of each class, as in `Sample`, in order."""
 
 
 def find_images(
@@ -81,7 +118,7 @@ def find_images(
     validation = chosen.validation if by_name else None
     for part in (*chosen.train, *([chosen.validation] if chosen.validation and not by_name else [])):
         for name, files in _classes_in(part, "train", owners).items():
-            train[name] = [*train.get(name, ()), *files]
+            train[name] = Names([*train[name], *files]) if name in train else files
     if empty := [name for name, files in train.items() if not files]:
         raise zoo.UsageError(f"the class {empty[0]!r} is empty: no images in {str(chosen.train[0].path / empty[0])!r}")
     if len(train) < 2:
@@ -131,13 +168,13 @@ def _classes_in(folder: Folder, part: str, owners: dict[str, tuple[str, str]]) -
             owners[each.real] = (part, name)
             found += _paths(each)
         if found or not any(each.beside or each.holds_runs for each in inner.walk()):
-            classes[name] = sorted(found, key=lambda file: file[1].split("/"))
+            classes[name] = Names(sorted(found, key=lambda file: file[1].split("/")))
     return classes
 
 
 def _paths(folder: Folder) -> Iterator[tuple[str, str]]:
     """Yield the files of a folder, both ways: where they are the same, as nearly always, one text serves for both."""
-    for file, spelled in folder.files.items():
+    for spelled, file in folder.files:
         name = f"{folder.name}/{file}"
         same = file == spelled and folder.name == folder.spelled
         yield name if same else f"{folder.spelled}/{spelled}", name
@@ -180,10 +217,9 @@ def _split(classes: Sequence[str], files: Files, fraction: float, seed: int, *, 
         train, test = _shuffled(files, fraction, seed)
         return Layout(classes, _samples(classes, train), _samples(classes, test))
     whole = _samples(classes, files)
-    labels = torch.tensor([sample.label for sample in whole])
-    parts = zoo.split_by_name([sample.name for sample in whole], labels, fraction, seed)
-    kept, tested = ([whole[index] for index in indices.tolist()] for indices in parts)
-    return Layout(classes, kept, tested)
+    names = zoo.ImageFiles("", (sample.spelled for sample in whole)).names  # which cost their letters
+    kept, tested = zoo.split_by_name(names, whole.labels, fraction, seed)
+    return Layout(classes, whole.chosen(kept), whole.chosen(tested))
 
 
 def _shuffled(classes: Files, fraction: float, seed: int) -> tuple[Files, Files]:
@@ -192,18 +228,15 @@ def _shuffled(classes: Files, fraction: float, seed: int) -> tuple[Files, Files]
     test: Files = {}
     generator = torch.Generator().manual_seed(seed)
     for name, files in classes.items():
-        shuffled = [files[index] for index in torch.randperm(len(files), generator=generator).tolist()]
+        known = list(files)
+        shuffled = [known[index] for index in torch.randperm(len(files), generator=generator).tolist()]
         count = min(max(1, round(len(files) * fraction)), len(files) - 1)
-        test[name], train[name] = sorted(shuffled[:count]), sorted(shuffled[count:])
+        test[name], train[name] = Names(sorted(shuffled[:count])), Names(sorted(shuffled[count:]))
     return train, test
 
 
-def _samples(classes: Sequence[str], split: Files) -> list[Sample]:
-    return [
-        Sample(spelled, label, name)
-        for label, class_name in enumerate(classes)
-        for spelled, name in split.get(class_name, ())
-    ]
+def _samples(classes: Sequence[str], split: Files) -> Samples:
+    return Samples({label: split[name] for label, name in enumerate(classes) if name in split})
 
 
 def _tell(chosen: Chosen) -> None:

@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 
 import zoo
+from zoo_folder.names import Names
 
 _LITTER_WORDS = """
     __macosx __pycache__ @eadir @recycle @recently-snapshot @sharebin @synoresource @tmp #recycle #snapshot @__thumb
@@ -39,8 +40,7 @@ class Folder:
         name: Its path below the root, as POSIX text in NFC, where bytes that are no text are escaped; empty for the
             root itself.
         spelled: The same as the system spells it.
-        files: The files that may be images: their names, as in *name*, and as the system spells them. Litter is not
-            among them, nor what is no image by its ending.
+        files: The names of the files that may be images. Litter is not among them, nor what is no image by its ending.
         folders: Those within, by their last names.
         beside: Files that are no images by their ending, counted by it.
         holds_runs: Whether runs of zoo's lie in it, which are left out.
@@ -50,7 +50,7 @@ class Folder:
     real: str
     name: str
     spelled: str = ""
-    files: dict[str, str] = field(default_factory=dict)
+    files: Names = field(default_factory=Names)
     folders: dict[str, Folder] = field(default_factory=dict)
     beside: Counter[str] = field(default_factory=Counter)
     holds_runs: bool = False
@@ -63,7 +63,7 @@ class Folder:
     @cached_property
     def has_images(self) -> bool:
         """Whether a file that may be an image lies in it or below."""
-        return bool(self.files) or any(folder.has_images for folder in self.folders.values())
+        return len(self.files) > 0 or any(folder.has_images for folder in self.folders.values())
 
     @property
     def holding(self) -> dict[str, Folder]:
@@ -97,6 +97,7 @@ def plain(name: str) -> str:
 
 
 def _fill(folder: Folder, above: list[str]) -> None:
+    files = []
     for name, entry in _entries(folder.path).items():
         path = folder.path / entry.name
         if not entry.is_dir():
@@ -104,7 +105,7 @@ def _fill(folder: Folder, above: list[str]) -> None:
             if ending in _BESIDE:
                 folder.beside[ending] += 1
             else:
-                folder.files[name] = entry.name
+                files.append((entry.name, name))
             continue
         real = os.path.realpath(path) if entry.is_symlink() else os.path.join(above[-1], entry.name)  # noqa: PTH118
         if entry.is_symlink() and any(_is_within(each, real) for each in above):
@@ -115,6 +116,7 @@ def _fill(folder: Folder, above: list[str]) -> None:
         inner = Folder(path, real, _below(folder.name, name), _below(folder.spelled, entry.name))
         _fill(inner, [*above, real])
         folder.folders[name] = inner
+    folder.files = Names(files)
 
 
 def _below(folder: str, name: str) -> str:

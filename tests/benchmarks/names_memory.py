@@ -2,8 +2,9 @@
 
     python tests/benchmarks/names_memory.py [--names 1281167] [--classes 1000]
 
-A folder of classes is made of links to a few small pictures. Two processes train a step on it: one uses a folder of a
-few hundred, all decoded in memory, the other streams the whole. Printed are the peaks of their resident memory, the
+A folder of classes is made of links to a few small pictures. Two processes train two steps: one on a folder of four
+images a class, all decoded in memory, the other streams the whole. Both have as many classes and hold out as many
+images, whose metrics would else be most of the difference. Printed are the peaks of their resident memory, the
 difference, and how long the first batch takes once the folder was scanned.
 """
 
@@ -22,7 +23,8 @@ import numpy as np
 from PIL import Image
 
 _MOST_LINKS = 30_000  # of a file, which some file systems limit
-_FEW = 512
+_EACH = 4  # images a class of the small folder
+_HELD_OUT = 512
 
 _MEASURED = """
 import json, resource, sys, time
@@ -38,10 +40,11 @@ class Watching(zoo.Reporter):
             self.first = time.perf_counter() - self.at
 
 watching = Watching()
-root, stream, out = sys.argv[1:]
+root, stream, held, out = sys.argv[1:]
 began = time.perf_counter()
 zoo.train("mlp", data="folder", options={"data.root": root, "data.stream": stream == "1", "data.size": 32},
-          steps=2, batch_size=64, device="cpu", threads=1, augment=["flip"], out=out, reporter=watching)
+          steps=2, batch_size=64, validation=int(held), device="cpu", threads=1,
+          augment=["flip"], out=out, reporter=watching)
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 print(json.dumps({"peak_mb": peak / 1024, "first_batch_s": watching.first, "before_s": watching.at - began}))
 """
@@ -69,7 +72,7 @@ def linked(root: Path, names: int, classes: int) -> None:
 
 def measured(root: Path, out: Path, *, stream: bool) -> dict[str, float]:
     """Return what a process says of its run."""
-    command = [sys.executable, "-c", _MEASURED, str(root), "1" if stream else "0", str(out)]
+    command = [sys.executable, "-c", _MEASURED, str(root), "1" if stream else "0", str(_HELD_OUT), str(out)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(done.stderr)
@@ -86,15 +89,17 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         place = Path(given.folder or temporary)
-        many, few = place / f"many-{given.names}", place / "few"
-        for root, count in ((many, given.names), (few, _FEW)):
+        place.mkdir(parents=True, exist_ok=True)
+        little = given.classes * _EACH
+        many, few = place / f"many-{given.names}-{given.classes}", place / f"few-{given.classes}"
+        for root, count in ((many, given.names), (few, little)):
             if not root.exists():
                 began = time.perf_counter()
-                linked(root, count, min(given.classes, count // 4))
+                linked(root, count, given.classes)
                 print(f"{count:,} names made in {time.perf_counter() - began:.0f} s")
         small = measured(few, Path(temporary) / "in-memory", stream=False)
         large = measured(many, Path(temporary) / "streamed", stream=True)
-    print(f"in memory, {_FEW} images: {json.dumps(small)}")
+    print(f"in memory, {little:,} images: {json.dumps(small)}")
     print(f"streamed, {given.names:,} images: {json.dumps(large)}")
     print(f"memory above: {large['peak_mb'] - small['peak_mb']:,.0f} MB; first batch {large['first_batch_s']:.3f} s")
 

@@ -5,16 +5,19 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import sys
 import tempfile
 import unicodedata
 from collections import Counter
 from pathlib import Path
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from planted_folders import counted, outcome, planted
-from zoo_folder.layout import Splits, find_images
+from zoo_folder.layout import Samples, Splits, find_images
+from zoo_folder.names import Names
 from zoo_folder.scanning import scan
 
 import zoo
@@ -217,3 +220,31 @@ def test_any_names_are_classes_or_refused_in_a_line(names):
         else:
             composed = {unicodedata.normalize("NFC", name) for name in names}
             assert set(found[0]) == set(scan(root).holding) <= composed
+
+
+def test_names_cost_their_letters():
+    """However many there are; both ways of spelling come back, and one text serves for both where they are the same."""
+    pairs = [(f"class/{index:06}.png", f"class/{index:06}.png") for index in range(10_000)]
+    names = Names(pairs)
+    assert (len(names), list(names)) == (10_000, pairs)
+    assert names._names is names._spelled
+    assert sys.getsizeof(names._names) < 18 * 10_000 + 100
+    odd = [("e\u0301.png", "\u00e9.png"), ("\udcff", "\\xff")]
+    assert list(Names(odd)) == odd
+    assert Names(odd) != Names(odd[:1])
+    assert Names(odd) != odd
+    assert list(Names()) == []
+    assert list(Names([("", "")])) == [("", "")]
+
+
+def test_chosen_samples_keep_their_labels():
+    """What is set aside for testing and what stays are the whole, image by image."""
+    whole = Samples(
+        {0: Names([("a/1", "a/1"), ("a/2", "a/2")]), 1: Names([("b/1", "b/1")]), 4: Names([("c/1", "c/1")])}
+    )
+    assert whole.labels.tolist() == [0, 0, 1, 4]
+    part, rest = whole.chosen(torch.tensor([0, 3])), whole.chosen(torch.tensor([1, 2]))
+    assert [sample.name for sample in part] == ["a/1", "c/1"]
+    assert part.labels.tolist() == [0, 4]
+    assert sorted([*part, *rest]) == sorted(whole)
+    assert len(Samples()) == len(Samples().labels) == 0

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from zoo.data.dataset import Split
-from zoo.data.holding_out import name_shares
+from zoo.data.ranking import by_share, name_shares
 from zoo.errors import UsageError
 
 STAYS = -1
@@ -67,8 +67,7 @@ def _order(split: Split, labels: Tensor, seed: int) -> Tensor:
     if names is None:
         shuffled = torch.randperm(len(labels), generator=torch.Generator().manual_seed(seed))
     else:
-        shares = name_shares(names, seed, "fold")
-        shuffled = torch.tensor(sorted(range(len(names)), key=lambda place: (shares[place], names[place])))
+        shuffled = torch.from_numpy(by_share(names, name_shares(names, seed, "fold")))
     return shuffled[torch.sort(labels[shuffled], stable=True).indices]
 
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-import math
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from zoo.data.dataset import Split
+from zoo.data.ranking import Places, by_share, name_shares
 from zoo.errors import UsageError
 
 DEFAULT_VALIDATION = 5000
-
-_BITS = 53  # of a hash that are used: a share is exact in float64
 
 
 def choose_rule(rule: str, split: Split) -> str:
@@ -179,51 +177,44 @@ class _Ranking:
     """The images in the order of their hashes.
 
     Attributes:
-        shares: N numbers in [0, 1), the hashes.
         labels: N numbers.
         order: The N indices by their hashes, and those of equal hashes by their names, whatever order they came in.
-        last: The index of each class that comes last.
+        shares: N numbers in [0, 1), the hashes, in that order.
+        last: Whether each index in that order is the one of its class that comes last.
     """
 
     def __init__(self, names: Sequence[str], labels: Tensor, seed: int, purpose: str) -> None:
-        self.shares = name_shares(names, seed, purpose)
-        self.labels: list[int] = labels.tolist()
-        self.order = sorted(range(len(names)), key=lambda index: (self.shares[index], names[index]))
-        self.last = set(dict(zip(map(self.labels.__getitem__, self.order), self.order, strict=True)).values())
+        shares = name_shares(names, seed, purpose)
+        self.labels = labels.numpy()
+        self.order = by_share(names, shares)
+        self.shares = shares[self.order]
+        self.last = np.zeros(len(self.order), np.bool_)
+        self.last[len(self.order) - 1 - _firsts(self.labels[self.order][::-1])] = True
 
     def below(self, fraction: float, *, every_class: bool = False) -> Tensor:
         """Return which images have a hash below *fraction*, bool (N,), but for the last of each class.
 
         Where that is none at all, or with *every_class* none of a class, the lowest that is not the last is chosen.
         """
-        chosen, found = [], set()
-        for index in self.order:
-            label = self.labels[index] if every_class else 0
-            if index not in self.last and (self.shares[index] < fraction or label not in found):
-                chosen.append(index)
-                found.add(label)
-        return self._marked(chosen)
+        spare = self.order[~self.last]
+        chosen = self.shares[~self.last] < fraction
+        chosen[_firsts(self.labels[spare]) if every_class else slice(1)] = True
+        return self._marked(spare[chosen])
 
     def lowest(self, count: int) -> Tensor:
         """Return which images have the *count* lowest hashes, bool (N,), leaving out the last of each class."""
-        return self._marked([index for index in self.order if index not in self.last][:count])
+        return self._marked(self.order[~self.last][:count])
 
     def first(self, count: int) -> Tensor:
         """Return *count* images by their hashes, bool (N,), one of each class before a second of any."""
-        return self._marked(sorted(self.order, key=lambda index: index not in self.last)[:count])
+        return self._marked(np.concatenate([self.order[self.last], self.order[~self.last]])[:count])
 
-    def _marked(self, chosen: Sequence[int]) -> Tensor:
+    def _marked(self, chosen: Places) -> Tensor:
         marked = torch.zeros(len(self.labels), dtype=torch.bool)
-        marked[torch.tensor(chosen, dtype=torch.int64)] = True
+        marked[torch.from_numpy(chosen)] = True
         return marked
 
 
-def name_shares(names: Sequence[str], seed: int, purpose: str) -> list[float]:
-    """Return a number in [0, 1) for each name. Each *purpose* has its own, or no test image could be held out again."""
-    prefix = hashlib.blake2b(f"{purpose}\0{seed}\0".encode(), digest_size=8)
-    shares = []
-    for name in names:
-        digest = prefix.copy()
-        digest.update(name.encode("utf-8", "surrogatepass"))
-        shares.append(math.ldexp(int.from_bytes(digest.digest(), "big") >> (64 - _BITS), -_BITS))
-    return shares
+def _firsts(labels: Places) -> Places:
+    """Return where each of the classes that there are comes first."""
+    return np.unique(labels, return_index=True)[1]

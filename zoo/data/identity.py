@@ -8,7 +8,7 @@ named samples plays no part, as no name depends on it.
 from __future__ import annotations
 
 import hashlib
-import json
+from array import array
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,6 +20,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from zoo.data.dataset import Dataset, ImageFacts, Split, TensorImages, weights_of
+from zoo.data.image_files import Lazy
+from zoo.data.ranking import by_name
+from zoo.files.json_pieces import json_pieces
 
 SPLITS = ("train", "test")
 """The splits that every dataset has, before anything is held out; some have one for ``"validation"``, too."""
@@ -114,10 +117,7 @@ class Identification:
 def _order(split: Split) -> NDArray[np.int64]:
     """Return the indices of a split's samples in the order of their names, or their own where they have none."""
     names: Sequence[str] | None = getattr(split, "names", None)
-    if names is None:
-        return np.arange(len(split))
-    known = list(names)
-    return np.array(sorted(range(len(known)), key=known.__getitem__), dtype=np.int64)
+    return np.arange(len(split)) if names is None else by_name(names)
 
 
 def _listing(split: Split, order: NDArray[np.int64]) -> Listing | None:
@@ -125,11 +125,11 @@ def _listing(split: Split, order: NDArray[np.int64]) -> Listing | None:
     if names is None:
         return None
     sizes: Sequence[int] | None = getattr(split, "sizes", None)
-    labels = split.labels.tolist()
+    labels = split.labels.cpu().numpy()[order]
     return Listing(
-        names=[names[index] for index in order.tolist()],
-        labels=[labels[index] for index in order.tolist()],
-        sizes=None if sizes is None else [int(sizes[index]) for index in order.tolist()],
+        names=Lazy(len(order), lambda place: names[int(order[place])]),
+        labels=array("q", labels.tobytes()),
+        sizes=None if sizes is None else array("q", (int(sizes[index]) for index in map(int, order))),
     )
 
 
@@ -167,20 +167,23 @@ def _identity(
 
 
 def _named(labels: Tensor, listing: Listing | None) -> list[Sequence[Any]]:
-    return [labels.tolist()] if listing is None else [listing.names, listing.labels]
+    return [array("q", labels.numpy().tobytes())] if listing is None else [listing.names, listing.labels]
 
 
 def _weights(split: Split, order: NDArray[np.int64]) -> list[Sequence[Any]]:
     """Return the weights of the samples in the order of their names, as the one item of a list; nothing for none."""
     weights = weights_of(split)
-    return [] if weights is None else [weights.cpu()[torch.from_numpy(order)].tolist()]
+    return [] if weights is None else [array("d", weights.cpu().numpy()[order].tobytes())]
 
 
 def _sha256(content: _Content) -> str:
     """Return the SHA-256 of rows as JSON, or of a tensor: its type, its shape but for its length, and its elements."""
     if not isinstance(content, Tensor):
         # ASCII, as JSON writes what is beyond it with escapes: also a name that is no proper text has its bytes.
-        return hashlib.sha256(json.dumps(content).encode("ascii")).hexdigest()
+        digest = hashlib.sha256()
+        for piece in json_pieces(content):
+            digest.update(piece.encode("ascii"))
+        return digest.hexdigest()
     found = hashlib.sha256(f"{content.dtype} {list(content.shape[1:])}\n".encode())
     for part in torch.split(content, _AT_ONCE):
         found.update(part.cpu().contiguous().numpy().data)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, TypeVar, overload
 
@@ -42,6 +43,9 @@ class Lazy(Sequence[T]):
             return [self._item(each) for each in range(*index.indices(self._count))]
         return self._item(range(self._count)[index])
 
+    def __iter__(self) -> Iterator[T]:
+        return map(self._item, range(self._count))
+
     def __eq__(self, other: object) -> bool:
         """Compare with any sequence, item by item, as lists do."""
         if not isinstance(other, Sequence):
@@ -59,16 +63,15 @@ class ByteStrings(Lazy[bytes]):
     """
 
     def __init__(self, items: Iterable[bytes]) -> None:
-        buffer, ends = bytearray(), []
+        self._buffer, ends = bytearray(), array("Q", [0])
         for item in items:
-            buffer += item
-            ends.append(len(buffer))
-        self._buffer = bytes(buffer)
-        self._ends = np.array([0, *ends], dtype=np.uint32 if len(buffer) < 2**32 else np.uint64)
-        super().__init__(len(ends), self._cut)
+            self._buffer += item
+            ends.append(len(self._buffer))
+        self._ends = np.array(ends, dtype=np.uint32 if len(self._buffer) < 2**32 else np.uint64)
+        super().__init__(len(self._ends) - 1, self._cut)
 
     def _cut(self, index: int) -> bytes:
-        return self._buffer[self._ends[index] : self._ends[index + 1]]
+        return bytes(memoryview(self._buffer)[self._ends[index] : self._ends[index + 1]])
 
 
 class ImageFiles:

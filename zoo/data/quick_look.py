@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 
 from zoo.data.dataset import Dataset
 from zoo.data.encoded import EncodedImages, opened
@@ -20,7 +21,9 @@ SECONDS = 1.0
 """How long files are hashed at most."""
 
 _PIECE = 1 << 20
+_MANY = 10_000  # files of equal size, beyond which their names are not looked at: it would take the second
 _Place = tuple[str, int]  # a split, and a place in its listing
+_Group = Mapping[str, NDArray[np.int64]]  # by split, places in its listing
 
 
 def quick_findings(dataset: Dataset, identity: Identification, seconds: float = SECONDS) -> list[Finding]:
@@ -53,7 +56,7 @@ def _equal(
     """Yield the paths of the files that are equal and in several splits."""
     for group in _equally_large(listings):
         by_digest: dict[bytes, list[_Place]] = defaultdict(list)
-        for part, place in group:
+        for part, place in _members(group):
             split = getattr(dataset, part)
             index = int(identity.orders[part][place])
             try:
@@ -69,27 +72,30 @@ def _equal(
                 yield [getattr(dataset, part).source.place(index) for part, index in same]
 
 
-def _equally_large(listings: Mapping[str, Listing]) -> list[list[_Place]]:
+def _equally_large(listings: Mapping[str, Listing]) -> list[_Group]:
     """Return the files of equal size that are in several splits, those with one name and then small groups first."""
     sizes = {part: np.asarray(listing.sizes) for part, listing in listings.items()}
-    every = np.concatenate(list(sizes.values()))
-    owners = np.repeat(np.arange(len(sizes)), [len(values) for values in sizes.values()])
-    distinct, inverse = np.unique(every, return_inverse=True)
-    seen = np.zeros((len(sizes), len(distinct)), np.bool_)
-    seen[owners, inverse] = True
-    shared = seen.sum(0) > 1
-    groups: dict[int, list[_Place]] = defaultdict(list)
-    start = 0
+    distinct, counts = np.unique(np.concatenate([np.unique(values) for values in sizes.values()]), return_counts=True)
+    groups: dict[int, dict[str, NDArray[np.int64]]] = defaultdict(dict)
     for part, values in sizes.items():
-        for place in np.flatnonzero(shared[inverse[start : start + len(values)]]).tolist():
-            groups[int(values[place])].append((part, place))
-        start += len(values)
+        places = np.flatnonzero(np.isin(values, distinct[counts > 1]))
+        ranked = places[np.argsort(values[places], kind="stable")]
+        edges = np.flatnonzero(np.diff(values[ranked])) + 1
+        for some in np.split(ranked, edges) if len(ranked) else ():
+            groups[int(values[some[0]])][part] = some
 
-    def rank(group: list[_Place]) -> tuple[bool, int]:
-        names = {listings[part].names[place].rpartition("/")[2] for part, place in group}
-        return len(names) == len(group), len(group)
+    def rank(group: _Group) -> tuple[bool, int]:
+        count = sum(map(len, group.values()))
+        if count > _MANY:
+            return True, count
+        names = {listings[part].names[place].rpartition("/")[2] for part, place in _members(group)}
+        return len(names) == count, count
 
     return sorted(groups.values(), key=rank)
+
+
+def _members(group: _Group) -> Iterator[_Place]:
+    return ((part, int(place)) for part, places in group.items() for place in places)
 
 
 def _digest(file: BinaryIO, until: float) -> bytes | None:

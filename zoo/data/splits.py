@@ -10,6 +10,7 @@ from torch import Tensor
 
 from zoo.data.dataset import Split, weights_of
 from zoo.data.holding_out import cap
+from zoo.data.image_files import Lazy
 
 
 class Subset:
@@ -52,9 +53,12 @@ class Subset:
         """Which samples mixing takes, as for `TensorImages`."""
         return getattr(self.split, "partners", "any")
 
-    def _chosen(self, attribute: str) -> list[Any] | None:
+    def _chosen(self, attribute: str) -> Sequence[Any] | None:
         values = getattr(self.split, attribute, None)
-        return None if values is None else [values[index] for index in self.indices.tolist()]
+        if values is None:
+            return None
+        indices = self.indices.cpu().numpy()
+        return Lazy(len(self), lambda place: values[int(indices[place])])
 
     def __len__(self) -> int:
         return len(self.indices)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 from zoo.errors import DamagedError
+from zoo.files.json_pieces import json_pieces
 from zoo.records.disk import DISK, parse_json, read_bytes, write_atomic
 
 DATA = "data.json"
@@ -30,9 +31,8 @@ def write_images(path: Path, data: Mapping[str, Any], files: Mapping[str, Any]) 
             they are left out: others are then refused without telling which they are.
     """
     DISK.remove(path / FILES)
-    listed = json.dumps(files, separators=(",", ":")).encode("ascii") if files else b""
-    if 0 < len(listed) <= _MAX_FILES:
-        write_atomic(path / FILES, gzip.compress(listed, mtime=0))
+    if files and _fits(files):
+        write_atomic(path / FILES, b"".join(_packed(files)))
     write_atomic(path / DATA, json.dumps(data, indent=2, allow_nan=False) + "\n")
 
 
@@ -61,6 +61,19 @@ def read_files(path: Path) -> dict[str, Any]:
     if not stream.eof:
         raise DamagedError(f"{path / FILES} is damaged: it ends early, or holds more than {_MAX_FILES} bytes")
     return _parsed(listed, path / FILES)
+
+
+def _fits(files: Mapping[str, Any]) -> bool:
+    """Return whether the JSON of *files* is short enough; where it is not, that is told before all of it is made."""
+    total = accumulate(map(len, json_pieces(files, ",", ":")))
+    return all(length <= _MAX_FILES for length in total)
+
+
+def _packed(files: Mapping[str, Any]) -> Iterator[bytes]:
+    stream = zlib.compressobj(9, wbits=_GZIP)
+    for piece in json_pieces(files, ",", ":"):
+        yield stream.compress(piece.encode("ascii"))
+    yield stream.flush()
 
 
 def _parsed(data: bytes, path: Path) -> dict[str, Any]:
