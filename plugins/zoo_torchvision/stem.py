@@ -50,8 +50,8 @@ def adapted_filters(weight: Tensor, in_channels: int) -> Tensor:
         in_channels: C, at least 1.
 
     Returns:
-        (out_channels, C, k, k): the colours' sum for grey images; else the colours in turn, scaled by 3 / C, so that
-        equal channels give what a grey colour image gives.
+        (out_channels, C, k, k): the colours' sum for grey images; else the colours in turn, scaled by 3 / C: equal
+        channels give what a grey colour image gives where C is a multiple of 3, and about that elsewhere.
 
     Source: timm's adapt_input_conv. Changed: two channels are taken in turn, too.
     """
