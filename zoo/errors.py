@@ -71,6 +71,13 @@ class Interrupted(ZooError):  # noqa: N818 - it reports a request, not a fault
         self.exit_code = 128 + signal_number
 
 
+class Pruned(ZooError):  # noqa: N818 - it reports a decision, not a fault
+    """The sweep that the run is a trial of ended it after an epoch, as others were better; its state was saved."""
+
+    exit_code = 0
+    is_common = True
+
+
 class LostError(ZooError):
     """Another process of the run ended, or no longer answers; going on from the last checkpoint may help."""
 

@@ -69,7 +69,8 @@ def test_help_lists_the_commands_in_the_order_of_use(zoo: Any):
             ["list", "modles"],
             (
                 "zoo: no kind named 'modles'. Did you mean 'models'? There are: models, optimizers, criteria, "
-                "schedulers, datasets, augmentations, observers, searchers, recipes, exporters, weights.\n"
+                "schedulers, datasets, augmentations, observers, searchers, pruners, "
+                "recipes, exporters, weights.\n"
             ),
         ),
         (

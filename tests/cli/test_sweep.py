@@ -155,6 +155,55 @@ def test_trials_that_fail_end_no_search(capsys: pytest.CaptureFixture[str]):
     assert out.splitlines()[-1] == "next: zoo train --config s/trial-000/config.toml"
 
 
+PRUNED = ["sweep", "--model", "mlp", "--set", "data.limit=64", "--epochs", "3", "--batch-size", "32", "--threads", "1"]
+PRUNED += ["--search", "optimizer.lr=[1e-2,1e-7]", "--searcher", "grid", "--out", "s", "--json"]
+PRUNED += ["--prune", "halving", "--set", "prune.first=2"]
+
+
+@pytest.mark.usefixtures("forked_runs")
+def test_a_trial_is_pruned_after_an_epoch_and_goes_on_by_hand(capsys: pytest.CaptureFixture[str]):
+    """It is marked and ranks nowhere, no test image was looked at, and gone on with it is the run that it would be."""
+    assert main(PRUNED) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [run["status"] for run in found["runs"]] == ["finished", "pruned"]
+    assert found["best"] == "trial-000"
+    summary = found["runs"][1]["summary"]
+    assert (summary["epochs"], summary["test_accuracy"]) == (2, None)
+    assert len(Path("s/trial-001/metrics.csv").read_text().splitlines()) == 3
+    assert main([word for word in PRUNED if word != "--json"]) == 0
+    out = capsys.readouterr().out
+    assert f"trial-001  validation {100 * summary['val_accuracy']:.2f} %, pruned after epoch 2" in out
+    assert [line.split()[0] for line in out.splitlines()[-4:-2]] == ["trial-000", "trial-001"]
+    assert main(["runs", "s"]) == 0
+    assert "  pruned  " in capsys.readouterr().out
+    page = json.loads(Path("s/report.json").read_text())
+    assert (page["status"], page["warnings"]) == ("finished", [])
+    assert "search/halving, which ended 1 of 2 trials" in Path("s/report.html").read_text()
+    assert main(["train", "--resume", "s/trial-001", "--json"]) == 0
+    by_hand = json.loads(capsys.readouterr().out)
+    assert main(["train", "--config", "s/trial-001/config.toml", "--out", "alone", "--json"]) == 0
+    alone = json.loads(capsys.readouterr().out)
+    same = ("status", "epochs", "val_loss", "test_loss", "test_accuracy")
+    assert [by_hand[key] for key in same] == [alone[key] for key in same]
+
+
+@pytest.mark.slow
+def test_a_pruned_search_survives_kills(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The same trials are pruned, after the same epochs, as in one that was not killed."""
+    search = [*SEARCH, "--trials", "8", "--prune", "halving", "--set", "prune.reduction=2"]
+    search[search.index("--steps") : search.index("--steps") + 2] = ["--epochs", "4", "--batch-size", "16"]
+    whole = killed_at_random(search, kills=0, seed=0)
+    assert {run["status"] for run in whole["runs"]} == {"finished", "pruned"}
+    (tmp_path / "killed").mkdir()
+    monkeypatch.chdir(tmp_path / "killed")
+    killed = killed_at_random(search, kills=10, seed=5)
+    assert _told(killed) == _told(whole)
+    for told in ("status", "epochs"):
+        assert [run["summary"][told] for run in killed["runs"]] == [run["summary"][told] for run in whole["runs"]]
+    for run in whole["runs"]:
+        assert outcome(Path("s") / run["name"]) == outcome(tmp_path / "s" / run["name"])
+
+
 BAD = {
     "nothing differs": (
         ["sweep", "--model", "linear"],
@@ -186,6 +235,19 @@ BAD = {
         ["sweep", "--model", "linear", "--folds", "2", "--validation", "10"],
         "leave --validation and --fold out",
     ),
+    "unknown pruner": (
+        ["sweep", "--model", "mlp", "--search", "model.p=[0.1]", "--prune", "havling", "--out", "s"],
+        "no pruner named 'havling'. Did you mean 'halving'",
+    ),
+    "a pruner that refuses its options": (
+        ["sweep", "--model", "mlp", "--search", "model.p=[0.1]", "--prune", "halving", "--set", "prune.reduction=1"],
+        "reduction must be at least 2",
+    ),
+    "options of no pruner": (
+        ["sweep", "--model", "mlp", "--search", "model.p=[0.1]", "--set", "prune.reduction=3"],
+        "give --prune NAME",
+    ),
+    "seeds that are pruned": (["sweep", "--model", "linear", "--seeds", "2", "--prune", "halving"], "are a search's"),
     "trials of seeds": (
         ["sweep", "--model", "linear", "--seeds", "2", "--trials", "3"],
         "are a search's; leave them out",

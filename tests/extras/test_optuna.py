@@ -87,3 +87,31 @@ def test_options_are_the_searcher_s_own(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.chdir(tmp_path)
     with pytest.raises(zoo.UsageError, match="startup must be at least 1"):
         zoo.sweep("mlp", space={"model.p": "[0.1]"}, searcher="optuna/tpe", options={"search.startup": 0}, out="s")
+
+
+def test_the_median_s_verdicts_are_optuna_s():
+    """Worse than the median of the finished trials at that epoch, when five of them have come to their end."""
+    from zoo_optuna.pruners import Median, Percentile
+
+    from zoo.sweeps.pruning import Curve
+
+    others = [Curve((share, share + 0.1), finished=True) for share in (0.1, 0.2, 0.3, 0.4, 0.5)]
+    assert [Median().keeps([own], others) for own in (0.29, 0.3, 0.31)] == [False, True, True]
+    assert not Median().keeps([0.31, 0.2], others)  # its best is below the median of the second epoch, 0.4
+    assert Median().keeps([0.0], others[:4])
+    assert not Median(startup=1).keeps([0.0], others[:4])
+    assert Median().keeps([0.0], [Curve(other.scores) for other in others])  # none of them came to its end
+    assert Median(warmup=2).keeps([0.0], others)
+    assert [Percentile().keeps([own], others) for own in (0.39, 0.4)] == [False, True]
+    assert Median().keeps([float("-inf")], others)  # not validated yet
+
+
+def test_optuna_prunes_a_sweep_of_its_own_proposals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A real search, two epochs a trial: what is pruned is below the median of the finished ones at that epoch."""
+    monkeypatch.chdir(tmp_path)
+    found = zoo.sweep(
+        "mlp", epochs=2, threads=1, batch_size=32, options={"data.limit": 64, "prune.startup": 1},
+        space={"optimizer.lr": "[1e-2,1e-7]"}, searcher="grid", prune="optuna/median", out="s",
+    )  # fmt: skip
+    assert [run.status for run in found.runs] == ["finished", "pruned"]
+    assert found.runs[1].summary["epochs"] == 1

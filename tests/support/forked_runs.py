@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -31,6 +32,11 @@ class ForkedRun:
     def has_ended(self) -> bool:
         """Whether it ended by itself."""
         return self._process.exitcode is not None
+
+    def tell(self, line: str) -> None:
+        """Send it a line through the pipe."""
+        with contextlib.suppress(BrokenPipeError):
+            os.write(self._writing.fileno(), line.encode())
 
     def ask_to_end(self) -> None:
         """Let it save its state and end."""

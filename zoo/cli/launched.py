@@ -8,6 +8,7 @@ import threading
 import time
 from pathlib import Path
 
+from zoo.training.leash import leash
 from zoo.training.place import PARENT, STORE
 
 GO_ON = "ZOO_GO_ON"
@@ -24,7 +25,10 @@ def end_with_the_launcher() -> None:
 
 
 def _outlive(descriptor: int) -> None:
-    os.read(descriptor, 1)  # until the other end is closed: nothing is ever written
+    held = leash()
+    while told := os.read(descriptor, 2**12):  # until the other end is closed
+        if held is not None:
+            held.hear(told.decode())
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(_GRACE)
     os._exit(75)

@@ -64,6 +64,13 @@ from zoo.sweeps.searching import Searched, chosen, extremes
     help="Trials of a search. Default: 20, or all of a grid.",
 )
 @click.option(
+    "--prune",
+    "pruner",
+    metavar="NAME",
+    shell_complete=complete_names("pruners"),
+    help="What ends trials early that are worse than others, as halving; its options: --set prune.OPTION=VALUE.",
+)
+@click.option(
     "--jobs",
     metavar="N",
     type=click.IntRange(min=1),
@@ -85,6 +92,7 @@ def sweep(
     searched: tuple[str, ...],
     searcher: str,
     trials: int | None,
+    pruner: str | None,
     jobs: int,
     quiet: bool,
     as_json: bool,
@@ -106,10 +114,16 @@ def sweep(
             "what shall differ between the runs? Give --seeds N, or --folds K, or --search KEY=SPACE, and one alone"
         )
     own, assignments = own_and_runs(assignments)
-    if (own or trials) and not searched:
-        raise UsageError("--trials and --set search.OPTION=VALUE are a search's; leave them out, or give --search")
+    if (any(own.values()) or trials or pruner) and not searched:
+        raise UsageError(
+            "--trials, --prune, --set search.OPTION=VALUE and prune.OPTION=VALUE are a search's; leave them out, or "
+            "give --search"
+        )
+    if own["prune"] and pruner is None:
+        raise UsageError("--set prune.OPTION=VALUE is a pruner's; give --prune NAME")
     layers = layers_of(ctx, assignments, settings)
     config = configured(layers, recipe=recipe, file=file)
     asked = Asked(config, typed_again(ctx, assignments), out, jobs)
     configured([*layers, *extremes(searched)], recipe=recipe, file=file)
-    return carry_out(chosen(asked, seeds, folds, Searched(searched, searcher, trials, own)), Told(quiet, as_json))
+    asked_for = Searched(searched, searcher, trials, own["search"], pruner, own["prune"])
+    return carry_out(chosen(asked, seeds, folds, asked_for), Told(quiet, as_json))

@@ -16,8 +16,6 @@ from zoo.sweeps.result import SweepResult
 from zoo.sweeps.runs import Outcome
 from zoo.sweeps.search import ranked
 
-_SECTION = "search."
-
 
 @dataclass(frozen=True)
 class Told:
@@ -27,13 +25,18 @@ class Told:
     as_json: bool
 
 
-def own_and_runs(assignments: Iterable[str]) -> tuple[dict[str, Any], list[str]]:
-    """Return the searcher's own options, which ``--set search.OPTION=VALUE`` gives, and the runs' assignments."""
-    own, runs = {}, []
+def own_and_runs(assignments: Iterable[str]) -> tuple[dict[str, dict[str, Any]], list[str]]:
+    """Return the searcher's and the pruner's own options, and the runs' assignments.
+
+    The former are given by ``--set search.OPTION=VALUE`` and ``--set prune.OPTION=VALUE``.
+    """
+    own: dict[str, dict[str, Any]] = {"search": {}, "prune": {}}
+    runs = []
     for text in assignments:
-        if text.startswith(_SECTION):
-            key, value = assigned(text)
-            own[key.removeprefix(_SECTION)] = value
+        section, _, rest = text.partition(".")
+        if section in own:
+            key, value = assigned(rest)
+            own[section][key] = value
         else:
             runs.append(text)
     return own, runs
@@ -60,9 +63,14 @@ def carry_out(sweep: Sweep, told: Told) -> int:
 
 
 def _tell(outcome: Outcome, *, silent: bool, ranks: bool) -> None:
-    for line in outcome.messages.splitlines():
+    told = outcome.messages.splitlines()
+    for line in told[:-1] if outcome.pruned else told:  # the last says how to go on, which is not meant here
         click.echo(f"{outcome.name}: {line}", err=True)
-    if not outcome.finished:
+    if outcome.pruned:
+        if not silent:
+            epoch = outcome.summary["epochs"]
+            click.echo(f"{outcome.name}  validation {_validation(outcome)}, pruned after epoch {epoch}")
+    elif not outcome.finished:
         click.echo(f"{outcome.name}  failed, exit code {outcome.exit_code}", err=True)
     elif not silent:
         shown = _SHOWN[:1] if ranks else _SHOWN  # a search looks at the test images once, of its best
@@ -101,8 +109,13 @@ def write_ranks(result: SweepResult) -> None:
     if not order:
         return
     keys = list(order[0].settings)
-    rows = [(run.name, _validation(run), *(json.dumps(run.settings[key]) for key in keys)) for run in order]
-    write_table(("TRIAL", "VALIDATION", *keys), rows)
+    pruned = [run for run in result.runs if run.pruned]
+    marks = ("STATUS",) if pruned else ()
+    rows = [
+        (run.name, _validation(run), *(run.status for _ in marks), *(json.dumps(run.settings[key]) for key in keys))
+        for run in (*order, *pruned)
+    ]
+    write_table(("TRIAL", "VALIDATION", *marks, *keys), rows)
     best = order[0]
     test = best.summary.get("test_accuracy")
     told = f", test accuracy {percent(test)}" if test is not None else ""
@@ -113,4 +126,4 @@ def write_ranks(result: SweepResult) -> None:
 def _validation(run: Outcome) -> str:
     if run.summary.get("select") == "loss":
         return f"loss {run.summary['val_loss']:.4f}"
-    return percent(abs(run.score or 0.0))
+    return percent(run.reached or 0.0)

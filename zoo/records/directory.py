@@ -232,3 +232,13 @@ def new_path(model: str, data: str, parent: Path = Path("runs")) -> Path:
     while path.exists():
         path, number = base.with_name(f"{base.name}-{number}"), number + 1
     return path
+
+
+def ended_summary(directory: Path) -> Mapping[str, Any]:
+    """Return what a finished or pruned run's summary.json holds; empty where there is no such run, or it goes on."""
+    run = RunDirectory(directory)
+    try:
+        summary = run.read_summary() if run.holds_run else {}
+    except DamagedError:  # the run's own process tells of it, and writes it anew
+        return {}
+    return summary if summary.get("status") in ("finished", "pruned") else {}

@@ -18,8 +18,8 @@ class PastRun:
 
     Attributes:
         directory: Where it is.
-        status: ``finished``, ``running``, ``interrupted``, ``failed``, ``killed`` where its process is gone without a
-            word, or ``damaged``.
+        status: ``finished``, ``running``, ``interrupted``, ``failed``, ``pruned``, ``killed`` where its process is gone
+            without a word, or ``damaged``.
         summary: What summary.json holds; empty where that is damaged or missing.
         damages: What is seen to be damaged in it, a line each; its checkpoints' bytes are not read for it.
     """

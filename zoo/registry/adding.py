@@ -31,6 +31,7 @@ class Add:
     augmentation: AddEntry
     observer: AddEntry
     searcher: AddEntry
+    pruner: AddEntry
     recipe: AddEntry
     exporter: AddEntry
     weights: AddEntry

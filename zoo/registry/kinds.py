@@ -72,6 +72,7 @@ KINDS: tuple[Kind, ...] = (
     ),
     Kind("observer", "observers", "observe", many=True),
     Kind("searcher", "searchers", "search", ("space", "seed"), later_facts=("folder",)),
+    Kind("pruner", "pruners", "prune"),
     Kind("recipe", "recipes", "recipe", is_file=True),
     Kind("exporter", "exporters", "export", ("module", "example", "facts", "path", "calibration")),
     Kind("weights", "weights", "weights", is_file=True),

@@ -38,6 +38,9 @@ def _facts(document: Mapping[str, Any]) -> list[tuple[str, str]]:
     found = [("runs finished", f"{done} of {len(runs)}")]
     if searcher := question.get("searcher"):
         found.append(("searcher", searcher["name"]))
+    if pruner := question.get("pruner"):
+        pruned = sum(run["status"] == "pruned" for run in runs)
+        found.append(("pruner", f"{pruner['name']}, which ended {pruned} of {len(runs)} trials"))
     for key, name in (("val_accuracy", "validation accuracy"), ("test_accuracy", "test accuracy")):
         if mean := document["means"].get(key):
             spread = f" ± {100 * mean['deviation']:.2f}" if mean["deviation"] is not None else ""

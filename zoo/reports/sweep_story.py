@@ -100,7 +100,7 @@ def _told(directory: Path, settings: Mapping[str, Any]) -> _Told:
 def _status(path: Path, runs: Sequence[_Told]) -> str:
     if is_locked(path):
         return "running"
-    return "finished" if runs and all(run.status in ("finished", "failed") for run in runs) else "interrupted"
+    return "finished" if runs and all(run.status in ("finished", "pruned", "failed") for run in runs) else "interrupted"
 
 
 def _best(runs: Sequence[_Told]) -> _Told | None:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from zoo.config import Interval
 from zoo.data import Split
-from zoo.errors import DamagedError, Interrupted, UsageError, ZooError
+from zoo.errors import DamagedError, Interrupted, Pruned, UsageError, ZooError
 from zoo.records.directory import RunDirectory
 from zoo.records.epochs import EpochResult
 from zoo.registry.entry import in_one_line
@@ -32,6 +32,7 @@ from zoo.runs.together import refuse_odd_weights
 from zoo.training.evaluation import Metrics, evaluate
 from zoo.training.fit import Progress, announced, check_losses, check_metrics, fit
 from zoo.training.fitting_batch import is_out_of_memory
+from zoo.training.leash import leash
 from zoo.training.predictions import PredictionRecord
 
 
@@ -75,7 +76,7 @@ class Session:
         """Train to the end, evaluate the best epoch on the test set, and write the summary.
 
         Raises:
-            Interrupted: If a signal asked to stop; the state was saved.
+            Interrupted, Pruned: If a signal asked to stop, or the run's sweep; the state was saved.
             NonFiniteLossError: If a loss was not finite.
             ZooError: If the last state could not be saved.
         """
@@ -83,6 +84,7 @@ class Session:
             self.world.first(lambda: self._write_files("running"))
             self.reporter.started(self.run, self.progress)
             self.observers.tell("run_started", run=self.run)
+            self._ask_to_go_on()
             self._fit()
             summary, model = self._conclude()
         except BaseException as error:
@@ -177,6 +179,7 @@ class Session:
         self._keep_predictions(best)
         self.observers.tell("epoch_finished", run=self.run, epoch=vars(result))
         self._heed(self.world.highest(self.requests.received or 0))
+        self._ask_to_go_on()
 
     def save(self, *, final: bool = False) -> None:
         """Save a checkpoint and the metrics. A full disk is told once, and fatal only where *final*.
@@ -281,6 +284,15 @@ class Session:
             signal_number,
         )
 
+    def _ask_to_go_on(self) -> None:
+        """In a trial of a sweep that prunes, wait until the sweep has looked at the epochs so far."""
+        held, epoch = leash(), self.progress.epoch
+        if held is None or self.progress.position or epoch >= self.task.epochs or self._save_failed:
+            return
+        if not held.goes_on(epoch, lambda: self._heed(self.requests.received or 0)):
+            self.save(final=True)
+            raise Pruned(f"pruned after epoch {epoch} and saved; go on with: zoo train --resume {self.directory}")
+
     def _conclude(self) -> tuple[dict[str, Any], nn.Module]:
         """Evaluate the best epoch's weights on the test set, which nothing has read until here."""
         self.save(final=True)
@@ -369,7 +381,8 @@ class Session:
 
     def _fail(self, error: BaseException) -> None:
         """Leave a summary that says what happened, where that is still possible."""
-        status = "interrupted" if isinstance(error, Interrupted | KeyboardInterrupt) else "failed"
+        stopped = isinstance(error, Interrupted | KeyboardInterrupt)
+        status = "pruned" if isinstance(error, Pruned) else "interrupted" if stopped else "failed"
         if self.world.is_first and self.directory.path.is_dir():  # alone: the others may be gone
             self._written(lambda: self.directory.write_summary(summary_of(self.run, self.progress, status)))
         data = {

@@ -92,7 +92,7 @@ def summary_of(run: Mapping[str, Any], progress: Progress, status: str, test: Me
     Args:
         run: The run's `description`.
         progress: How far it came.
-        status: ``"running"``, ``"finished"``, ``"interrupted"`` or ``"failed"``.
+        status: ``"running"``, ``"finished"``, ``"interrupted"``, ``"pruned"`` or ``"failed"``.
         test: What the best epoch's weights did on the test set; None where that was not measured.
     """
     results = progress.results

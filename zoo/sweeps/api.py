@@ -25,6 +25,7 @@ def sweep(
     space: Mapping[str, str] | None = None,
     searcher: str = "random",
     trials: int | None = None,
+    prune: str | None = None,
     jobs: int = 1,
     options: Mapping[str, Any] | None = None,
     recipe: str | None = None,
@@ -49,8 +50,10 @@ def sweep(
         space: What to search, by key, as ``--search`` takes it: ``"[0.1,0.5]"``, ``"(0,0.5)"``, ``"log(1e-4,1e-1)"``.
         searcher: A registered searcher.
         trials: Of a search; 20 by default, or all of a grid.
+        prune: A registered pruner, which ends trials early that are worse than others.
         jobs: Runs at a time.
-        options: Options of the chosen entries by key; the searcher's own are ``search.OPTION``.
+        options: Options of the chosen entries by key; the searcher's own are ``search.OPTION``, the pruner's
+            ``prune.OPTION``.
         recipe: A registered recipe.
         config: A TOML file.
         out: The sweep's own folder; by default a new one under ``runs``. If it holds this very sweep, that goes on.
@@ -68,6 +71,8 @@ def sweep(
         raise UsageError("what shall differ between the runs? Give seeds, folds or space, and one alone")
     if jobs < 1 or any(count is not None and count < least for count, least in ((seeds, 2), (folds, 2), (trials, 1))):
         raise UsageError("seeds and folds must be at least 2, trials and jobs at least 1")
+    if prune is not None and not space:
+        raise UsageError("prune is a search's; give space, or leave it out")
     own, shared = _own_and_shared(options or {})
     layers = [*_layers(settings if model is None else {"model": model, **settings}), *shared]
     asked = Asked(
@@ -78,7 +83,8 @@ def sweep(
     )
     texts = [f"{key}={text}" for key, text in (space or {}).items()]
     configured([*layers, *extremes(texts)], recipe=recipe, file=config)
-    return _carried_out(chosen(asked, seeds, folds, Searched(texts, searcher, trials, own)), ended)
+    asked_for = Searched(texts, searcher, trials, own["search"], prune, own["prune"])
+    return _carried_out(chosen(asked, seeds, folds, asked_for), ended)
 
 
 def _carried_out(begun: Sweep, ended: Callable[[Outcome], object] | None) -> SweepResult:
@@ -90,10 +96,16 @@ def _carried_out(begun: Sweep, ended: Callable[[Outcome], object] | None) -> Swe
     return concluded(begun, outcomes, logging.getLogger("zoo").warning)
 
 
-def _own_and_shared(options: Mapping[str, Any]) -> tuple[dict[str, Any], list[Layer]]:
-    """Return the searcher's options and the layers of the runs'."""
-    own = {key.removeprefix("search."): value for key, value in options.items() if key.startswith("search.")}
-    shared = {key: value for key, value in options.items() if not key.startswith("search.")}
+def _own_and_shared(options: Mapping[str, Any]) -> tuple[dict[str, dict[str, Any]], list[Layer]]:
+    """Return the searcher's and the pruner's options, and the layers of the runs'."""
+    own: dict[str, dict[str, Any]] = {"search": {}, "prune": {}}
+    shared = {}
+    for key, value in options.items():
+        section, _, option = key.partition(".")
+        if section in own:
+            own[section][option] = value
+        else:
+            shared[key] = value
     return own, [Layer(f"options[{key!r}]", nested(key, value)) for key, value in shared.items()]
 
 

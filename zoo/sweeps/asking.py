@@ -17,6 +17,7 @@ from zoo.records.directory import new_path
 from zoo.registry import kind_of_section, registry
 from zoo.sweeps.folder import SweepFolder
 from zoo.sweeps.folds import Folds, out_of_fold
+from zoo.sweeps.pruning import Pruning
 from zoo.sweeps.result import SweepResult
 from zoo.sweeps.runs import Outcome, Plan, Runs
 from zoo.sweeps.seeds import Seeds
@@ -133,7 +134,7 @@ def over_folds(asked: Asked, count: int) -> Sweep:
     return Sweep(runs, f"{config.model.name} on {config.data.name}, {count} folds", "folds")
 
 
-def runs_of(asked: Asked, plan: Plan, question: dict[str, Any]) -> Runs:
+def runs_of(asked: Asked, plan: Plan, question: dict[str, Any], pruning: Pruning | None = None) -> Runs:
     """Return the runs of a sweep, its folder open.
 
     Raises:
@@ -145,7 +146,7 @@ def runs_of(asked: Asked, plan: Plan, question: dict[str, Any]) -> Runs:
     arguments = list(asked.arguments)
     if asked.jobs > 1 and config.train.threads is None:  # each would take all cores
         arguments.append(f"--threads={max(1, (os.cpu_count() or 1) // asked.jobs)}")
-    return Runs(folder, plan, [*_PROGRAM, *arguments, "--json"], asked.jobs, _HEEDS)
+    return Runs(folder, plan, [*_PROGRAM, *arguments, "--json"], asked.jobs, _HEEDS, pruning)
 
 
 def place_of(asked: Asked, kind: str) -> Path:

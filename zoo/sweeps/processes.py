@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import tempfile
@@ -37,10 +38,18 @@ class RunProcess:
         """Whether it ended by itself."""
         return self._process.poll() is not None
 
+    def tell(self, line: str) -> None:
+        """Send it a line through the pipe; one that ended meanwhile hears nothing."""
+        if self._process.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):
+                self._process.stdin.write(line.encode())
+                self._process.stdin.flush()
+
     def ask_to_end(self) -> None:
         """Let it save its state and end."""
         if self._process.stdin is not None:
-            self._process.stdin.close()
+            with contextlib.suppress(BrokenPipeError):  # of a line that it did not read
+                self._process.stdin.close()
 
     def end(self) -> tuple[int, str]:
         """Return its exit code and the last of what it told on stderr, once it has ended."""

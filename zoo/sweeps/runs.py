@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from zoo.errors import DamagedError
-from zoo.records.directory import RunDirectory
+from zoo.records.directory import ended_summary
 from zoo.records.lock import RunLock, is_locked
 from zoo.records.sweeps import score_of
 from zoo.sweeps.folder import SweepFolder
 from zoo.sweeps.processes import RunProcess
+from zoo.sweeps.pruning import Pruning
+from zoo.training.leash import LEASH
 
 _PAUSE = 0.05  # seconds between looks at the processes
 _PATIENCE = 60.0  # seconds for what a killed sweep left running to save its state and end
@@ -51,12 +52,27 @@ class Outcome:
         return self.summary.get("status") == "finished"
 
     @property
+    def pruned(self) -> bool:
+        """Whether its sweep ended it after an epoch, as others were better."""
+        return self.summary.get("status") == "pruned"
+
+    @property
+    def status(self) -> str:
+        """``"finished"``, ``"pruned"`` or ``"failed"``."""
+        return "finished" if self.finished else "pruned" if self.pruned else "failed"
+
+    @property
+    def reached(self) -> float | None:
+        """How good it is on the validation images, as far as it came, by what the run selects epochs by."""
+        return score_of(self.summary, self.summary.get("select", "accuracy")) if self.summary else None
+
+    @property
     def score(self) -> float | None:
         """How good it is on the validation images, by what the run selects epochs by: higher is better.
 
-        None of a run that failed or had no validation images.
+        None of a run that failed, was pruned or had no validation images.
         """
-        return score_of(self.summary, self.summary.get("select", "accuracy")) if self.finished else None
+        return self.reached if self.finished else None
 
     def document(self) -> dict[str, Any]:
         """Return it as plain data."""
@@ -64,10 +80,10 @@ class Outcome:
             "name": self.name,
             "directory": str(self.directory),
             "settings": dict(self.settings),
-            "status": "finished" if self.finished else "failed",
+            "status": self.status,
             "summary": dict(self.summary) or None,
             "exit_code": self.exit_code,
-            "messages": "" if self.finished else " ".join(self.messages.split()),
+            "messages": "" if self.summary else " ".join(self.messages.split()),
         }
 
 
@@ -100,6 +116,7 @@ class Runs:
         command: Of each process, to which ``--set KEY=VALUE`` and ``--out DIR`` are added.
         jobs: How many run at a time.
         variables: Further ones of each process's environment.
+        pruning: Says which go on after an epoch; None where all do.
     """
 
     folder: SweepFolder
@@ -107,6 +124,7 @@ class Runs:
     command: Sequence[str]
     jobs: int = 1
     variables: Mapping[str, str] = field(default_factory=dict)
+    pruning: Pruning | None = None
     _running: dict[int, tuple[Outcome, RunProcess]] = field(default_factory=dict, init=False)
 
     def carry_out(self) -> Generator[Outcome, None, None]:
@@ -130,12 +148,13 @@ class Runs:
             while more and len(self._running) < self.jobs:
                 run = self._next(number)
                 more = run is not None
-                if run is not None and run.finished:
+                if run is not None and run.summary:
                     self.plan.tell(run)
                     yield run
                 elif run is not None:
                     self._running[number] = run, self._started(run)
                 number += 1
+            self._watch()
             for outcome in self._ended():
                 self.plan.tell(outcome)
                 yield outcome
@@ -151,14 +170,25 @@ class Runs:
                 return None
             self.folder.give(name, asked)
         directory = self.folder.directory(name)
-        return Outcome(
-            number, name, self.folder.given[number], directory, finished_summary(directory), was_finished=True
-        )
+        return Outcome(number, name, self.folder.given[number], directory, ended_summary(directory), was_finished=True)
 
     def _started(self, run: Outcome) -> RunProcess:
         _wait_for(lambda: not is_locked(run.directory), _PATIENCE)
         settings = [f"--set={key}={json.dumps(value)}" for key, value in _names_first(run.settings)]
-        return RunProcess([*self.command, *settings, f"--out={run.directory}"], self.variables)
+        leash = {LEASH: "1"} if self.pruning is not None else {}
+        process = RunProcess([*self.command, *settings, f"--out={run.directory}"], {**self.variables, **leash})
+        if self.pruning is not None:
+            process.tell(self.pruning.begun(run.number, run.directory))
+        return process
+
+    def _watch(self) -> None:
+        """Tell each run that waits after an epoch whether to go on."""
+        if self.pruning is None:
+            return
+        for number, (run, process) in self._running.items():
+            before = (self.folder.directory(self.plan.name(each)) for each in range(number))
+            if line := self.pruning.told(number, run.directory, before):
+                process.tell(line)
 
     def _ended(self) -> Iterator[Outcome]:
         """Yield the runs whose processes have ended meanwhile, after a pause where none has."""
@@ -168,18 +198,8 @@ class Runs:
         for number in ended:
             run, process = self._running.pop(number)
             code, messages = process.end()
-            summary = finished_summary(run.directory)
+            summary = ended_summary(run.directory)
             yield dataclasses.replace(run, summary=summary, exit_code=code, messages=messages, was_finished=False)
-
-
-def finished_summary(directory: Path) -> Mapping[str, Any]:
-    """Return what a finished run's summary.json holds; empty where there is no such run, or it goes on."""
-    run = RunDirectory(directory)
-    try:
-        summary = run.read_summary() if run.holds_run else {}
-    except DamagedError:  # the run's own process tells of it, and writes it anew
-        return {}
-    return summary if summary.get("status") == "finished" else {}
 
 
 def _names_first(settings: Mapping[str, Any]) -> list[tuple[str, Any]]:

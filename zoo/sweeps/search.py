@@ -70,9 +70,9 @@ class Search:
         return {key: proposed[key] for key in self._space}
 
     def tell(self, outcome: Outcome) -> None:
-        """Tell the searcher how good a trial was; None where it failed."""
+        """Tell the searcher how good a trial was, one that was pruned as far as it came; None where it failed."""
         try:
-            self._searcher.tell(outcome.number, dict(outcome.settings), outcome.score)
+            self._searcher.tell(outcome.number, dict(outcome.settings), outcome.reached)
         except Exception as error:
             raise PluginError(f"{self._entry} failed to hear of trial {outcome.number}: {error!r:.200}") from error
 

@@ -14,6 +14,7 @@ from zoo.config import DATA_LIMIT, SEVERAL, SINGLE, Config, Layer, nested
 from zoo.errors import UnknownNameError, UsageError, ZooError
 from zoo.registry import Kind, kind_of_section, registry
 from zoo.sweeps.asking import Asked, Sweep, over_folds, over_seeds, place_of, runs_of, with_full_names
+from zoo.sweeps.pruning import Pruning
 from zoo.sweeps.search import Search
 from zoo.sweeps.space import Choices, Domain, parsed
 
@@ -29,12 +30,16 @@ class Searched:
         searcher: A registered name.
         trials: How many; None where it was not said.
         options: The searcher's own.
+        pruner: A registered name; None where every trial is trained to its end.
+        pruner_options: The pruner's own.
     """
 
     texts: Sequence[str]
     searcher: str = "random"
     trials: int | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    pruner: str | None = None
+    pruner_options: Mapping[str, Any] = field(default_factory=dict)
 
 
 def extremes(texts: Sequence[str]) -> list[Layer]:
@@ -74,12 +79,17 @@ def search(asked: Asked, searched: Searched) -> Sweep:
     asked = dataclasses.replace(asked, out=folder)
     plan = Search(entry, searched.options, space, seed=config.train.seed, folder=folder, trials=searched.trials)
     _refuse_unknown_options(config, space)
-    question = {
+    question: dict[str, Any] = {
         "kind": "search",
         "searcher": {"name": entry.full_name, **searched.options},
         "space": {key: str(domain) for key, domain in space.items()},
     }
-    runs = runs_of(asked, plan, question)
+    pruning = None
+    if searched.pruner is not None:
+        pruner = registry().find("pruners", searched.pruner)
+        pruning = Pruning(pruner, searched.pruner_options, config.train.select)
+        question["pruner"] = {"name": pruner.full_name, **searched.pruner_options}
+    runs = runs_of(asked, plan, question, pruning)
     title = f"{config.model.name} on {config.data.name}, {plan.count} trials of {entry.full_name}"
     return Sweep(runs, title, "search")
 

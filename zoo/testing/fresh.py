@@ -117,6 +117,10 @@ def _build_one(entry: Entry) -> None:
         from zoo.testing.searchers import searcher
 
         searcher(entry)
+    elif entry.kind == "pruners":
+        from zoo.testing.pruners import pruner
+
+        pruner(entry)
     else:
         from zoo.testing.building import build_somehow
 

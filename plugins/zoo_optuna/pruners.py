@@ -1,0 +1,74 @@
+"""Optuna's pruners, asked anew at each epoch of a trial: what they say follows from the trials' scores."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import zoo
+
+
+class Percentile:
+    """Ends a trial whose best score so far is worse than what a share of the finished ones had at that epoch.
+
+    Args:
+        percentile: The share that goes on, in percent, in [0, 100].
+        startup: Finished trials before any is ended.
+        warmup: Epochs of a trial before it is ended.
+
+    Raises:
+        UsageError: If Optuna is not installed.
+        ValueError: If an option is outside its range.
+    """
+
+    def __init__(self, *, percentile: float = 25.0, startup: int = 5, warmup: int = 0) -> None:
+        try:
+            import optuna
+        except ImportError as error:
+            raise zoo.UsageError(
+                f"the pruners of Optuna need Optuna: pip install 'torch-zoo[optuna]' ({error})"
+            ) from error
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        self._optuna = optuna
+        self._pruner = optuna.pruners.PercentilePruner(percentile, n_startup_trials=startup, n_warmup_steps=warmup)
+
+    def keeps(self, scores: Sequence[float], others: Sequence[Any]) -> bool:
+        """Return whether a trial with these scores goes on."""
+        study = self._optuna.create_study(direction="maximize", pruner=self._pruner)
+        study.add_trials([self._trial(other) for other in others if other.scores])
+        trial = study.ask()
+        for epoch, score in _measured(scores).items():
+            trial.report(score, epoch)
+        return not trial.should_prune()
+
+    def _trial(self, other: Any) -> Any:
+        states = self._optuna.trial.TrialState
+        return self._optuna.trial.create_trial(
+            state=states.COMPLETE if other.finished else states.PRUNED,
+            value=max(other.scores),
+            intermediate_values=_measured(other.scores),
+        )
+
+
+class Median(Percentile):
+    """Ends a trial whose best score so far is worse than the median of the finished ones at that epoch.
+
+    Args:
+        startup: Finished trials before any is ended.
+        warmup: Epochs of a trial before it is ended.
+
+    Raises:
+        UsageError: If Optuna is not installed.
+        ValueError: If an option is outside its range.
+
+    Source: Golovin et al. 2017.
+    """
+
+    def __init__(self, *, startup: int = 5, warmup: int = 0) -> None:
+        super().__init__(percentile=50.0, startup=startup, warmup=warmup)
+
+
+def _measured(scores: Sequence[float]) -> dict[int, float]:
+    """Return the scores by epoch, but for those before the first validation."""
+    return {epoch: score for epoch, score in enumerate(scores, start=1) if math.isfinite(score)}

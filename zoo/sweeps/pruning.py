@@ -1,0 +1,121 @@
+"""Pruning: a trial waits after each epoch, and ends there where a pruner sees that others were better."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from zoo.errors import DamagedError, PluginError
+from zoo.records.directory import ended_summary
+from zoo.records.sweeps import score_of
+from zoo.registry import Entry, build
+from zoo.training.leash import ends, goes_on
+
+
+@dataclass(frozen=True)
+class Curve:
+    """How good a trial was on the validation images.
+
+    Attributes:
+        scores: After each epoch from the first on, higher being better; the last one's again where an epoch was not
+            validated, and -inf before the first that was.
+        finished: Whether the trial came to its end.
+    """
+
+    scores: tuple[float, ...]
+    finished: bool = False
+
+    def best_until(self, epoch: int) -> float:
+        """Return the best score of the first *epoch* epochs, which must be at least 1."""
+        return max(self.scores[:epoch])
+
+
+class Pruner(Protocol):
+    """What a plugin builds."""
+
+    def keeps(self, scores: Sequence[float], others: Sequence[Curve]) -> bool:
+        """Return whether a trial with these scores so far goes on."""
+
+
+class Pruning:
+    """Decides which trials of a search go on, from their metrics.csv alone.
+
+    A trial is compared with those of lower numbers. With one job these have all ended, so that a decision is the same
+    whenever it is made; what a killed sweep had not decided is decided when it goes on.
+
+    Args:
+        entry: The pruner's.
+        options: For its builder.
+        select: What a trial is judged by, as its epochs are: ``"accuracy"``, ``"balanced"`` or ``"loss"``.
+
+    Raises:
+        UsageError: If the pruner refuses its options.
+        PluginError: If it cannot be built.
+    """
+
+    def __init__(self, entry: Entry, options: Mapping[str, Any], select: str) -> None:
+        self._entry, self._select = entry, select
+        self._pruner: Pruner = build(entry, facts={}, options=options)
+        self._asked: dict[int, int] = {}  # by number, the epoch after which a running trial waits
+        self._ended: dict[Path, Curve] = {}  # of trials that are over, which are read once
+
+    def begun(self, number: int, directory: Path) -> str:
+        """Return what a trial is told when it begins or goes on: to train as far as it was before, and wait."""
+        self._asked[number] = max(1, len(self._curve(directory).scores))
+        return goes_on(self._asked[number])
+
+    def told(self, number: int, directory: Path, before: Iterable[Path]) -> str | None:
+        """Return what a trial is told that is where it waits; None where it is not there yet.
+
+        Args:
+            number: The trial's.
+            directory: Its run directory.
+            before: Those of the trials of lower numbers.
+
+        Raises:
+            PluginError: If the pruner fails, or says neither yes nor no.
+        """
+        asked = self._asked.get(number, math.inf)
+        scores = self._curve(directory).scores
+        if asked > len(scores):
+            return None
+        epoch = int(asked)
+        if not self._keeps(scores[:epoch], [self._curve(each) for each in before]):
+            del self._asked[number]
+            return ends(epoch)
+        self._asked[number] = epoch + 1
+        return goes_on(epoch + 1)
+
+    def _curve(self, directory: Path) -> Curve:
+        """Return a trial's curve as it stands on the disk."""
+        if directory not in self._ended:
+            status = ended_summary(directory).get("status")
+            curve = Curve(self._scores(directory), finished=status == "finished")
+            if status is None:
+                return curve
+            self._ended[directory] = curve
+        return self._ended[directory]
+
+    def _scores(self, directory: Path) -> tuple[float, ...]:
+        from zoo.reports.story import read_epochs  # with NumPy, which other sweeps do not wait for
+
+        scores: list[float] = []
+        with contextlib.suppress(DamagedError):  # the trial's own process tells of it, and writes it anew
+            for row in read_epochs(directory):
+                if row["epoch"]:  # a probe's, before the first, is nobody's score
+                    score = score_of(row, self._select)
+                    scores.append(score if score is not None else scores[-1] if scores else -math.inf)
+        return tuple(scores)
+
+    def _keeps(self, scores: tuple[float, ...], others: Sequence[Curve]) -> bool:
+        try:
+            kept = self._pruner.keeps(scores, others)
+        except Exception as error:
+            raise PluginError(f"{self._entry} failed to judge a trial: {error!r:.200}") from error
+        if not isinstance(kept, bool):
+            raise PluginError(f"{self._entry} must say True or False of a trial, not {kept!r:.80}")
+        return kept
