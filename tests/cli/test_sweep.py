@@ -201,7 +201,8 @@ def test_a_pruned_search_survives_kills(tmp_path: Path, monkeypatch: pytest.Monk
     for told in ("status", "epochs"):
         assert [run["summary"][told] for run in killed["runs"]] == [run["summary"][told] for run in whole["runs"]]
     for run in whole["runs"]:
-        assert outcome(Path("s") / run["name"]) == outcome(tmp_path / "s" / run["name"])
+        name, status = run["name"], run["status"]
+        assert outcome(Path("s") / name, status) == outcome(tmp_path / "s" / name, status)
 
 
 BAD = {

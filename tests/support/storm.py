@@ -40,7 +40,7 @@ def zoo(*arguments: str, cwd: Path) -> subprocess.Popen[str]:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a finished run left, but for times: equal outcomes come from equal runs."""
+    """What a run left, but for times: equal outcomes come from equal runs."""
 
     weights: str
     optimizer: str
@@ -48,12 +48,12 @@ class Outcome:
     summary: tuple[tuple[str, object], ...]
 
 
-def outcome(run: Path) -> Outcome:
-    """Read the outcome of a finished run."""
+def outcome(run: Path, status: str = "finished") -> Outcome:
+    """Read the outcome of a run that ended so."""
     last = max((run / "checkpoints").iterdir())
     rows = csv.DictReader((run / "metrics.csv").read_text().splitlines())
     summary = json.loads((run / "summary.json").read_text())
-    assert summary["status"] == "finished"
+    assert summary["status"] == status
     return Outcome(
         weights=_sha256(last / "model.safetensors"),
         optimizer=_sha256(last / "optimizer.safetensors"),
