@@ -257,7 +257,7 @@ def test_an_unknown_kind_is_told_with_all_there_are() -> None:
         kind_named("modles")
     assert str(caught.value) == (
         "no kind named 'modles'. Did you mean 'models'? There are: models, optimizers, criteria, schedulers, datasets, "
-        "augmentations, observers, searchers, recipes, exporters, weights."
+        "augmentations, observers, searchers, pruners, recipes, exporters, weights."
     )
     with pytest.raises(KeyError):
         kind_of_section("models")

@@ -53,6 +53,11 @@ KINDS = {
             "penguin_steps",
             "zoo sweep --model cnn_dropout --search 'optimizer.lr=log(1e-4,1e-1)' --searcher penguin_steps",
         ),
+        Template(
+            "pruner",
+            "penguin_patience",
+            "zoo sweep --model cnn_dropout --search 'optimizer.lr=log(1e-4,1e-1)' --prune penguin_patience",
+        ),
     )
 }
 
