@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 
 import pytest
 import torch
@@ -16,6 +17,7 @@ from zoo.data import Subset
 from zoo.data.dataset import weights_of
 from zoo.data.identity import Identification
 from zoo.data.order import balanced_order, choose_order
+from zoo.data.splits import places_of
 
 
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=30).filter(any), st.integers(0, 3), st.floats(0, 1))
@@ -120,3 +122,26 @@ def test_weights_that_are_all_nothing_are_refused(table):
     table.write_text(table.read_text().replace("train,1", "train,0").replace("train,2", "train,0"))
     with pytest.raises(zoo.UsageError, match="a weight of 0 for every training image"):
         zoo.create("datasets", "table", root=str(table))
+
+
+@pytest.mark.parametrize("more", [{"options": {"data.limit": 6}, "validation": 0}, {"validation": 54}])
+def test_images_of_which_none_is_to_be_seen_are_refused(more, tmp_path, monkeypatch):
+    """Where the cap or the hold-out leaves none with a weight above 0; one such image is enough to begin."""
+    data, left = small_dataset(), []
+    with monkeypatch.context() as patched:
+        patched.setattr("zoo.runs.datasets._learnable", lambda train: left.append(places_of(train)) or train)
+        zoo.train("mlp/linear", data=data, out=tmp_path / "unweighted", steps=1, threads=1, **more)
+    (places,) = left
+    assert len(places) == 6
+    weights = torch.ones(60).index_fill(0, places, 0.0)
+    for name, first in (("none", 0.0), ("one", 0.5)):
+        weights[places[0]] = first
+        train = zoo.TensorImages(data.train.images, data.train.labels, weights=weights)
+        weighted = dataclasses.replace(data, train=train)
+        begin = partial(zoo.train, "mlp/linear", data=weighted, out=tmp_path / name, steps=1, threads=1, **more)
+        if first:
+            assert begin().summary["train"] == 6
+        else:
+            with pytest.raises(zoo.UsageError, match="all 6 training images that are left have weight 0"):
+                begin()
+        assert (tmp_path / name).exists() == bool(first)

@@ -6,7 +6,7 @@ from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from zoo.reports.drawing import Curve, chart, interval_bar, matrix, nice_ticks, reliability_diagram, tag
@@ -18,6 +18,10 @@ def parsed(picture: str) -> ET.Element:
 
 
 @given(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6))
+@example(0.0, 5e-324)
+@example(-5e-324, 2e-310)
+@example(1.0, 1.0 + 2**-52)
+@example(-3.0, -3.0)
 def test_ticks_hold_all_values_and_are_evenly_spaced(one: float, two: float):
     """A handful of round numbers."""
     low, high = sorted((one, two))

@@ -70,10 +70,15 @@ def chart(title: str, curves: Sequence[Curve], best: int | None, *, percent: boo
     return _svg(title, WIDTH, HEIGHT, parts)
 
 
+_ALIKE = 1e-12
+_NOTHING = 1e-300
+
+
 def nice_ticks(low: float, high: float, wanted: int = 4) -> list[float]:
     """Return round numbers around *low* and *high*, about *wanted* steps apart, at least two."""
-    if high <= low:
-        pad = abs(low) * 0.1 or 1.0
+    size = max(abs(low), abs(high))
+    if high - low <= size * _ALIKE or size < _NOTHING:  # between such numbers there are no steps to count
+        pad = size * 0.1 if size >= _NOTHING else 1.0
         low, high = low - pad, high + pad
     rough = (high - low) / wanted
     power = 10.0 ** math.floor(math.log10(rough))

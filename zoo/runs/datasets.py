@@ -11,6 +11,7 @@ from typing import Any
 
 from zoo.config import Choice, Config, fold_of
 from zoo.data import Dataset, Split, Subset, capped, choose_rule, hold_out, hold_out_fold
+from zoo.data.dataset import weights_of
 from zoo.data.duplicates import Duplicates, duplicates
 from zoo.data.identity import Identification
 from zoo.data.splits import places_of
@@ -113,7 +114,7 @@ def split_dataset(dataset: Dataset, config: Config) -> Splits:
     if not len(validation) and settings.validation != 0:
         _log.warning("no validation images are held out, as no class has two images: the last epoch counts")
     return Splits(
-        train=capped(train, config.limit, settings.seed, rule),
+        train=_learnable(capped(train, config.limit, settings.seed, rule)),
         validation=capped(validation, config.limit, settings.seed, rule) if len(validation) else None,
         test=capped(dataset.test, config.limit, settings.seed, rule),
         rule=rule,
@@ -133,4 +134,19 @@ def _fold(dataset: Dataset, config: Config, rule: str) -> Splits:
     train, held = (
         Subset(whole, indices.to(device)) for indices in hold_out_fold(whole, number, count, settings.seed, groups)
     )
-    return Splits(train, held, capped(dataset.test, config.limit, settings.seed, rule), rule)
+    return Splits(_learnable(train), held, capped(dataset.test, config.limit, settings.seed, rule), rule)
+
+
+def _learnable(train: Split) -> Split:
+    """Return the training images.
+
+    Raises:
+        UsageError: If all have weight 0.
+    """
+    weights = weights_of(train)
+    if weights is not None and not weights.any():
+        raise UsageError(
+            f"all {len(train):,} training images that are left have weight 0, so that there is nothing to learn; "
+            "leave out data.limit, or hold out fewer by --validation"
+        )
+    return train
