@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
@@ -264,3 +264,26 @@ def test_an_enclosing_meta_device_changes_nothing():
 
     with on_meta():
         check_input_size(lambda _: Adds(), (8, 8), in_channels=1)
+
+
+@given(st.integers(1, 7), st.integers(1, 7), st.integers(0, 6), st.integers(1, 40))
+@example(kernel=16, stride=16, padding=0, side=28)
+def test_a_first_layer_s_window_tells_which_sides_may_suit(kernel: int, stride: int, padding: int, side: int):
+    """As a gradient does: where windows leave no gaps, it reaches the last pixel if and only if the side may suit."""
+    stride, padding = min(stride, kernel), min(padding, kernel - 1)
+    fault = LeftOutError(0, (28, 28), (kernel, stride, padding))
+    if side + 2 * padding < kernel:
+        assert not fault.may_suit(side)
+        return
+    pixels = torch.ones(1, 1, side, requires_grad=True)
+    torch.nn.functional.conv1d(pixels, torch.ones(1, 1, kernel), stride=stride, padding=padding).sum().backward()
+    assert pixels.grad is not None
+    assert fault.may_suit(side) == bool(pixels.grad[0, 0, -1] > 0)
+
+
+@pytest.mark.parametrize(("axis", "told"), [(0, "last rows of 28"), (1, "last columns of 30")])
+def test_what_is_left_out_is_told_by_its_axis_and_length(axis: int, told: str):
+    """Without a window that is to blame, any other side may suit."""
+    fault = LeftOutError(axis, (28, 30))
+    assert str(fault) == f"the model would leave out the {told}"
+    assert all(fault.may_suit(side) for side in (1, 28, 1024))
