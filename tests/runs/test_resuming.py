@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -111,6 +112,7 @@ def test_a_second_writer_is_refused(tmp_path):
     try:
         while not list(tmp_path.glob("run/checkpoints/step-*")):
             assert first.poll() is None, first.communicate()
+            time.sleep(0.05)
         second = zoo(*command, cwd=tmp_path)
         _, err = second.communicate()
         assert second.returncode == 1
