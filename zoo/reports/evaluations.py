@@ -20,6 +20,9 @@ from zoo.reports.metrics import Outcomes, outcomes_of
 
 SCHEMA = 1
 
+OWN = ("test-best", "validation-best")
+"""Those that a run's end leaves; its page shows the details of the first that is there."""
+
 _MAX_JSON = 64 * 2**20  # bytes; the classes of ImageNet-21k take 8 million
 _MAX_TENSORS = 2**31
 _KEYS = {

@@ -11,6 +11,7 @@ from PIL import Image
 
 from zoo.errors import UsageError
 from zoo.records.disk import named_when_whole
+from zoo.reports.pictures import image_of
 
 _PANEL = 256  # pixels that the longer side of each half is enlarged to, about
 _GAP = 8
@@ -43,11 +44,10 @@ class Explanation:
 
     def picture(self) -> Image.Image:
         """Return the image as the model was shown it, enlarged where it is small, and beside it the heat over it."""
-        channels, height, width = self.pixels.shape
+        _, height, width = self.pixels.shape
         times = max(1, round(_PANEL / max(height, width)))
         size = (width * times, height * times)
-        colours = self.pixels.transpose(1, 2, 0) if channels == 3 else self.pixels[0]
-        plain = Image.fromarray(np.ascontiguousarray(colours)).convert("RGB").resize(size, Image.Resampling.NEAREST)
+        plain = image_of(self.pixels).convert("RGB").resize(size, Image.Resampling.NEAREST)
         heat = np.asarray(Image.fromarray(self.heat).resize(size, Image.Resampling.BILINEAR))
         whole = Image.new("RGB", (2 * size[0] + _GAP, size[1]), "white")
         whole.paste(plain, (0, 0))
@@ -77,8 +77,7 @@ def heated(pixels: NDArray[np.uint8], heat: NDArray[np.uint8]) -> NDArray[np.uin
         pixels: uint8 (C, H, W), C 1 or 3; of any other number the first channel is shown.
         heat: uint8 (H, W); 255 where most speaks for the class.
     """
-    plain = Image.fromarray(np.ascontiguousarray(pixels.transpose(1, 2, 0)) if len(pixels) == 3 else pixels[0])
-    coloured = np.asarray(_heated(plain, (heat / np.float32(255)).astype(np.float32)))
+    coloured = np.asarray(_heated(image_of(pixels), (heat / np.float32(255)).astype(np.float32)))
     return np.ascontiguousarray(coloured.transpose(2, 0, 1))
 
 

@@ -5,9 +5,13 @@ from __future__ import annotations
 import base64
 import io
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 EXACT = 64
 """Pixels a side up to which an image is shown pixel for pixel."""
@@ -33,6 +37,13 @@ class Picture:
     photo: bool
 
 
+def image_of(pixels: NDArray[np.uint8]) -> Image.Image:
+    """Return pixels, uint8 (C, H, W), as an image of Pillow's, as for `picture_of`."""
+    from PIL import Image
+
+    return Image.fromarray(np.ascontiguousarray(pixels.transpose(1, 2, 0) if len(pixels) == 3 else pixels[0]))
+
+
 def picture_of(pixels: NDArray[np.uint8]) -> Picture:
     """Return an image for a page.
 
@@ -41,9 +52,8 @@ def picture_of(pixels: NDArray[np.uint8]) -> Picture:
     """
     from PIL import Image
 
-    channels, height, width = pixels.shape
-    image = Image.fromarray(np.ascontiguousarray(pixels.transpose(1, 2, 0)) if channels == 3 else pixels[0])
-    photo = max(height, width) > EXACT
+    image = image_of(pixels)
+    photo = max(image.size) > EXACT
     if photo:
         image.thumbnail((_SHOWN, _SHOWN), Image.Resampling.LANCZOS)
     stream = io.BytesIO()

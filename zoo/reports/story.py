@@ -28,7 +28,7 @@ from zoo.reports.details import (
     mistakes_of,
     suspicions_of,
 )
-from zoo.reports.evaluations import Evaluation, evaluation_names, read_document, read_evaluation
+from zoo.reports.evaluations import OWN, Evaluation, evaluation_names, read_document, read_evaluation
 from zoo.reports.metrics import Reliability, fitted_temperature, outcomes_of, reliability
 from zoo.reports.statistics import wilson
 
@@ -36,7 +36,6 @@ SCHEMA = 1
 _MAX_METRICS = 2**26  # bytes of metrics.csv
 _CHOSEN = ("device", "precision", "threads", "memory_format", "dropout_masks", "split_by")
 _ENVIRONMENT = ("zoo", "python", "torch", "torchvision", "timm", "device", "threads", "cpu_capability", "processor")
-_OWN = ("test-best", "validation-best")
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ def story_of(run: str | Path) -> Story:
     directory = RunDirectory.open(run)
     summary, epochs = directory.read_summary(), read_epochs(directory.path)
     config, names = directory.read_config(), evaluation_names(directory.path)
-    test, validation = (read_evaluation(directory.path, name) if name in names else None for name in _OWN)
+    test, validation = (read_evaluation(directory.path, name) if name in names else None for name in OWN)
     shown = test or validation
     mistakes, pixels = mistakes_of(shown)
     document = {
@@ -89,7 +88,7 @@ def story_of(run: str | Path) -> Story:
         "mistakes": mistakes,
         "explained": shown.document.get("explained") if shown else None,
         "calibration": _calibration(test, validation),
-        "other_evaluations": [_other(directory.path, name) for name in names if name not in _OWN],
+        "other_evaluations": [_other(directory.path, name) for name in names if name not in OWN],
         "parts": _parts(config),
         "settings": _settings(config),
         "environment": _environment(directory, config),
@@ -145,11 +144,11 @@ def _warnings(
     for name in names if shown else ():
         document = read_document(directory.path, name)
         empty = [row["class"] for row in document["metrics"]["classes"] if not row["images"]]
-        if name in _OWN and empty:
+        if name in OWN and empty:
             counted = f"{len(empty)} of {len(document['classes'])} classes have"
             text = f"{counted} no {document['split']} images: {_some(empty)}."
             found.append({"kind": "empty classes", "text": text, "classes": empty})
-        if name in _OWN and (changed := _is_of_another(directory, document)):
+        if name in OWN and (changed := _is_of_another(directory, document)):
             found.append({"kind": "other checkpoint", "text": changed})
     return found
 

@@ -14,14 +14,12 @@ from zoo.records.directory import RunDirectory
 from zoo.records.lock import RunLock
 from zoo.records.sweeps import holds_sweep
 from zoo.reports.details import MISTAKES
-from zoo.reports.evaluations import Evaluation, evaluation_names, keep_evaluation, read_evaluation
+from zoo.reports.evaluations import OWN, Evaluation, evaluation_names, keep_evaluation, read_evaluation
 from zoo.reports.explanations import Explanation
 from zoo.runs.evaluations import packed
 from zoo.runs.explaining import explained_pixels
 from zoo.runs.predicting import Predictor
 from zoo.runs.sources import load_trained
-
-_SHOWN = ("test-best", "validation-best")  # the evaluation whose mistakes a run's page shows: the first that is there
 
 
 def explain_mistakes(run: str | Path | Any) -> int:
@@ -56,7 +54,7 @@ def explain_mistakes(run: str | Path | Any) -> int:
 def _with_mistakes(directory: RunDirectory) -> Evaluation:
     names = evaluation_names(directory.path)
     # Of a run that keeps none, this says how one is made.
-    return read_evaluation(directory.path, next((name for name in _SHOWN if name in names), _SHOWN[0]))
+    return read_evaluation(directory.path, next((name for name in OWN if name in names), OWN[0]))
 
 
 def _explained(directory: RunDirectory, kept: Evaluation) -> list[Explanation]:
