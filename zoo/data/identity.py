@@ -22,7 +22,7 @@ from torch import Tensor
 from zoo.data.dataset import Dataset, ImageFacts, Split, TensorImages, weights_of
 from zoo.data.image_files import Lazy
 from zoo.data.ranking import by_name
-from zoo.files.json_pieces import json_pieces
+from zoo.files.json_pieces import json_sha256
 
 SPLITS = ("train", "test")
 """The splits that every dataset has, before anything is held out; some have one for ``"validation"``, too."""
@@ -179,11 +179,7 @@ def _weights(split: Split, order: NDArray[np.int64]) -> list[Sequence[Any]]:
 def _sha256(content: _Content) -> str:
     """Return the SHA-256 of rows as JSON, or of a tensor: its type, its shape but for its length, and its elements."""
     if not isinstance(content, Tensor):
-        # ASCII, as JSON writes what is beyond it with escapes: also a name that is no proper text has its bytes.
-        digest = hashlib.sha256()
-        for piece in json_pieces(content):
-            digest.update(piece.encode("ascii"))
-        return digest.hexdigest()
+        return json_sha256(content)
     found = hashlib.sha256(f"{content.dtype} {list(content.shape[1:])}\n".encode())
     for part in torch.split(content, _AT_ONCE):
         found.update(part.cpu().contiguous().numpy().data)

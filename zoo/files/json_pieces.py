@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
@@ -30,6 +31,17 @@ def json_pieces(value: Any, comma: str = ", ", colon: str = ": ") -> Iterator[st
         yield "]"
     else:
         yield json.dumps(value)
+
+
+def json_sha256(value: Any) -> str:
+    """Return the SHA-256 of the text that `json.dumps` gives, with items as for `json_pieces`.
+
+    It is ASCII, as JSON writes what is beyond it with escapes: also a name that is no proper text has its bytes.
+    """
+    digest = hashlib.sha256()
+    for piece in json_pieces(value):
+        digest.update(piece.encode("ascii"))
+    return digest.hexdigest()
 
 
 def _items(items: Iterator[Any], comma: str, colon: str) -> Iterator[str]:

@@ -6,7 +6,6 @@ They are read without torch by `zoo.reports.evaluations`, which knows the same f
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from torch import Tensor
 from zoo.config import Config
 from zoo.data import ImageFacts, Split, TensorImages
 from zoo.data.splits import looked_up, places_of
+from zoo.files.json_pieces import json_sha256
 from zoo.records.tensors import tensor_chunks
 from zoo.reports.evaluations import SCHEMA, outcomes_from
 from zoo.reports.metrics import metrics_of
@@ -118,10 +118,9 @@ def digest_of(split: Split) -> dict[str, str]:
     Equal images in equal order have equal digests.
     """
     names, sizes, labels = getattr(split, "names", None), getattr(split, "sizes", None), split.labels.cpu()
-    found = hashlib.sha256()
     if names is not None and sizes is not None:
-        found.update(json.dumps([list(names), [int(size) for size in sizes], labels.tolist()]).encode("ascii"))
-        return {"known_by": "names and sizes", "sha256": found.hexdigest()}
+        return {"known_by": "names and sizes", "sha256": json_sha256([names, map(int, sizes), labels.tolist()])}
+    found = hashlib.sha256()
     source, places = looked_up(split, torch.arange(len(split), device=split.labels.device))
     in_memory = isinstance(source, TensorImages)
     if not in_memory and len(places) > _SAMPLE:  # which reads the images only for this
