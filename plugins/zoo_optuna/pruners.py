@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import zoo
+from zoo_optuna.library import imported
 
 
 class Percentile:
@@ -23,14 +23,7 @@ class Percentile:
     """
 
     def __init__(self, *, percentile: float = 25.0, startup: int = 5, warmup: int = 0) -> None:
-        try:
-            import optuna
-        except ImportError as error:
-            raise zoo.UsageError(
-                f"the pruners of Optuna need Optuna: pip install 'torch-zoo[optuna]' ({error})"
-            ) from error
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
-        self._optuna = optuna
+        self._optuna = optuna = imported("the pruners of Optuna need")
         self._pruner = optuna.pruners.PercentilePruner(percentile, n_startup_trials=startup, n_warmup_steps=warmup)
 
     def keeps(self, scores: Sequence[float], others: Sequence[Any]) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import zoo
+from zoo_optuna.library import imported
 
 STORAGE = "optuna.db"
 
@@ -44,13 +44,7 @@ class TPE:
     ) -> None:
         if startup < 1:
             raise ValueError(f"startup must be at least 1, not {startup}")
-        try:
-            import optuna
-        except ImportError as error:
-            raise zoo.UsageError(
-                f"the searcher 'optuna/tpe' needs Optuna: pip install 'torch-zoo[optuna]' ({error})"
-            ) from error
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        optuna = imported("the searcher 'optuna/tpe' needs")
         self._optuna, self._space, self._seed = optuna, space, seed
         self._startup, self._together = startup, together
         self._domains = {key: _distribution(optuna, domain) for key, domain in space.items()}
