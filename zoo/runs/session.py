@@ -31,7 +31,7 @@ from zoo.runs.task import evaluation_batches
 from zoo.runs.together import refuse_odd_weights
 from zoo.training.evaluation import Metrics, evaluate
 from zoo.training.fit import Progress, announced, check_losses, check_metrics, fit
-from zoo.training.fitting_batch import is_out_of_memory
+from zoo.training.fitting_batch import is_one_image_under_batch_norm, is_out_of_memory
 from zoo.training.leash import leash
 from zoo.training.predictions import PredictionRecord
 
@@ -106,7 +106,7 @@ class Session:
             if not is_out_of_memory(error) or self.world.size > 1:  # another process would wait meanwhile
                 raise
         except ValueError as error:
-            if "more than 1 value per channel" not in str(error):
+            if not is_one_image_under_batch_norm(error):
                 raise
             raise UsageError("batch norm cannot train on a batch of one image; give --batch-size 2 or more") from error
         # Not before the exception is gone, whose traceback holds the tensors of what failed.

@@ -18,6 +18,11 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or "DefaultCPUAllocator" in str(error)
 
 
+def is_one_image_under_batch_norm(error: ValueError) -> bool:
+    """Whether batch norm was to train on a single image, whose statistics it cannot take."""
+    return "more than 1 value per channel" in str(error)
+
+
 def largest_fitting(work: Work, most: int) -> int:
     """Return *most*, or a half of it, a quarter and so on: the first with which *work* has memory enough; 0 for none.
 
@@ -40,10 +45,10 @@ def _works(work: Work, count: int) -> bool:
         if not is_out_of_memory(error):
             raise
         return False
-    except ValueError:
-        if count > 1:
+    except ValueError as error:
+        if not is_one_image_under_batch_norm(error):
             raise
-        return False  # batch norm cannot train on one image
+        return False
     return True
 
 
