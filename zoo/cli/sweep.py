@@ -119,8 +119,6 @@ def sweep(
             "--trials, --prune, --set search.OPTION=VALUE and prune.OPTION=VALUE are a search's; leave them out, or "
             "give --search"
         )
-    if own["prune"] and pruner is None:
-        raise UsageError("--set prune.OPTION=VALUE is a pruner's; give --prune NAME")
     layers = layers_of(ctx, assignments, settings)
     config = configured(layers, recipe=recipe, file=file)
     asked = Asked(config, typed_again(ctx, assignments), out, jobs)

@@ -74,6 +74,8 @@ def search(asked: Asked, searched: Searched) -> Sweep:
     config = asked.config
     if config.train.validation == 0:
         raise UsageError("a search ranks by the validation images; give --validation above 0")
+    if searched.pruner_options and searched.pruner is None:
+        raise UsageError("--set prune.OPTION=VALUE is a pruner's; give --prune NAME")
     entry = registry().find("searchers", searched.searcher)
     folder = place_of(asked, "search")
     asked = dataclasses.replace(asked, out=folder)
