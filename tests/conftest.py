@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 
+from finished_runs import both_kinds as both_kinds  # noqa: PLC0414
 from finished_runs import finished as finished  # noqa: PLC0414 - a fixture is found by its name here
 from finished_runs import run as run  # noqa: PLC0414
 from hypothesis import settings

@@ -13,15 +13,6 @@ import zoo
 from zoo.cli import main
 
 
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of a perceptron and one of a convolutional network."""
-    folder = tmp_path_factory.mktemp("runs")
-    for model in ("mlp/linear", "cnn/lenet5"):
-        zoo.train(model, out=folder / model[4:], steps=4, batch_size=32, options={"data.limit": 128}, threads=1)
-    return folder
-
-
 @pytest.fixture(autouse=True)
 def image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A picture in the working folder, larger than the model's."""
@@ -32,21 +23,21 @@ def image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize(("run", "how"), [("linear", "occlusion"), ("lenet5", "Grad-CAM of")])
-def test_a_picture_is_written_and_told_of(runs: Path, run: str, how: str, capsys: pytest.CaptureFixture[str]):
+def test_a_picture_is_written_and_told_of(both_kinds: Path, run: str, how: str, capsys: pytest.CaptureFixture[str]):
     """By default under the image's name, with its class and probability as predicted."""
-    assert main(["explain", str(runs / run), "seven.png"]) == 0
+    assert main(["explain", str(both_kinds / run), "seven.png"]) == 0
     out = capsys.readouterr().out
-    (said,) = zoo.predict(runs / run, ["seven.png"])
+    (said,) = zoo.predict(both_kinds / run, ["seven.png"])
     assert out.startswith(f"seven.png: {said.label}, {100 * said.probabilities[0]:.2f} %, {how}")
     assert out.endswith(": seven-explained.png\n")
     with Image.open("seven-explained.png") as picture:
         assert (picture.mode, picture.size) == ("RGB", (2 * 252 + 8, 252))
 
 
-def test_class_method_and_place_are_chosen(runs: Path, capsys: pytest.CaptureFixture[str]):
+def test_class_method_and_place_are_chosen(both_kinds: Path, capsys: pytest.CaptureFixture[str]):
     """And JSON tells what was done."""
     wishes = ["--class", "3", "--method", "occlusion", "--out", "why.png", "--json"]
-    assert main(["explain", str(runs / "lenet5"), "seven.png", *wishes]) == 0
+    assert main(["explain", str(both_kinds / "lenet5"), "seven.png", *wishes]) == 0
     told = json.loads(capsys.readouterr().out)
     assert (told["image"], told["label"], told["method"], told["layer"], told["file"]) == (
         "seven.png",
@@ -55,7 +46,7 @@ def test_class_method_and_place_are_chosen(runs: Path, capsys: pytest.CaptureFix
         "",
         "why.png",
     )
-    assert told["probability"] == zoo.explain(runs / "lenet5", "seven.png", label="3").probability
+    assert told["probability"] == zoo.explain(both_kinds / "lenet5", "seven.png", label="3").probability
     assert Path("why.png").is_file()
 
 
@@ -72,20 +63,20 @@ def test_class_method_and_place_are_chosen(runs: Path, capsys: pytest.CaptureFix
     ],
 )
 def test_what_cannot_be_is_refused(
-    runs: Path, arguments: list[str], code: int, message: str, capsys: pytest.CaptureFixture[str]
+    both_kinds: Path, arguments: list[str], code: int, message: str, capsys: pytest.CaptureFixture[str]
 ):
     """In a line, and no picture is left."""
     Path("damaged.png").write_bytes(b"nothing")
-    assert main(["explain", str(runs / arguments[0]), *arguments[1:]]) == code
+    assert main(["explain", str(both_kinds / arguments[0]), *arguments[1:]]) == code
     told = capsys.readouterr()
     assert message in told.err
     assert told.err.count("\n") <= 2
     assert sorted(item.name for item in Path().iterdir()) == ["damaged.png", "seven.png"]
 
 
-def test_heat_lies_over_the_image_from_0_to_1(runs: Path):
+def test_heat_lies_over_the_image_from_0_to_1(both_kinds: Path):
     """In the size of the images that the model knows, whatever the model makes of them; it is the same each time."""
-    model = zoo.load(runs / "lenet5")
+    model = zoo.load(both_kinds / "lenet5")
     found, again = (model.explain("seven.png") for _ in range(2))
     assert found.heat.shape == found.pixels.shape[1:] == (28, 28)
     assert (found.heat.min() >= 0, found.heat.max()) == (True, 1)

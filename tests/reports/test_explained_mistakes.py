@@ -25,19 +25,10 @@ from zoo.reports.explanations import heated
 KEPT = "evaluations/test-best"
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of a perceptron and one of a convolutional network, with many mistakes."""
-    folder = tmp_path_factory.mktemp("runs")
-    for model in ("mlp/linear", "cnn/lenet5"):
-        zoo.train(model, out=folder / model[4:], steps=3, batch_size=32, options={"data.limit": 128}, threads=1)
-    return folder
-
-
 @pytest.fixture
-def run(trained: Path, tmp_path: Path) -> Path:
+def run(both_kinds: Path, tmp_path: Path) -> Path:
     """The convolutional network's, to be written to."""
-    return Path(shutil.copytree(trained / "lenet5", tmp_path / "run"))
+    return Path(shutil.copytree(both_kinds / "lenet5", tmp_path / "run"))
 
 
 def pictures(run: Path, alt: str) -> list[np.ndarray]:
@@ -88,8 +79,8 @@ def test_all_else_of_the_evaluation_stays(run: Path):
     assert [file.read_bytes() for file in files] == written
 
 
-def test_a_model_without_convolutions_is_covered_place_by_place(trained: Path, tmp_path: Path):
-    run = Path(shutil.copytree(trained / "linear", tmp_path / "run"))
+def test_a_model_without_convolutions_is_covered_place_by_place(both_kinds: Path, tmp_path: Path):
+    run = Path(shutil.copytree(both_kinds / "linear", tmp_path / "run"))
     zoo.explain_mistakes(run)
     page = zoo.report(run).read_text()
     assert "the brighter the more (occlusion)" in page
