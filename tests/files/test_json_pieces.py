@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from array import array
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zoo.files.json_pieces import json_pieces
+from zoo.files.json_pieces import json_pieces, json_sha256
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
 mappings = st.dictionaries(st.text(), scalars)
@@ -47,3 +48,9 @@ def test_a_row_may_be_an_array_or_make_its_items_as_it_goes():
 def test_names_that_are_no_proper_text_are_escaped():
     """As JSON does it: the digests of listings are over ASCII."""
     assert "".join(json_pieces(["\udcff\u00fc"])) == '["\\udcff\\u00fc"]'
+
+
+@given(values)
+def test_the_digest_is_that_of_the_whole_text(value):
+    """So that what was known by a text written at once stays known by it."""
+    assert json_sha256(value) == hashlib.sha256(json.dumps(value).encode("ascii")).hexdigest()

@@ -233,6 +233,8 @@ def test_other_images_have_another_digest_and_equal_ones_the_same():
     assert digest_of(one) == digest_of(same) != digest_of(other)
     named = zoo.TensorImages(one.images, one.labels, names=[f"{k}.png" for k in range(20)], sizes=range(20))
     assert digest_of(named)["known_by"] == "names and sizes"
+    listed = json.dumps([named.names, list(range(20)), one.labels.tolist()]).encode("ascii")
+    assert digest_of(named)["sha256"] == hashlib.sha256(listed).hexdigest()
 
 
 def test_reading_from_disk_no_more_pixels_than_fit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):

@@ -10,7 +10,7 @@ from small_images import small_dataset
 from torch import nn
 
 import zoo
-from zoo.training.fitting_batch import is_out_of_memory, largest_fitting
+from zoo.training.fitting_batch import is_one_image_under_batch_norm, is_out_of_memory, largest_fitting
 
 
 class Hungry(nn.Module):
@@ -72,3 +72,21 @@ def test_halves_are_tried_down_to_one(room: int, expected: int):
             raise MemoryError
 
     assert largest_fitting(work, 100) == expected
+
+
+def test_batch_norm_s_refusal_of_one_image_is_known_from_torch_s_own_words():
+    """One image is then too few to fit; whatever else a model refuses is its own fault and passes through."""
+    norm, image = nn.BatchNorm1d(3), torch.zeros(1, 3)
+    with pytest.raises(ValueError, match="more than 1 value per channel") as refused:
+        norm(image)
+    assert is_one_image_under_batch_norm(refused.value)
+    assert largest_fitting(lambda count: norm(image.expand(count, 3)), 1) == 0
+    assert largest_fitting(lambda count: norm(image.expand(count, 3)), 2) == 2
+
+    def refusing(count: int) -> None:
+        raise ValueError(f"no {count} images")
+
+    assert not is_one_image_under_batch_norm(ValueError("no 1 images"))
+    for count in (1, 2):
+        with pytest.raises(ValueError, match=f"no {count} images"):
+            largest_fitting(refusing, count)

@@ -65,6 +65,11 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "an object": ({"seeds": 2, "optimizer": print}, "optimizer must be a registered name"),
     "a misspelt argument": ({"seeds": 2, "epoch": 1}, "Did you mean 'epochs'"),
     "no space": ({"space": {"model.p": "0.5"}}, "no space that zoo knows"),
+    "a pruner without a search": ({"seeds": 2, "prune": "halving"}, "prune is a search's"),
+    "a pruner's options without it": (
+        {"space": {"model.p": "(0,0.5)"}, "options": {"prune.first": 2}},
+        "a pruner's; give --prune NAME",
+    ),
 }
 
 
