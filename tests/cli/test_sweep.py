@@ -8,7 +8,9 @@ import random
 import signal
 import subprocess
 import sys
+import time
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from storm import outcome
 
 import zoo
 from zoo.cli import main
+from zoo.records.claims import Claims
 
 TINY = ["--model", "linear", "--set", "data.limit=64", "--steps", "1", "--threads", "1"]
 
@@ -129,6 +132,35 @@ def test_a_search_of_twelve_trials_survives_twenty_kills(tmp_path: Path, monkeyp
     _, err = process.communicate(timeout=1000)
     assert process.returncode == 0, err
     assert outcome(Path("again")) == outcome(Path("s") / killed["best"]) == outcome(tmp_path / "s" / whole["best"])
+
+
+@pytest.mark.slow
+def test_a_second_command_helps_and_takes_over_what_a_killed_one_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """With the parameters and numbers of one command alone, and each trial made to its end once."""
+    search = [*SEARCH, "--trials", "6"]
+    whole = killed_at_random(search, kills=0, seed=0)
+    (tmp_path / "shared").mkdir()
+    monkeypatch.chdir(tmp_path / "shared")
+    claims, trials = Claims(Path("s")), [f"trial-{number:03}" for number in range(6)]
+    with _begun(*search) as first:
+        _until(lambda: Path("s/trial-001/config.toml").exists())
+        with _begun(*search) as second:
+            _until(lambda: any(claims.holder(trial).startswith(f"process {second.pid} on") for trial in trials))
+            first.kill()
+            out, err = second.communicate(timeout=1000)
+        assert second.returncode == 0, err
+        told = json.loads(out)
+    assert _told(told) == _told(whole)
+    for trial in trials:
+        assert outcome(Path("s") / trial) == outcome(tmp_path / "s" / trial)
+    assert not any(claims.is_held(trial) for trial in trials)
+
+
+def _until(condition: Callable[[], bool]) -> None:
+    until = time.monotonic() + 100
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.01)
 
 
 @pytest.mark.slow

@@ -106,12 +106,13 @@ def test_a_folder_goes_on_with_what_it_was_given(tmp_path: Path):
     """Names and settings of the runs that began, in their order."""
     folder = SweepFolder(tmp_path / "deep" / "sweep", QUESTION, CONFIG)
     folder.open()
-    folder.give("fold-1", {"train.fold": "1/3"})
-    folder.give("fold-2", {"train.fold": "2/3"})
+    folder.given("fold-1", lambda: {"train.fold": "1/3"})
+    folder.given("fold-2", lambda: {"train.fold": "2/3"})
     again = SweepFolder(folder.path, QUESTION, CONFIG)
     again.open()
-    assert again.given == [{"train.fold": "1/3"}, {"train.fold": "2/3"}]
-    again.give("fold-3", {"train.fold": "3/3"})
+    assert again.given("fold-2", lambda: {"train.fold": "9/9"}) == {"train.fold": "2/3"}
+    assert again.given("fold-4", lambda: None) is None
+    again.given("fold-3", lambda: {"train.fold": "3/3"})
     assert read_sweep(folder.path).names == ["fold-1", "fold-2", "fold-3"]
     assert again.directory("fold-3") == folder.path / "fold-3"
 
@@ -121,9 +122,9 @@ def test_what_was_given_is_kept_as_it_was_then(tmp_path: Path):
     folder = SweepFolder(tmp_path / "sweep", QUESTION, CONFIG)
     folder.open()
     settings = {"optimizer.lr": 0.1}
-    folder.give("a", settings)
+    folder.given("a", lambda: settings)
     settings["optimizer.lr"] = 0.2
-    folder.give("b", {})
+    folder.given("b", dict)
     assert read_sweep(folder.path).runs == [{"optimizer.lr": 0.1}, {}]
 
 
@@ -140,7 +141,7 @@ def test_another_sweep_is_not_gone_on_with(tmp_path: Path, question: Any, layer:
     """What differs is named, and what to do."""
     first = SweepFolder(tmp_path / "sweep", QUESTION, CONFIG)
     first.open()
-    first.give("a", {})
+    first.given("a", dict)
     other = Config.from_layers([Layer("test", CONFIG.to_dict()), Layer("other", layer)])
     with pytest.raises(UsageError) as caught:
         SweepFolder(first.path, question, other).open()
@@ -164,11 +165,11 @@ def test_a_record_is_forgotten_only_where_no_run_began(tmp_path: Path):
     folder = SweepFolder(tmp_path / "sweep", QUESTION, CONFIG)
     folder.open()
     folder.forget()
-    folder.give("a", {})
+    folder.given("a", dict)
     folder.directory("a").mkdir()
     folder.forget()
     assert not holds_sweep(folder.path)
-    folder.give("b", {})
+    folder.given("b", dict)
     (folder.directory("a") / "config.toml").write_text("")
     folder.forget()
     assert holds_sweep(folder.path)

@@ -13,7 +13,7 @@ from written_sweeps import small_search, sweep_of
 import zoo
 from zoo.cli import main
 from zoo.errors import DamagedError
-from zoo.records.lock import RunLock
+from zoo.records.claims import Claims
 from zoo.reports.importances import LEAST, explained
 from zoo.reports.sweep_story import sweep_story_of
 
@@ -72,8 +72,12 @@ def test_seeds_are_told_by_their_mean(tmp_path: Path):
 def test_a_sweep_that_goes_on_is_told_so_far(tmp_path: Path):
     """Also where no run is finished yet, or one is damaged."""
     path = sweep_of(tmp_path / "s", {"kind": "folds", "folds": 2}, [{"train.fold": "1/2"}], [None])
-    with RunLock(path):
-        assert sweep_story_of(path).document["status"] == "running"
+    claims = Claims(path)
+    claims.take("run-0")
+    document = sweep_story_of(path).document
+    assert [document["status"], document["runs"][0]["status"]] == ["running", "running"]
+    claims.release("run-0")
+    assert sweep_story_of(path).document["status"] == "finished"
     assert "No run is finished yet" in zoo.report(path).read_text()
     (path / "run-0").mkdir()
     (path / "run-0" / "config.toml").write_text("")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -15,8 +14,7 @@ import pytest
 from quick_runs import quick
 
 from zoo.config import Config, Layer
-from zoo.errors import DamagedError, UsageError, ZooError
-from zoo.records.lock import RunLock
+from zoo.errors import DamagedError, UsageError
 from zoo.sweeps.folder import SweepFolder
 from zoo.sweeps.runs import Runs
 from zoo.sweeps.seeds import Seeds, means
@@ -147,20 +145,15 @@ def test_a_damaged_record_is_told(tmp_path: Path, text: str):
         _folder(tmp_path)
 
 
-def test_one_process_at_a_time_carries_out_a_sweep(tmp_path: Path):
-    """A second one is told who does."""
-    runs = _runs(tmp_path / "s", 1)
-    with RunLock(tmp_path / "s"), pytest.raises(ZooError, match=f"is being written by process {os.getpid()}"):
-        next(runs.carry_out())
-
-
 def test_a_record_without_runs_is_forgotten_and_another_kept(tmp_path: Path):
     """So that a mended command may use the folder where the first was refused."""
     folder = _folder(tmp_path / "s")
-    folder.give("seed-0", {"train.seed": 0})
+    folder.given("seed-0", lambda: {"train.seed": 0})
     assert json.loads((tmp_path / "s/sweep.json").read_text())["runs"] == [{"train.seed": 0}]
+    folder.claims.take("seed-0")
+    folder.claims.release("seed-0")
     folder.forget()
-    assert not (tmp_path / "s/sweep.json").exists()
+    assert list((tmp_path / "s").iterdir()) == []
     list(_runs(tmp_path / "s", 1).carry_out())
     _folder(tmp_path / "s").forget()
     assert (tmp_path / "s/sweep.json").exists()

@@ -106,7 +106,7 @@ def sweep(
       zoo sweep --model mlp --search 'optimizer.lr=log(1e-4,1e-1)' --out runs/rates
 
     It takes all options of zoo train. Each run is an ordinary one in a directory of its own; the same command goes on
-    where it was killed.
+    where it was killed, and helps where it is typed once more meanwhile, as on another machine that shares DIR.
     """  # noqa: D301 - click wants the control character itself
     refuse_unknown_variables(ctx)
     if sum((seeds is not None, folds is not None, bool(searched))) != 1:

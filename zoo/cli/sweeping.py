@@ -48,7 +48,7 @@ def carry_out(sweep: Sweep, told: Told) -> int:
     if not silent:
         click.echo(f"{sweep.title}, in {sweep.path}")
     outcomes: list[Outcome] = []
-    for outcome in sweep.carry_out():
+    for outcome in sweep.carry_out(lambda line: None if silent else click.echo(line)):
         outcomes.append(outcome)
         _tell(outcome, silent=silent, ranks=sweep.kind == "search")
     result = concluded(sweep, outcomes, lambda line: click.echo(line, err=True))

@@ -48,10 +48,12 @@ class RunLock:
 
     Args:
         directory: It exists. It may be renamed or removed while it is locked.
+        patience: Seconds to wait for another holder.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, patience: float = _PATIENCE) -> None:
         self.directory = directory
+        self._patience = patience
         self._descriptor: int | None = None
 
     def __enter__(self) -> RunLock:
@@ -60,16 +62,34 @@ class RunLock:
         Raises:
             ZooError: If another process, or another lock of this one, holds it, or the file system has no locks.
         """
-        self._descriptor = _acquire(self.directory, time.monotonic() + _PATIENCE)
+        if not self.take():
+            raise ZooError(
+                f"{self.directory} is being written by {holder(self.directory)}; wait for it, or give another directory"
+            )
+        return self
+
+    def take(self) -> bool:
+        """Take the lock, and return whether it was taken: False where another process, or lock, goes on holding it.
+
+        Raises:
+            ZooError: If the file system has no locks.
+        """
+        self._descriptor = _acquire(self.directory, time.monotonic() + self._patience)
+        if self._descriptor is None:
+            return False
         _live.add(self)
         with suppress(OSError):  # a full disk keeps nobody from the lock, only from being named
             _write_note(self._descriptor)
-        return self
+        return True
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Let the lock go."""
+        self.release()
+
+    def release(self) -> None:
+        """Let the lock go, if it is held."""
         if self._descriptor is None:
             return
         with suppress(OSError):
@@ -96,16 +116,14 @@ def is_locked(directory: Path) -> bool:
     return False
 
 
-def _acquire(directory: Path, deadline: float) -> int:
-    """Return a descriptor that holds the lock until it is closed."""
+def _acquire(directory: Path, deadline: float) -> int | None:
+    """Return a descriptor that holds the lock until it is closed; None where another holds it until the deadline."""
     while True:
         try:
             return _open_locked(directory)
-        except BlockingIOError as error:
+        except BlockingIOError:
             if time.monotonic() >= deadline:
-                raise ZooError(
-                    f"{directory} is being written by {_holder(directory)}; wait for it, or give another directory"
-                ) from error
+                return None
             time.sleep(0.01)
         except OSError as error:
             raise ZooError(f"{directory} cannot be locked: {error.strerror or error}") from error
@@ -155,7 +173,8 @@ def _write_note(held: int) -> None:
         os.close(descriptor)
 
 
-def _holder(directory: Path) -> str:
+def holder(directory: Path) -> str:
+    """Return who holds the `RunLock` of a directory that is locked, as ``process 7 on host``."""
     try:
         note = json.loads((directory / _NOTE).read_text())
         return f"process {int(note['pid'])} on {note['host']}"

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import DamagedError
+from zoo.records.claims import Claims
 from zoo.records.directory import RunDirectory
 from zoo.records.history import status_of
-from zoo.records.lock import is_locked
 from zoo.records.sweeps import SweepRecord, read_sweep, score_of
 from zoo.reports.details import (
     classes_by_recall,
@@ -65,7 +65,7 @@ def sweep_story_of(path: Path) -> Story:
         "schema": SCHEMA,
         "name": path.resolve().name,
         "kind": record.kind,
-        "status": _status(path, runs),
+        "status": _status(runs),
         "model": record.config.model.name,
         "data": record.config.data.name,
         "question": dict(record.question),
@@ -91,14 +91,16 @@ def _told(directory: Path, settings: Mapping[str, Any]) -> _Told:
     run = RunDirectory(directory)
     try:
         summary = run.read_summary() if run.holds_run else {}
-        status = status_of(run, summary) if run.holds_run else "failed"
+        status = "running" if Claims(directory.parent).is_held(directory.name) else "failed"
+        if run.holds_run and status != "running":
+            status = status_of(run, summary)
         return _Told(directory.name, settings, status, summary, read_epochs(directory))
     except DamagedError:
         return _Told(directory.name, settings, "damaged", {}, [])
 
 
-def _status(path: Path, runs: Sequence[_Told]) -> str:
-    if is_locked(path):
+def _status(runs: Sequence[_Told]) -> str:
+    if any(run.status == "running" for run in runs):
         return "running"
     return "finished" if runs and all(run.status in ("finished", "pruned", "failed") for run in runs) else "interrupted"
 

@@ -88,12 +88,12 @@ def sweep(
 
 
 def _carried_out(begun: Sweep, ended: Callable[[Outcome], object] | None) -> SweepResult:
-    outcomes = []
-    for outcome in begun.carry_out():
+    outcomes, log = [], logging.getLogger("zoo")
+    for outcome in begun.carry_out(log.info):
         outcomes.append(outcome)
         if ended is not None:
             ended(outcome)
-    return concluded(begun, outcomes, logging.getLogger("zoo").warning)
+    return concluded(begun, outcomes, log.warning)
 
 
 def _own_and_shared(options: Mapping[str, Any]) -> tuple[dict[str, dict[str, Any]], list[Layer]]:

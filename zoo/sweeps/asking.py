@@ -64,17 +64,20 @@ class Sweep:
         """Its folder."""
         return self.runs.folder.path
 
-    def carry_out(self) -> Iterator[Outcome]:
+    def carry_out(self, notice: Callable[[str], object]) -> Iterator[Outcome]:
         """Yield what became of each run as it ends; whatever ends the iteration ends the processes.
 
+        Args:
+            notice: Told which runs of other processes are waited for.
+
         Raises:
-            ZooError: If the very first run is refused, as all others would be, with its words and its exit code; or if
-                another process carries out the same sweep.
+            ZooError: If the very first run is refused, as all others would be, with its words and its exit code.
         """
-        with closing(self.runs.carry_out()) as ended:
+        with closing(self.runs.carry_out(notice)) as ended:
             for place, outcome in enumerate(ended):
                 if outcome.exit_code in _WRONG and self.kind != "search" and not place:
-                    self.runs.folder.forget()
+                    with self.runs.folder.locked():
+                        self.runs.folder.forget()
                     raise _RefusedError(outcome)
                 yield outcome
 
@@ -94,8 +97,9 @@ def concluded(sweep: Sweep, outcomes: Sequence[Outcome], notice: Callable[[str],
 
     runs = tuple(sorted(outcomes, key=lambda outcome: outcome.number))
     done = [run for run in runs if run.finished]
-    pooled = out_of_fold(sweep.path, done) if sweep.kind == "folds" and done else None
-    report_if_possible(sweep.path, notice)
+    with sweep.runs.folder.locked():  # whoever else took part in it is at its end now, too
+        pooled = out_of_fold(sweep.path, done) if sweep.kind == "folds" and done else None
+        report_if_possible(sweep.path, notice)
     return SweepResult(sweep.path, sweep.kind, runs, pooled)
 
 

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from zoo.config import Config, differing, flattened
 from zoo.errors import UsageError
+from zoo.records.claims import CLAIMS, Claims
 from zoo.records.directory import CONFIG, RunDirectory
+from zoo.records.disk import DISK
+from zoo.records.lock import RunLock
 from zoo.records.sweeps import SWEEP, SweepRecord, holds_sweep, read_sweep, write_sweep
+
+_PATIENCE = 60.0  # seconds to wait for another process, which holds the lock while a searcher proposes or hears
 
 
 class SweepFolder:
-    """The files of one sweep.
+    """The files of one sweep, in which several processes may take part.
 
     Args:
         path: Its own folder; it need not exist yet.
@@ -24,10 +29,10 @@ class SweepFolder:
 
     def __init__(self, path: str | Path, question: Mapping[str, Any], config: Config) -> None:
         self.path = Path(path).expanduser()
+        self.claims = Claims(self.path)
+        """Which process makes which run."""
         self._question, self._config = question, config
-        self.given: list[dict[str, Any]] = []
-        """The settings that each run was given, in the order in which they began."""
-        self._names: list[str] = []
+        self._given: dict[str, Mapping[str, Any]] = {}  # by run, in the order in which they began
 
     def open(self) -> None:
         """Begin the sweep, or read what is there of it.
@@ -43,16 +48,38 @@ class SweepFolder:
             raise UsageError(f"{str(self.path)!r} exists and holds something else than a sweep; give another --out")
         RunDirectory(self.path).make()
 
-    def give(self, name: str, settings: Mapping[str, Any]) -> None:
-        """Keep what the next run is given, before it begins."""
-        self._names.append(name)
-        self.given.append(dict(settings))
-        write_sweep(self.path, SweepRecord(self._question, self._config, self._names, self.given))
+    def locked(self) -> RunLock:
+        """Return a lock, as a context manager, for what one process at a time must do to the folder."""
+        return RunLock(self.path, _PATIENCE)
+
+    def given(self, name: str, ask: Callable[[], Mapping[str, Any] | None]) -> Mapping[str, Any] | None:
+        """Return the settings that a run was given; one that was given none is given what *ask* returns, if anything.
+
+        They are kept before the run begins, and whoever takes part in the sweep gets the same.
+
+        Raises:
+            UsageError: If another sweep was begun here meanwhile.
+            ZooError: If another process goes on holding the folder's lock.
+        """
+        if name in self._given:
+            return self._given[name]
+        with self.locked():
+            if holds_sweep(self.path):
+                self._read()
+            if name not in self._given:
+                asked = ask()
+                if asked is None:
+                    return None
+                self._given[name] = dict(asked)
+                record = SweepRecord(self._question, self._config, list(self._given), list(self._given.values()))
+                write_sweep(self.path, record)
+        return self._given[name]
 
     def forget(self) -> None:
         """Remove the record where no run was begun, so that a mended command may use the folder."""
         if not any(RunDirectory(child).holds_run for child in self.path.iterdir()):
             (self.path / SWEEP).unlink(missing_ok=True)
+            DISK.remove(self.path / CLAIMS)
 
     def directory(self, name: str) -> Path:
         """Return the directory of the run with this name."""
@@ -63,7 +90,7 @@ class SweepFolder:
         recorded, requested = _all(found.question, found.config), _all(self._question, self._config)
         if changed := differing(recorded, requested, recorded.keys() | requested.keys()):
             raise UsageError(f"{self.path} holds another sweep: {'; '.join(changed)}.\nGive another --out.")
-        self._names, self.given = list(found.names), [dict(settings) for settings in found.runs]
+        self._given = dict(zip(found.names, found.runs, strict=True))
 
 
 def _all(question: Mapping[str, Any], config: Config) -> dict[str, Any]:
