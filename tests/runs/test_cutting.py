@@ -127,6 +127,24 @@ def test_where_a_batch_fits_nothing_is_cut(tmp_path):
     assert "cuts" not in environs(run.directory)
 
 
+def test_a_damaged_record_does_not_stop_what_is_cut(tmp_path, memory, sliced):
+    """It is made again, as it is here and now, and told; the bits are those of a run whose record was whole."""
+
+    class Damaging(Listening):
+        def started(self, run, progress) -> None:
+            super().started(run, progress)
+            if len(self.started_at) == 1:
+                (Path(run["directory"]) / "environment.json").write_text('{"schema": ')
+
+    memory.training = 9
+    reporter = Damaging()
+    run = train(tmp_path / "run", reporter=reporter)
+    assert ["going on without it" in notice for notice in reporter.notices] == [True, False]
+    assert environs(run.directory)["cuts"] == [{"from_step": 0, "slices": 4}]
+    assert environs(run.directory)["torch"] == torch.__version__
+    assert outcome(run.directory) == outcome(sliced)
+
+
 def test_a_step_takes_the_images_that_it_took(tmp_path, memory, sliced):
     """Steps and rates are those of whole batches: the batch keeps its meaning."""
     memory.training = 5

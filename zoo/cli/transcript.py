@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -88,9 +89,7 @@ class Transcript(Silence):
         if run["storage"] != "memory":
             _say(_stored(run))
         if run["input_size"]:
-            _say(
-                f"images resized from {_times(run['image_size'])} to {_times(run['input_size'])}, which the model needs"
-            )
+            _say(_resized(run))
         if side := config["train"].get("eval_size"):
             _say(f"evaluations with inputs of {_times((side, side))}")
         if progress.step:
@@ -214,6 +213,21 @@ def _stored(run: Mapping[str, Any]) -> str:
     readers = run["readers"]
     how = f"by {readers} thread{'s' if readers != 1 else ''}, ahead of the steps" if readers else "between the steps"
     return f"{size} {how}, as they are wanted"
+
+
+def _resized(run: Mapping[str, Any]) -> str:
+    """Say that images are resized once more; where somebody chose fewer pixels than are computed with, how to save."""
+    images, inputs = run["image_size"], run["input_size"]
+    told = f"images resized from {_times(images)} to {_times(inputs)}, which the model needs"
+    chosen = run["config"]["data"].get("size")
+    if not (chosen and run["weights"]) or math.prod(images) >= math.prod(inputs):
+        return told
+    option = "model.input_size" if run["config"]["model"].get("pretrained") is True else "model.expects.size"
+    return f"{told}: data.size reads fewer pixels than that; --set {option}={_toml(images)} computes with those"
+
+
+def _toml(size: tuple[int, int]) -> str:
+    return str(size[0]) if size[0] == size[1] else f"[{size[0]},{size[1]}]"
 
 
 def _times(size: tuple[int, int]) -> str:

@@ -13,6 +13,18 @@ from typing import Any
 import torch
 
 import zoo
+from zoo.runs.parts import Parts
+from zoo.runs.summary import weights_of
+from zoo.runs.together import counted
+
+
+def environment_of(parts: Parts) -> dict[str, Any]:
+    """Return what a run computes with here and now, as environment.json holds it."""
+    machine, weights = parts.machine, weights_of(parts.network.expects)
+    return {
+        **environment(machine.device, machine.threads, parts.components.providers, weights),
+        **counted(parts.config.train, parts.task.world),
+    }
 
 
 def environment(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from pathlib import Path
 
@@ -9,7 +10,10 @@ import torch
 
 from zoo.data import Preparation
 from zoo.errors import ZooError
+from zoo.records.directory import RunDirectory
+from zoo.runs.environment import environment_of
 from zoo.runs.parts import Parts
+from zoo.runs.reporting import Reporter, readable
 from zoo.training.fitting_batch import evaluation_work, largest_fitting, training_work
 
 _SMALLEST = 2  # images in a slice: batch norm cannot train on one
@@ -61,6 +65,19 @@ def slices_that_fit(parts: Parts, *, begun: bool) -> int:
     if fits < _SMALLEST:
         raise ZooError("out of memory, with two images; try smaller images or another model")
     return now * math.ceil(most / fits)
+
+
+def cut(directory: RunDirectory, parts: Parts, slices: int, step: int, reporter: Reporter) -> BatchesCutError:
+    """Record that batches are cut into *slices* from *step* on, and return the error that ends this attempt.
+
+    A record of what the run began to compute with that is damaged is made again, as it is here and now.
+    """
+    recorded, environs = directory.read_config(), readable(directory.read_environment, reporter)
+    cuts = [*environs.get("cuts", []), {"from_step": step, "slices": slices}]
+    directory.write_environment({**(environs or environment_of(parts)), "cuts": cuts})
+    train = dataclasses.replace(recorded.train, slices=slices)
+    directory.write_config(dataclasses.replace(recorded, train=train))
+    return BatchesCutError(slices, directory.path)
 
 
 def _trained_on(parts: Parts, most: int, *, begun: bool) -> int:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from zoo.errors import DamagedError
 from zoo.records.epochs import EpochResult
 from zoo.training.fit import Progress
 
@@ -32,3 +33,12 @@ class Reporter:
 
     def closed(self) -> None:
         """Nothing more will be told: whatever was drawn is to be left tidy."""
+
+
+def readable(read: Callable[[], dict[str, Any]], reporter: Reporter) -> dict[str, Any]:
+    """Return what *read* does, or nothing where its file is damaged: all that a run needs is in its checkpoints."""
+    try:
+        return read()
+    except DamagedError as error:
+        reporter.notice(f"{error}; going on without it")
+        return {}

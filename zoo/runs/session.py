@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -20,7 +19,7 @@ from zoo.registry.entry import in_one_line
 from zoo.reports.evaluations import keep_evaluation
 from zoo.runs.evaluations import Measured, about_evaluation, document
 from zoo.runs.facts import expects_to_json, facts_to_json
-from zoo.runs.memory_short import BatchesCutError, memory_short, slices_that_fit
+from zoo.runs.memory_short import cut, memory_short, slices_that_fit
 from zoo.runs.parts import Parts
 from zoo.runs.reporting import Reporter
 from zoo.runs.run import Run
@@ -112,17 +111,9 @@ class Session:
         # Not before the exception is gone, whose traceback holds the tensors of what failed.
         begun = self.progress.step > 0
         if cuts and self._saved is not None:
-            raise self._cut(slices_that_fit(self.parts, begun=begun), self._saved[0])
+            slices = slices_that_fit(self.parts, begun=begun)
+            raise cut(self.directory, self.parts, slices, self._saved[0], self.reporter)
         raise memory_short(self.parts, begun=begun)
-
-    def _cut(self, slices: int, step: int) -> BatchesCutError:
-        """Record that batches are cut into *slices* from *step* on, and return the error that ends this attempt."""
-        recorded, environs = self.directory.read_config(), self.directory.read_environment()
-        cut = {"from_step": step, "slices": slices}
-        self.directory.write_environment({**environs, "cuts": [*environs.get("cuts", []), cut]})
-        train = dataclasses.replace(recorded.train, slices=slices)
-        self.directory.write_config(dataclasses.replace(recorded, train=train))
-        return BatchesCutError(slices, self.directory.path)
 
     def _without(self, error: DamagedError) -> DamagedError:
         """Save, where an image could not be read, and return what is told of it."""

@@ -20,13 +20,13 @@ from zoo.data.identity import Identification
 from zoo.data.one_colour import one_colour
 from zoo.data.order import choose_order
 from zoo.data.quick_look import quick_findings
-from zoo.errors import DamagedError, ZooError
+from zoo.errors import ZooError
 from zoo.records.checkpoints import Checkpoint, estimate_bytes
 from zoo.records.directory import RunDirectory, new_path
 from zoo.records.lock import RunLock
 from zoo.runs.components import Components, find_components
 from zoo.runs.datasets import load_dataset, split_dataset
-from zoo.runs.environment import environment, environment_changes
+from zoo.runs.environment import environment_changes, environment_of
 from zoo.runs.facts import expects_from_json
 from zoo.runs.found import as_begun, recorded_there
 from zoo.runs.images import check_images, keep_identity
@@ -36,16 +36,15 @@ from zoo.runs.moved import load_again, relocated, settled
 from zoo.runs.network import build_network, prepared_for
 from zoo.runs.observers import Observers
 from zoo.runs.parts import Parts
-from zoo.runs.reporting import Reporter
+from zoo.runs.reporting import Reporter, readable
 from zoo.runs.run import Run
 from zoo.runs.session import Session
 from zoo.runs.signals import StopRequests
 from zoo.runs.state import packed_scheduler, restore
-from zoo.runs.summary import class_counts, weights_of
+from zoo.runs.summary import class_counts
 from zoo.runs.task import build_task
 from zoo.runs.together import (
     among,
-    counted,
     refuse_differences,
     refuse_nameless,
     refuse_odd_weights,
@@ -193,7 +192,7 @@ def _go_on(directory: RunDirectory, config: Config, components: Components, repo
     world.agree(lambda: refuse_too_many(config, world))
     with StopRequests() as requests, own_arithmetic(), ExitStack() as held:
         world.first(lambda: _lock(directory, held))  # a second writer is told at once, before it loads anything
-        summary = world.first(lambda: _readable(directory.read_summary, reporter))
+        summary = world.first(lambda: readable(directory.read_summary, reporter))
         if summary.get("status") == "finished":
             raise AlreadyFinished(directory, summary)
         found: list[Checkpoint] = []  # in the first process
@@ -335,13 +334,9 @@ def _open(
     directory: RunDirectory, parts: Parts, reporter: Reporter, found: list[Checkpoint]
 ) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]] | None:
     """Write what a run begins with, or return the newest checkpoint that is whole: its tensors and its state."""
-    weights = weights_of(parts.network.expects)
-    environs = {
-        **environment(parts.machine.device, parts.machine.threads, parts.components.providers, weights),
-        **counted(parts.config.train, parts.task.world),
-    }
+    environs = environment_of(parts)
     if directory.holds_run:
-        _note_changes(_readable(directory.read_environment, reporter), environs, reporter)
+        _note_changes(readable(directory.read_environment, reporter), environs, reporter)
         for damage in directory.checkpoints.damages:
             reporter.notice(f"{damage}; the checkpoint before it is used")
         if parts.config.data != (recorded := directory.read_config()).data:  # its images have moved, and are the same
@@ -357,15 +352,6 @@ def _open(
         return None
     (checkpoint,) = found
     return {part: checkpoint.tensors(part) for part in checkpoint.names}, checkpoint.state
-
-
-def _readable(read: Callable[[], dict[str, Any]], reporter: Reporter) -> dict[str, Any]:
-    """Return what *read* does, or nothing where its file is damaged: all that a run needs is in its checkpoints."""
-    try:
-        return read()
-    except DamagedError as error:
-        reporter.notice(f"{error}; going on without it")
-        return {}
 
 
 def _warn_of_little_room(directory: RunDirectory, size: int, reporter: Reporter) -> None:
