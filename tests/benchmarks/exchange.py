@@ -60,12 +60,13 @@ def exchanged(rank: int, size: int, store: str, rounds: int, told: Connection) -
     model = nn.Linear(PARAMETERS - 1, 1)  # and its bias
     slices = Slices(model, LossRecord(), world, 0, size)
     slices._sizes = [[1] * size]
-    rows, total, layout = slices._rows, slices._total, slices._layout
+    in_order = slices._sum
+    at_once = world.row_sum(slices._layout, size, torch.device("cpu"), fast=True)
     gradients = torch.zeros(PARAMETERS)
     sums: dict[str, Callable[[], object]] = {
         "all-reduce": lambda: distributed.all_reduce(gradients),
-        "ordered": lambda: world.sum_rows(rows, total, size, layout),
-        "fast": lambda: world.add_up(total, layout),
+        "ordered": lambda: in_order.add(size),
+        "fast": lambda: at_once.add(size),
         "step": slices.gather,
     }
     seconds: dict[str, list[float]] = {name: [] for name in sums}

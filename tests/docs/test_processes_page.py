@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from contextlib import nullcontext
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
 from torch import distributed
 
-from zoo.training.processes import Processes
+from zoo.training import sums
 from zoo.training.rows import Field, RowLayout
+from zoo.training.sums import Peers, row_sum
 
 PAGE = (Path(__file__).parents[2] / "docs" / "explanation" / "processes.md").read_text()
 
@@ -29,9 +29,8 @@ class Counted:
         self.bytes += len(outgoing) - sent[0]
         self.messages += self.size - 1
 
-    def all_gather(self, every, mine):
-        for each in every:
-            each.copy_(mine)
+    def gather_into(self, every, mine):
+        every.view(self.size, -1).copy_(mine)
         self.bytes += len(mine) * (self.size - 1)
         self.messages += self.size - 1
 
@@ -41,13 +40,10 @@ def test_a_process_sends_what_the_page_says(monkeypatch: pytest.MonkeyPatch, siz
     """P (S/W + 1) bytes, but for the share that stays at home, in two messages to each other process."""
     counted = Counted(size)
     monkeypatch.setattr(distributed, "all_to_all_single", counted.all_to_all_single)
-    monkeypatch.setattr(distributed, "all_gather", counted.all_gather)
-    world = object.__new__(Processes)
-    world.rank, world.size, world._on_cards = 0, size, False
-    world._roll_call = SimpleNamespace(meeting=nullcontext)
+    monkeypatch.setattr(sums, "gather_into", counted.gather_into)
     layout = RowLayout([Field.numbers(2**18, torch.float32)], size)
-    rows = torch.zeros(world.rows_for(slices), layout.length, dtype=torch.uint8)
-    world.sum_rows(rows, torch.zeros_like(rows[0]), slices, layout)
+    peers = Peers(0, size, on_cards=False, meeting=nullcontext)
+    row_sum(layout, slices, torch.device("cpu"), peers, fast=False).add(slices)
     assert counted.bytes == layout.length * (slices // size + 1) * (size - 1) // size
     assert counted.messages == 2 * (size - 1)
 

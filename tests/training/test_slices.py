@@ -12,21 +12,32 @@ from zoo.errors import PluginError
 from zoo.training.loop import train_epoch
 from zoo.training.losses import LossRecord
 from zoo.training.slices import Slices
+from zoo.training.sums import RowSum
 from zoo.training.updates import Updates
 from zoo.training.world import World
 
 
+class Kept(RowSum):
+    """Keeps the rows of each step rather than sending them."""
+
+    def __init__(self, layout, device, count):
+        super().__init__(layout, device)
+        self.rows = torch.zeros(count, layout.length, dtype=torch.uint8)
+        self.layout, self.kept = layout, []
+
+    def add(self, slices):
+        self.kept.append((self.rows.clone(), slices, self.layout))
+
+
 class OneOf(World):
-    """A process of several, whose rows are kept rather than sent."""
+    """A process of several, whose rows are kept."""
 
     def __init__(self, rank: int, size: int) -> None:
-        self.rank, self.size, self.kept = rank, size, []
+        self.rank, self.size = rank, size
 
-    def rows_for(self, slices):
-        return max(1, -(-slices // self.size))
-
-    def sum_rows(self, rows, total, slices, layout):
-        self.kept.append((rows.clone(), slices, layout))
+    def row_sum(self, layout, slices, device, *, fast):
+        self.sum = Kept(layout, device, max(1, -(-slices // self.size)))
+        return self.sum
 
 
 def network(seed: int = 0, *, norm: bool = True, p: float = 0.5) -> nn.Sequential:
@@ -103,7 +114,7 @@ def test_a_slice_leaves_the_same_row_in_whichever_process(size: int):
 
     def rows(world):
         train(network(), count=36, slices=4, world=world)
-        return world.kept
+        return world.sum.kept
 
     whole, slices, layout = rows(OneOf(0, 1))[0]  # later steps begin with what was not added here
     found = []

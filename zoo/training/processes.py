@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from itertools import count
@@ -12,12 +12,12 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, distributed
 
-from zoo.data import share_of
 from zoo.errors import LostError, ToldError, ZooError
 from zoo.training.messages import Header, packed
 from zoo.training.place import Place
 from zoo.training.roll_call import RollCall, lost
 from zoo.training.rows import RowLayout
+from zoo.training.sums import Peers, RowSum, gather_into, row_sum
 from zoo.training.world import ALONE, World
 
 T = TypeVar("T")
@@ -25,7 +25,6 @@ T = TypeVar("T")
 TIMEOUT = 600.0
 """Seconds that a process waits for the others, where nothing else is said."""
 
-_SMALL = 2**22  # bytes of all rows together: below, one exchange of all is quicker than two of parts
 _groups = count()
 
 
@@ -132,53 +131,16 @@ class Processes(World):
         """Return the largest of every process's *number*."""
         return max(int(each) for each in self._gathered(torch.tensor([number])))
 
-    def rows_for(self, slices: int) -> int:
-        """Return how many rows a process fills at most: one for each of its slices, and one without any."""
-        return max(self._counts(slices))
-
-    def sum_rows(self, rows: Tensor, total: Tensor, slices: int, layout: RowLayout) -> None:
-        """Add the rows of all processes in the order of the slices: each adds all rows, or where they are long, a part.
-
-        The bits are the same: each number is the sum of the same numbers in the same order.
-        """
-        counts = self._counts(slices)
-        sent = self._outgoing(rows[: max(counts)])
-        if sent.numel() * self.size <= _SMALL:
-            found = self._gathered(sent.view(-1))
-            taken = [data.view(-1, layout.length)[:n] for data, n in zip(found, counts, strict=True)]
-            total.copy_(_summed([row for some in taken for row in some], layout))
-            return
-        length, mine = layout.length // self.size, counts[self.rank]
-        outgoing = sent[:mine].view(mine, self.size, length).transpose(0, 1).reshape(-1)
-        incoming = sent.new_empty(sum(counts) * length)
-        with self._roll_call.meeting():
-            sizes = [n * length for n in counts], [mine * length] * self.size
-            distributed.all_to_all_single(incoming, outgoing, *sizes)
-        stretch = _summed(list(incoming.view(-1, length)), layout, self.rank * length)
-        total.copy_(torch.cat(self._gathered(stretch)))
-
-    def add_up(self, row: Tensor, layout: RowLayout) -> None:
-        """Add the rows of all processes by all-reduce, one call a type of number: its order hangs on their number."""
-        sent = self._outgoing(row)
-        with self._roll_call.meeting():
-            for numbers in layout.numbers(sent):
-                distributed.all_reduce(numbers)
-        if sent is not row:
-            row.copy_(sent)
+    def row_sum(self, layout: RowLayout, slices: int, device: torch.device, *, fast: bool) -> RowSum:
+        """Return what adds the rows of all processes."""
+        peers = Peers(self.rank, self.size, self._on_cards, self._roll_call.meeting)
+        return row_sum(layout, slices, device, peers, fast=fast)
 
     def close(self) -> None:
         """Part from the others."""
         self._roll_call.end()
         with suppress(RuntimeError):
             distributed.destroy_process_group()
-
-    def _outgoing(self, rows: Tensor) -> Tensor:
-        """Return the rows where they are sent from: on the card, or as a copy for gloo."""
-        return rows if self._on_cards else rows.cpu()
-
-    def _counts(self, slices: int) -> list[int]:
-        """Return how many rows each process sends: one without any slice sends zeros, and what it wishes."""
-        return [max(1, len(share_of(slices, rank, self.size))) for rank in range(self.size)]
 
     def _tell(self, make: Callable[[], T]) -> T:
         try:
@@ -208,11 +170,11 @@ class Processes(World):
         return header.value()
 
     def _gathered(self, mine: Tensor) -> list[Tensor]:
-        """Return every process's tensor of one shape and type."""
-        every = [torch.empty_like(mine) for _ in range(self.size)]
+        """Return every process's tensor, (n,), of one length and type."""
+        every = mine.new_empty(self.size * len(mine))
         with self._roll_call.meeting():
-            distributed.all_gather(every, mine)
-        return every
+            gather_into(every, mine)
+        return list(every.view(self.size, -1))
 
 
 def have_cards(store: Any, rank: int, size: int) -> bool:
@@ -239,14 +201,6 @@ def _store(place: Place, timeout: float) -> Any:
         found = distributed.TCPStore(host, int(port), place.size, is_master=keeps, timeout=wait)  # type: ignore[attr-defined]
     # A launcher's store outlives a restart: without a prefix of one's own, the addresses of the dead are found there.
     return distributed.PrefixStore(f"zoo/{place.attempt}/{next(_groups)}", found)  # type: ignore[attr-defined]
-
-
-def _summed(rows: Sequence[Tensor], layout: RowLayout, start: int = 0) -> Tensor:
-    """Add stretches of rows to the first of them, which is changed."""
-    total, *others = rows
-    for row in others:
-        layout.add(total, row, start)
-    return total
 
 
 def _unpacked(data: Tensor, head: int) -> Any:

@@ -46,12 +46,12 @@ class Slices:
     def __init__(
         self, model: nn.Module, losses: LossRecord, world: World, seed: int, slices: int, *, fast: bool = False
     ) -> None:
-        self._losses, self._world, self._seed, self._fast = losses, world, seed, fast
+        self._losses, self._world, self._seed = losses, world, seed
         self._parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
         self._buffers = list(_buffers_of(model))
         self.wish: Callable[[], Sequence[float]] = lambda: [0.0] * WISHES
         self.granted: list[float] = [0.0] * WISHES
-        self._make_rows(slices)
+        self._make_rows(slices, fast=fast)
 
     def window(self, parts: Iterable[Batch], sizes: Sequence[Sequence[int]], place: str) -> Iterator[Batch]:
         """Yield this process's slices of a window, each from the state that the step began with.
@@ -63,14 +63,14 @@ class Slices:
         """
         self._sizes, counts = sizes, [count for batch in sizes for count in batch]
         rank, size = self._world.rank, self._world.size
-        self._rows.zero_()
+        self._sum.rows.zero_()
         start = [buffer.get().clone() for buffer in self._buffers]
         for row, (number, part) in enumerate(zip(share_of(len(counts), rank, size), parts, strict=True)):
             for buffer, before in zip(self._buffers, start, strict=True):
                 buffer.get().copy_(before)
             seed_everything(_hashed(f"slice/{self._seed}/{place}/{number}"))
             yield part
-            self._leave(row % len(self._rows), number, counts[number] / sum(counts), start)
+            self._leave(row % len(self._views), number, counts[number] / sum(counts), start)
         for buffer, before in zip(self._buffers, start, strict=True):
             buffer.get().copy_(before)
         # What a checkpoint keeps of the generators must not tell which slices were computed here.
@@ -84,10 +84,7 @@ class Slices:
         """Give the model the sum of all slices: gradients, buffers, losses."""
         views = self._views[0]
         views.wishes.copy_(torch.tensor(self.wish()))
-        if self._fast:
-            self._world.add_up(self._total, self._layout)
-        else:
-            self._world.sum_rows(self._rows, self._total, sum(map(len, self._sizes)), self._layout)
+        self._sum.add(sum(map(len, self._sizes)))
         total = self._total_views
         marks, losses, self.granted = total.marks.tolist(), total.losses.tolist(), total.wishes.tolist()
         for parameter, gradient, seen in zip(self._parameters, total.gradients, marks, strict=False):
@@ -98,7 +95,7 @@ class Slices:
                 buffer.get().copy_(value)
         self._tell_losses(losses)
 
-    def _make_rows(self, slices: int) -> None:
+    def _make_rows(self, slices: int, *, fast: bool) -> None:
         device = self._parameters[0].device
         exact = torch.float32 if device.type == "mps" else torch.float64  # Apple's GPUs have no doubles
         fields = [Field.like(parameter) for parameter in self._parameters]
@@ -107,12 +104,9 @@ class Slices:
             Field.numbers(count, exact) for count in (2 * slices, len(self._parameters) + len(self._buffers), WISHES)
         ]
         self._layout = RowLayout(fields, self._world.size)
-        shape = (1 if self._fast else self._world.rows_for(slices), self._layout.length)
-        self._rows = torch.zeros(shape, dtype=torch.uint8, device=device)
-        adds_in_place = self._fast or self._world.size == 1
-        self._total = self._rows[0] if adds_in_place else torch.zeros_like(self._rows[0])
-        self._views = [self._named(row) for row in self._rows]
-        self._total_views = self._named(self._total)
+        self._sum = self._world.row_sum(self._layout, slices, device, fast=fast)
+        self._views = [self._named(row) for row in self._sum.rows]
+        self._total_views = self._named(self._sum.total)
 
     def _named(self, row: Tensor) -> _Row:
         views, count = self._layout.views(row), len(self._parameters)
@@ -123,10 +117,7 @@ class Slices:
         row = self._views[place]
         used = [parameter.grad is not None for parameter in self._parameters]
         with torch.no_grad():
-            for parameter, view in zip(self._parameters, row.gradients, strict=True):
-                if parameter.grad is not None:
-                    view.add_(parameter.grad)
-                    parameter.grad = None
+            self._put_gradients(row)
             changed = [
                 buffer.leave(view, before, share, first=number == 0)
                 for buffer, view, before in zip(self._buffers, row.buffers, start, strict=True)
@@ -135,6 +126,16 @@ class Slices:
         loss, weight = self._loss
         row.losses[2 * number] = loss
         row.losses[2 * number + 1] = weight
+
+    def _put_gradients(self, row: _Row) -> None:
+        """Add the parameters' gradients to the row, and leave them none."""
+        pairs = zip(self._parameters, row.gradients, strict=True)
+        found = [(view, parameter.grad) for parameter, view in pairs if parameter.grad is not None]
+        if found:
+            views, gradients = zip(*found, strict=True)
+            torch._foreach_add_(views, gradients)
+        for parameter in self._parameters:
+            parameter.grad = None
 
     def _tell_losses(self, numbers: Sequence[float]) -> None:
         pairs = iter(zip(numbers[::2], numbers[1::2], strict=True))

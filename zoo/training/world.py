@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from torch import Tensor
+import torch
 
 from zoo.training.rows import RowLayout
+from zoo.training.sums import RowSum
 
 T = TypeVar("T")
 
@@ -49,25 +50,17 @@ class World:
         """Return the largest of every process's *number*."""
         return number
 
-    def rows_for(self, slices: int) -> int:
-        """Return how many rows this process fills for a step of so many slices; alone, one takes all, in order."""
-        del slices
-        return 1
-
-    def sum_rows(self, rows: Tensor, total: Tensor, slices: int, layout: RowLayout) -> None:
-        """Add the rows of all processes, in the order of the slices.
+    def row_sum(self, layout: RowLayout, slices: int, device: torch.device, *, fast: bool) -> RowSum:
+        """Return what adds the rows of all processes.
 
         Args:
-            rows: This process's, uint8 (K, length); K is what `rows_for` returned.
-            total: Where the sum goes, uint8 (length,).
-            slices: How many slices the step has.
             layout: Of the rows.
+            slices: The most slices that a step has.
+            device: Where the rows are.
+            fast: Whether they are added in whatever order is quickest; else in the order of the slices.
         """
-        del slices, layout
-        total.copy_(rows[0])
-
-    def add_up(self, row: Tensor, layout: RowLayout) -> None:
-        """Add the rows of all processes, uint8 (length,), one of each, in whatever order is quickest, into *row*."""
+        del slices, fast
+        return RowSum(layout, device)
 
     def close(self) -> None:
         """Part from the others, when all is done."""
