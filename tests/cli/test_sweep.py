@@ -102,10 +102,8 @@ def _told(document: dict[str, Any]) -> list[Any]:
 
 
 @pytest.mark.usefixtures("forked_runs")
-def test_a_killed_search_goes_on_with_the_same_trials(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-):
-    """The same settings and numbers; the best one's configuration repeats its bits."""
+def test_the_best_trial_s_configuration_repeats_its_bits(capsys: pytest.CaptureFixture[str]):
+    """Trials differ in what is searched alone, and the best is the one with the highest validation accuracy."""
     assert main([*SEARCH, "--trials", "2"]) == 0
     whole = json.loads(capsys.readouterr().out)
     assert differing(Path("s/trial-000"), Path("s/trial-001")) <= {"optimizer.lr", "model.p"}
@@ -114,9 +112,6 @@ def test_a_killed_search_goes_on_with_the_same_trials(
     best = next(run for run in whole["runs"] if run["name"] == whole["best"])
     assert main(["train", "--config", f"s/{whole['best']}/config.toml", "--out", "again", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["val_loss"] == best["summary"]["val_loss"]
-    (tmp_path / "killed").mkdir()
-    monkeypatch.chdir(tmp_path / "killed")
-    assert _told(killed_at_random([*SEARCH, "--trials", "2"], kills=1, seed=2)) == _told(whole)
 
 
 @pytest.mark.slow

@@ -55,6 +55,7 @@ def test_the_weights_see_what_is_in_the_pictures(lite0: FakeSite):
     assert probability("coffee.png", *own) > probability("coffee.png", *IMAGENET) + 0.05
 
 
+@pytest.mark.slow
 def test_a_folder_whose_classes_the_weights_know_is_classified_at_once(lite0: FakeSite, tmp_path: Path):
     """The head is kept, so that one step that moves nothing leaves a classifier of these classes."""
     for picture, label in SHOWN.items():

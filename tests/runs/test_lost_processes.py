@@ -70,12 +70,12 @@ def test_a_frozen_process_is_named_within_the_timeout(tmp_path: Path, victim: in
         stopped.append(time.monotonic() - began)
         os.kill(pids[victim], signal.SIGKILL)
 
-    ended = together(3, [*LONG, "--timeout", "4s"], cwd=tmp_path, meanwhile=freeze)
+    ended = together(3, [*LONG, "--timeout", "2s"], cwd=tmp_path, meanwhile=freeze)
     others = [each for rank, each in enumerate(ended) if rank != victim]
     assert [each.code for each in others] == [75, 75], ended
     assert any(f"process {victim}" in each.err for each in others), others
     assert all("the same command goes on from it" in each.err for each in others)
-    assert stopped[0] < 4 + 6
+    assert stopped[0] < 2 + 6
 
 
 def _runs(pid: int) -> bool:

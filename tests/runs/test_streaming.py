@@ -7,13 +7,12 @@ import os
 import shlex
 import shutil
 import signal
-import subprocess
-import sys
 
 import pytest
 import torch
 from small_photos import photographs, reading_threads
 from storm import storm, uninterrupted
+from worlds import together
 
 import zoo
 from zoo.registry import entries
@@ -123,20 +122,15 @@ def test_a_file_that_vanishes_stops_the_run_saved_and_named(tmp_path, split, acc
 
 def test_the_command_tells_where_images_are(root, tmp_path):
     """A line of the transcript says it, and the process ends at once, with no thread to wait for."""
+    command = ["train", "--model", "mlp", "--data", "folder", "--epochs", "1", "--threads", "1", "--readers", "2"]
+    command += ["--set", f"data.root={root}", "--set", "data.size=20"]
     for stream, line in (
         ("true", " by 2 threads, ahead of the steps, as they are wanted"),
         ("false", ", all in memory"),
     ):
-        command = [sys.executable, "-m", "zoo", "train", "--model", "mlp", "--data", "folder", "--epochs", "1"]
-        command += ["--set", f"data.root={root}", "--set", "data.size=20", "--set", f"data.stream={stream}"]
-        result = subprocess.run(
-            [*command, "--readers", "2", "--out", str(tmp_path / stream)],
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=True,
-        )
-        assert f"images decoded to 20 x 20{line}" in result.stdout
+        (ended,) = together(1, [*command, "--set", f"data.stream={stream}", "--out", stream], cwd=tmp_path)
+        assert ended.code == 0, ended
+        assert f"images decoded to 20 x 20{line}" in ended.out
 
 
 def test_the_model_is_asked_for_its_size_before_anything_is_decoded(root, tmp_path):
