@@ -96,7 +96,7 @@ class FakeSite:
         return self._run(["-m", "zoo", *arguments], variables)
 
     def _run(self, arguments: list[str], variables: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-        environment = {**os.environ, "PYTHONPATH": str(self.path), **variables}
+        environment = {**os.environ, "PYTHONPATH": str(self.path), "PYTHONDONTWRITEBYTECODE": "1", **variables}
         return subprocess.run(
             [sys.executable, *arguments], env=environment, capture_output=True, text=True, check=False, timeout=120
         )
@@ -104,7 +104,11 @@ class FakeSite:
 
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeSite]:
-    """A fake site folder first on ``sys.path``, whose modules are forgotten afterwards."""
+    """A fake site folder first on ``sys.path``, whose modules are forgotten afterwards.
+
+    No bytecode is written: a module that is written again within a second, as long as before, would stay the old one.
+    """
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
     folder = FakeSite(tmp_path / "site")
     monkeypatch.syspath_prepend(str(folder.path))
     before = set(sys.modules)
