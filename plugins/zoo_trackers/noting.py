@@ -13,33 +13,36 @@ from typing import Any
 _MEASURES = ("loss", "val_loss", "val_accuracy", "val_balanced_accuracy", "lr", "samples_per_second")
 _NONE = -1  # steps: a probe's epoch is at step 0
 _RESULTS = ("test_accuracy", "test_loss", "test_balanced_accuracy", "best_epoch")
+_FOLDER = "observers"  # zoo removes it where a run begins anew in the same directory
 
 
 class Tracker(ABC):
     """An observer that sends what happens to an experiment tracker.
 
-    The tracker's own id of the run, and the last step that was sent, are kept in ``RUN/NAME.json``. A run that goes on
-    after an interruption trains some epochs again, with the same numbers: they are not sent twice, and what the tracker
-    had not written when it was killed is sent from metrics.csv. Where the tracker fails, zoo says so in one line and
-    trains on without it.
+    The tracker's own id of the run, and the last step that was sent, are kept in ``RUN/observers/NAME.json``. A run
+    that goes on after an interruption trains some epochs again, with the same numbers: they are not sent twice, and
+    what the tracker had not written when it was killed is sent from metrics.csv. Where the tracker fails, zoo says so
+    in one line and trains on without it.
     """
 
     name: str
     """The tracker's, as the file is called."""
 
     def __init__(self) -> None:
+        self.directory = Path()  # the run's, once it has begun
         self._note: Path | None = None
         self._sent = _NONE  # the last step that the tracker has
 
     def run_started(self, run: Mapping[str, Any]) -> None:
         """Begin a run of the tracker's, or go on with the one that is noted."""
-        directory = Path(run["directory"])
-        self._note = directory / f"{self.name}.json"
+        self.directory = Path(run["directory"]).resolve()
+        self._note = self.directory / _FOLDER / f"{self.name}.json"
         noted = _read(self._note)
-        found = self.begin(noted.get("id"), directory.resolve().name, settings_of(run))
+        settings = {"parameters": run["parameters"], "device": run["device"], **run["settings"]}
+        found = self.begin(noted.get("id"), self.directory.name, settings)
         self._sent = self.last_step(int(noted.get("step", _NONE))) if noted else _NONE
         self._write(found)
-        for epoch in _epochs(directory / "metrics.csv") if noted else ():
+        for epoch in _epochs(self.directory / "metrics.csv") if noted else ():
             self.epoch_finished(epoch)
 
     def epoch_finished(self, epoch: Mapping[str, Any]) -> None:
@@ -84,24 +87,10 @@ class Tracker(ABC):
         if self._note is None:
             return
         noted = {**_read(self._note), **({} if found is None else {"id": found}), "step": self._sent}
+        self._note.parent.mkdir(exist_ok=True)
         new = self._note.with_suffix(".json.new")
         new.write_text(json.dumps(noted) + "\n", encoding="utf-8")
         os.replace(new, self._note)  # noqa: PTH105 - in one step
-
-
-def settings_of(run: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a run's settings by key, as ``optimizer.lr``, with what it trains and on what."""
-    flat: dict[str, Any] = {"parameters": run["parameters"], "device": run["device"]}
-    for section, table in run["config"].items():
-        if isinstance(table, Mapping):
-            flat |= {f"{section}.{key}": _plain(value) for key, value in table.items()}
-    return flat
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, tuple | list) else value
 
 
 def _epochs(path: Path) -> list[dict[str, Any]]:

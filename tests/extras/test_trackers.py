@@ -25,7 +25,7 @@ pytestmark = [
 SETTINGS: dict[str, Any] = {"epochs": 6, "batch_size": 16, "threads": 1, "checkpoint_every": "12steps"}
 OPTIONS = {"data.limit": 80}
 STEPS = [5, 10, 15, 20, 25, 30]
-NAMES = ["mlflow", "trackio"]
+NAMES = ["mlflow", "trackio", "wandb"]
 
 _KILLED = """
 import os, signal, sys
@@ -56,6 +56,11 @@ def _offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TRACKIO_DIR", str(tmp_path / "trackio"))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("WANDB_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.delenv("WANDB_DIR", raising=False)
+    monkeypatch.delenv("WANDB_SERVICE", raising=False)  # of a test that used it in this process
 
 
 _MLFLOW = """
@@ -74,7 +79,32 @@ from trackio.sqlite_storage import SQLiteStorage
 found = [SQLiteStorage.get_logs("zoo", run) for run in SQLiteStorage.get_runs("zoo")]
 found = [[(each["step"], each["val_loss"]) for each in run if "val_loss" in each] for run in found]
 """
-READ = {"mlflow": _MLFLOW, "trackio": _TRACKIO}
+_WANDB = """
+import struct
+from pathlib import Path
+
+from wandb.proto.wandb_internal_pb2 import Record
+
+def records(data, place=7, whole=b""):  # LevelDB's log: pieces of records in blocks of 32 KB
+    while place + 7 < len(data):
+        if place % 32768 > 32768 - 7:
+            place += -place % 32768
+            continue
+        length, kind = struct.unpack_from("<HB", data, place + 4)
+        whole, place = whole + data[place + 7 : place + 7 + length], place + 7 + length
+        if kind in (1, 4):  # full, or the last piece
+            yield Record.FromString(whole)
+            whole = b""
+
+found = []
+for path in Path("run/wandb").glob("offline-run-*/*.wandb"):
+    told = list(records(path.read_bytes()))
+    assert told[-1].HasField("exit") and told[-1].exit.exit_code == 0
+    rows = [{item.key or item.nested_key[0]: json.loads(item.value_json) for item in each.history.item}
+            for each in told if each.HasField("history")]
+    found.append([(row["_step"], row["val_loss"]) for row in rows])
+"""
+READ = {"mlflow": _MLFLOW, "trackio": _TRACKIO, "wandb": _WANDB}
 """By tracker, what finds each of its runs' steps and losses."""
 
 
@@ -130,6 +160,23 @@ def test_a_dead_server_costs_a_line_and_no_bit(monkeypatch: pytest.MonkeyPatch):
     (line,) = [text for text in notices.told if "left out from here on" in text]
     assert "mlflow" in line
     assert len(line) < 500
+
+
+def test_a_dead_server_of_wandb_costs_a_line_and_no_bit(monkeypatch: pytest.MonkeyPatch):
+    """In a process of its own: W&B reads its variables once."""
+    monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
+    monkeypatch.setenv("WANDB_INIT_TIMEOUT", "1")
+    told = ["--epochs", "2", "--set", "data.limit=80", "--threads", "1", "--quiet"]
+    command = [sys.executable, "-m", "zoo", "train", "--model", "linear", "--out", "run", *told]
+    watched = [*command, "--observe", "wandb", "--set", "observe.wandb.mode=online"]
+    done = subprocess.run(check=False, args=watched, capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stderr
+    (line,) = [text for text in done.stderr.splitlines() if "left out from here on" in text]
+    assert "wandb" in line
+    assert len(line) < 500
+    plain = zoo.train("linear", options=OPTIONS, out="plain", epochs=2, threads=1)
+    assert json.loads(Path("run/summary.json").read_text())["test_loss"] == plain.summary["test_loss"]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from zoo_trackers.noting import Tracker, settings_of
+from zoo_trackers.noting import Tracker
 
-CONFIG = {"model": {"name": "linear"}, "optimizer": {"name": "sgd", "lr": 0.1, "betas": (0.9, 0.99)}, "schema": 1}
+SETTINGS = {"model.name": "linear", "optimizer.lr": 0.1, "optimizer.betas": (0.9, 0.99)}
 
 
 class Told(Tracker):
@@ -31,6 +31,7 @@ class Told(Tracker):
 
     def begin(self, known: str | None, name: str, settings: Mapping[str, Any]) -> str:
         self.begun.append((known, name))
+        self.settings = settings
         return known or "id-1"
 
     def last_step(self, noted: int) -> int:
@@ -52,7 +53,7 @@ class Told(Tracker):
 
 
 def run_in(directory: Path) -> dict[str, Any]:
-    return {"directory": str(directory), "parameters": 7, "device": "cpu", "config": CONFIG}
+    return {"directory": str(directory), "parameters": 7, "device": "cpu", "settings": SETTINGS}
 
 
 def epoch(number: int, **more: Any) -> dict[str, Any]:
@@ -60,7 +61,7 @@ def epoch(number: int, **more: Any) -> dict[str, Any]:
 
 
 def noted(directory: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((directory / "told.json").read_text())
+    found: dict[str, Any] = json.loads((directory / "observers" / "told.json").read_text())
     return found
 
 
@@ -140,7 +141,8 @@ def test_another_run_s_metrics_are_not_sent_where_nothing_is_noted(tmp_path: Pat
 @pytest.mark.parametrize("text", ["", "{", "[1]", "7", '"id"', "\udcff"])
 def test_a_damaged_note_begins_another_run_of_the_tracker_s(tmp_path: Path, text: str):
     """It must never end a training."""
-    (tmp_path / "told.json").write_bytes(text.encode("utf-8", "surrogateescape"))
+    (tmp_path / "observers").mkdir()
+    (tmp_path / "observers" / "told.json").write_bytes(text.encode("utf-8", "surrogateescape"))
     tracker = Told()
     tracker.run_started(run_in(tmp_path))
     assert tracker.begun == [(None, tmp_path.name)]
@@ -152,7 +154,7 @@ def test_the_note_is_replaced_in_one_step(tmp_path: Path):
     tracker = Told()
     tracker.run_started(run_in(tmp_path))
     tracker.epoch_finished(epoch(1))
-    assert [path.name for path in tmp_path.iterdir()] == ["told.json"]
+    assert [path.name for path in (tmp_path / "observers").iterdir()] == ["told.json"]
 
 
 def test_results_are_those_that_were_measured_at_the_last_step(tmp_path: Path):
@@ -191,15 +193,8 @@ def test_a_run_s_name_is_that_of_its_own_folder(tmp_path: Path, monkeypatch: pyt
     assert tracker.begun == [(None, tmp_path.name)]
 
 
-def test_settings_are_flat_and_plain():
-    """With what is trained and on what; what belongs to no section is left out."""
-    found = settings_of({"parameters": 7, "device": "cpu", "config": {**CONFIG, "model": {"a": {"b": ((1, 2), [3])}}}})
-    assert found == {
-        "parameters": 7,
-        "device": "cpu",
-        "model.a": {"b": [[1, 2], [3]]},
-        "optimizer.name": "sgd",
-        "optimizer.lr": 0.1,
-        "optimizer.betas": [0.9, 0.99],
-    }
-    assert json.loads(json.dumps(found)) == found
+def test_settings_are_sent_with_what_is_trained_and_on_what(tmp_path: Path):
+    """As one says them: by their keys."""
+    tracker = Told()
+    tracker.run_started(run_in(tmp_path))
+    assert tracker.settings == {"parameters": 7, "device": "cpu", **SETTINGS}

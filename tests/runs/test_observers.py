@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from small_images import small_dataset
 from torch import nn
 
 import zoo
+from zoo.config import flattened
 from zoo.registry import registry
 from zoo.runs.reporting import Reporter
 
@@ -47,6 +49,16 @@ def hook(name: str, body: str) -> str:
     arguments = {"run_started": "run", "epoch_finished": "run, epoch", "checkpoint_saved": "run, checkpoint"}
     arguments |= {"run_finished": "run, summary", "run_failed": "run, error"}
     return f"@zoo.hookimpl\ndef {name}({arguments[name]}):\n    {body}\n\n"
+
+
+def test_settings_are_told_by_section_and_by_key(observed, tmp_path):
+    """The same values; what is of no section, such as the schema, is no setting."""
+    told = tmp_path / "told.json"
+    tell = "json.dumps([run['config'], run['settings']], default=dict)"
+    observed(hook("run_started", f"Path({str(told)!r}).write_text({tell})"), epochs=1)
+    config, settings = json.loads(told.read_text())
+    assert {"schema": config["schema"], **settings} == flattened(config)
+    assert settings["train.batch_size"] == 16
 
 
 def test_it_is_told_everything_in_order(observed, tmp_path):

@@ -29,6 +29,9 @@ CHECKPOINTS = "checkpoints"
 EVALUATIONS = "evaluations"
 CALIBRATION = "calibration.json"
 REPORTS = ("report.html", "report.json")
+OBSERVERS = "observers"
+"""What observers note there they find again where the run goes on, and not where another one begins."""
+
 WHICH = ("best", "last")
 """The checkpoints that one may ask for."""
 
@@ -126,7 +129,7 @@ class RunDirectory:
         """
         try:
             evaluated = (EVALUATIONS, CALIBRATION, *REPORTS)
-            for name in (SUMMARY, CHECKPOINTS, *evaluated, METRICS, FILES, DATA, ENVIRONMENT, CONFIG):
+            for name in (SUMMARY, CHECKPOINTS, *evaluated, OBSERVERS, METRICS, FILES, DATA, ENVIRONMENT, CONFIG):
                 DISK.remove(self.path / name)
         except OSError as error:
             raise UsageError(

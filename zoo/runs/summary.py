@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from zoo.config import SINGLE, Config
+from zoo.config import SINGLE, Config, flattened
 from zoo.data import Expects, ImageFacts, Reader, Split, reader_count
 from zoo.records.directory import RunDirectory
 from zoo.runs.components import Components
@@ -36,6 +36,7 @@ def description(
     return {
         "directory": str(directory),
         "config": config.to_dict(),
+        "settings": {key: value for key, value in flattened(config.to_dict()).items() if key != "schema"},
         "entries": components.providers,
         **{section: getattr(config, section).name for section in SINGLE},
         "parameters": parameter_count(network.model),
