@@ -19,6 +19,7 @@ GROUPS = {
         "calibrate",
         "predict",
         "explain",
+        "evaluation_pictures",
         "explain_mistakes",
         "report",
         "compare",

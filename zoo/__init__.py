@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from zoo.registry import hookimpl as hookimpl
     from zoo.registry.sources import decorated_functions as decorated_functions
     from zoo.reports.comparison import compare as compare
+    from zoo.reports.rasters import evaluation_pictures as evaluation_pictures
     from zoo.reports.report import report as report
     from zoo.runs.api import train as train
     from zoo.runs.calibrating import calibrate as calibrate
@@ -94,6 +95,7 @@ _HOMES = {
     "sides_from": "zoo.inspection.input_size",
     "smallest_input_size": "zoo.inspection.input_size",
     "compare": "zoo.reports.comparison",
+    "evaluation_pictures": "zoo.reports.rasters",
     "report": "zoo.reports.report",
     "Reporter": "zoo.runs.reporting",
     "Run": "zoo.runs.run",

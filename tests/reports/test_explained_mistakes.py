@@ -107,7 +107,7 @@ def test_where_nothing_was_mistaken_nothing_is_looked_at(run: Path, monkeypatch:
     """And nothing is written."""
     kept = read_evaluation(run, "test-best")
     arrays = {name: array for name, array in kept.arrays.items() if not name.startswith("worst")}
-    monkeypatch.setattr("zoo.runs.mistakes.read_evaluation", lambda *_: type(kept)(kept.name, kept.document, arrays))
+    monkeypatch.setattr("zoo.runs.mistakes.main_evaluation", lambda *_: type(kept)(kept.name, kept.document, arrays))
     before = (run / f"{KEPT}.json").read_bytes()
     assert zoo.explain_mistakes(run) == 0
     assert (run / f"{KEPT}.json").read_bytes() == before

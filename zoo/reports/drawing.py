@@ -204,7 +204,7 @@ def _across(values: Sequence[Any], logarithmic: bool) -> tuple[Callable[[Any], f
         names = sorted({str(value) for value in values}, key=_by_number)
         side_by_side = _Scale(-0.5, len(names) - 0.5, _LEFT, WIDTH - _RIGHT)
         return lambda value: side_by_side(names.index(str(value))), [
-            (side_by_side(number), _cut(name, max(3, 40 // len(names)))) for number, name in enumerate(names)
+            (side_by_side(number), shortened(name, max(3, 40 // len(names)))) for number, name in enumerate(names)
         ]
     low, high = min(values), max(values)
     if low == high:
@@ -223,12 +223,12 @@ _LETTER = 7.2  # pixels, of the widest fonts
 
 def matrix(classes: Sequence[str], counts: Sequence[Sequence[int]]) -> Markup:
     """Draw a confusion matrix, the actual class in rows; the shades are shares of a row, of mistakes four times so."""
-    margin = 14 + round(_LETTER * max(len(_cut(name)) for name in classes))
+    margin = 14 + round(_LETTER * max(len(shortened(name)) for name in classes))
     parts = []
     for place, (name, numbers) in enumerate(zip(classes, counts, strict=True)):
         along = margin + place * _CELL + 21
-        parts.append(tag("text", _cut(name), x=margin - 6, y=along, text_anchor="end"))
-        parts.append(tag("text", _cut(name), transform=f"translate({along} {margin - 6}) rotate(-90)"))
+        parts.append(tag("text", shortened(name), x=margin - 6, y=along, text_anchor="end"))
+        parts.append(tag("text", shortened(name), transform=f"translate({along} {margin - 6}) rotate(-90)"))
         for column, number in enumerate(numbers):
             told = f"{name} called {classes[column]}: {number:,} of {sum(numbers):,}"
             corner = (margin + column * _CELL, margin + place * _CELL)
@@ -237,10 +237,15 @@ def matrix(classes: Sequence[str], counts: Sequence[Sequence[int]]) -> Markup:
     return _svg("Confusion matrix, the actual class in rows", size, size, parts)
 
 
+def shade(share: float, right: bool) -> float:
+    """Return how strong the colour is of a cell of a confusion matrix that has a *share* of its row, both in [0, 1]."""
+    return 0.0 if not share else share if right else min(1.0, 0.15 + 4 * share)
+
+
 def _matrix_cell(corner: tuple[int, int], number: int, total: int, told: str, *, right: bool) -> Iterator[Markup]:
     x, y = corner
     share = number / total if total else 0.0
-    strength = 0.0 if not number else share if right else min(1.0, 0.15 + 4 * share)
+    strength = shade(share, right)
     yield tag(
         "rect",
         tag("title", told),
@@ -253,14 +258,16 @@ def _matrix_cell(corner: tuple[int, int], number: int, total: int, told: str, *,
     )
     if number:
         kind = "count strong" if strength > 0.55 else "count"
-        yield tag("text", _short(number), class_=kind, x=x + _CELL / 2, y=y + 21, text_anchor="middle")
+        yield tag("text", shortened_number(number), class_=kind, x=x + _CELL / 2, y=y + 21, text_anchor="middle")
 
 
-def _cut(name: str, length: int = 12) -> str:
+def shortened(name: str, length: int = 12) -> str:
+    """Return a class's name as it fits beside a matrix."""
     return name if len(name) <= length else f"{name[: length - 1]}…"
 
 
-def _short(number: int) -> str:
+def shortened_number(number: int) -> str:
+    """Return a count as it fits a cell of a matrix."""
     return str(number) if number < 10_000 else f"{number / 1000:.0f}k"
 
 

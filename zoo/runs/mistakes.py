@@ -14,7 +14,7 @@ from zoo.records.directory import RunDirectory
 from zoo.records.lock import RunLock
 from zoo.records.sweeps import holds_sweep
 from zoo.reports.details import MISTAKES
-from zoo.reports.evaluations import OWN, Evaluation, evaluation_names, keep_evaluation, read_evaluation
+from zoo.reports.evaluations import Evaluation, keep_evaluation, main_evaluation
 from zoo.reports.explanations import Explanation
 from zoo.runs.evaluations import packed
 from zoo.runs.explaining import explained_pixels
@@ -44,17 +44,11 @@ def explain_mistakes(run: str | Path | Any) -> int:
         raise UsageError(f"{path} is a sweep; --explain looks at one run, such as one of those in it")
     directory = RunDirectory.open(path)
     with RunLock(directory.path):
-        kept = _with_mistakes(directory)
+        kept = main_evaluation(directory.path)
         found = _explained(directory, kept)
         if found:
             _keep(directory, kept, found)
     return len(found)
-
-
-def _with_mistakes(directory: RunDirectory) -> Evaluation:
-    names = evaluation_names(directory.path)
-    # Of a run that keeps none, this says how one is made.
-    return read_evaluation(directory.path, next((name for name in OWN if name in names), OWN[0]))
 
 
 def _explained(directory: RunDirectory, kept: Evaluation) -> list[Explanation]:
