@@ -48,9 +48,14 @@ def array(picture: Image.Image) -> np.ndarray:
     return np.asarray(picture.convert("RGB")).astype(int)
 
 
+def margin_of(matrix: Image.Image, classes: int) -> int:
+    """Return how many pixels the names take, above and to the left; below is a line that says what is what."""
+    return matrix.height - classes * CELL - 18
+
+
 def cell(matrix: Image.Image, classes: int, row: int, column: int) -> np.ndarray:
     """Return the colour of a cell's corner, where no number stands."""
-    margin = matrix.width - classes * CELL
+    margin = margin_of(matrix, classes)
     return array(matrix)[margin + row * CELL + 1, margin + column * CELL + 1]
 
 
@@ -66,8 +71,13 @@ def test_a_cell_is_the_stronger_the_greater_its_share_of_the_row(tmp_path: Path)
 def test_a_count_stands_in_each_cell_that_happened(tmp_path: Path):
     """And in no other one."""
     matrix = zoo.evaluation_pictures(kept(tmp_path, [0, 0, 1], [0, 1, 1], ["ant", "bee"]))["confusion"]
-    margin = matrix.width - 2 * CELL
-    cells = array(matrix)[margin:, margin:].reshape(2, CELL, 2, CELL, 3).swapaxes(1, 2).reshape(2, 2, -1, 3)
+    margin = margin_of(matrix, 2)
+    cells = (
+        array(matrix)[margin : margin + 2 * CELL, margin : margin + 2 * CELL]
+        .reshape(2, CELL, 2, CELL, 3)
+        .swapaxes(1, 2)
+        .reshape(2, 2, -1, 3)
+    )
     drawn = [[len(np.unique(cells[row, column], axis=0)) > 1 for column in (0, 1)] for row in (0, 1)]
     assert drawn == [[True, True], [False, True]]
 
@@ -84,7 +94,7 @@ def test_any_name_can_be_drawn(tmp_path: Path, name: str):
     run = kept(tmp_path, [0, 1], [1, 1], [name, "bee"], np.zeros((1, 1, 4, 4), dtype=np.uint8))
     pictures = zoo.evaluation_pictures(run)
     assert list(pictures) == ["confusion", "mistakes"]
-    assert pictures["confusion"].width < 2 * CELL + 120
+    assert margin_of(pictures["confusion"], 2) < 120
 
 
 @pytest.mark.parametrize(("classes", "side"), [(21, 21 * 22), (480, 480)])

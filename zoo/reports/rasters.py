@@ -24,6 +24,7 @@ _WIDE = 480  # pixels a side of a matrix of more, about
 _COLUMNS = 6  # mistakes beside each other
 _SHOWN = 96  # pixels a side that a mistake's longer one is brought to, about
 _LINE = 12  # pixels a line of text
+_LEGEND = "rows: what it is, columns: what it was called"
 
 
 def evaluation_pictures(run: str | Path | Any) -> dict[str, Image.Image]:
@@ -73,9 +74,11 @@ def _with_numbers(
 
     names = [_plain(name) for name in kept.classes]
     margin = 10 + max(_width(name) for name in names)
-    whole = Image.new("RGB", (margin + cells.width, margin + cells.height), "white")
+    width = max(margin + cells.width, _width(_LEGEND) + 10)
+    whole = Image.new("RGB", (width, margin + cells.height + _LINE + 6), "white")
     whole.paste(cells, (margin, margin))
     pen = ImageDraw.Draw(whole)
+    pen.text((5, margin + cells.height + 3), _LEGEND, fill=_INK)
     for place, name in enumerate(names):
         along = margin + place * _CELL + (_CELL - _LINE) // 2
         pen.text((margin - 5 - _width(name), along), name, fill=_INK)
@@ -108,8 +111,8 @@ def _mistakes(kept: Evaluation) -> Image.Image | None:
         left, top = number % columns * step[0] + 4, number // columns * step[1] + 4
         how = Image.Resampling.NEAREST if share >= 1 else Image.Resampling.LANCZOS
         sheet.paste(image_of(shown).resize(size, how), (left, top))
-        called = f"not {_plain(mistake['label'])}, {mistake['confidence']:.0%}"
-        for line, text in enumerate((_plain(mistake["prediction"]), called)):
+        called = f"called {_plain(mistake['prediction'])}, {mistake['confidence']:.0%}"
+        for line, text in enumerate((_plain(mistake["label"]), called)):
             pen.text((left, top + size[1] + 2 + line * _LINE), text, fill="black")
     return sheet
 
