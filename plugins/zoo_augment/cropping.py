@@ -31,13 +31,24 @@ class Crop:
     def __call__(self, inputs: Tensor, targets: Tensor, draws: Draws) -> tuple[Tensor, Tensor]:
         """Map inputs (B, C, H, W) to inputs of the same shape; targets stay."""
         height, width = inputs.shape[2:]
-        share, aspect, down, right = draws.uniform(4, 1, 1).unbind(1)  # each (B, 1, 1)
-        side = ((share * (self.largest - self.smallest) + self.smallest) * (height * width)).sqrt()
-        root = torch.exp((aspect - 0.5) * self.log_aspect)  # the square root of height to width
+        tall, wide, down, right = self._drawn(draws, (height, width))
         rows, columns = positions(inputs)
-        y = _stretched(rows, height, side * root, down)
-        x = _stretched(columns, width, side / root, right)
+        y = _stretched(rows, height, tall, down)
+        x = _stretched(columns, width, wide, right)
         return resample(inputs, y, x, "edge", mode="bilinear"), targets
+
+    def boxes(self, draws: Draws, size: tuple[int, int]) -> Tensor:
+        """Return the rectangles: top, left, height and width as shares of inputs of *size*, (H, W), float32 (B, 4)."""
+        tall, wide, down, right = self._drawn(draws, size)
+        rows, columns = (tall / size[0]).clamp(max=1), (wide / size[1]).clamp(max=1)
+        return torch.stack([down * (1 - rows), right * (1 - columns), rows, columns], dim=1).flatten(1)
+
+    def _drawn(self, draws: Draws, size: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Return height and width in pixels, perhaps beyond the image's, and the place down and across, (B, 1, 1)."""
+        share, aspect, down, right = draws.uniform(4, 1, 1).unbind(1)
+        side = ((share * (self.largest - self.smallest) + self.smallest) * (size[0] * size[1])).sqrt()
+        root = torch.exp((aspect - 0.5) * self.log_aspect)  # the square root of height to width
+        return side * root, side / root, down, right
 
 
 def _stretched(position: Tensor, length: int, side: Tensor, place: Tensor) -> Tensor:
@@ -65,9 +76,10 @@ def crop(*, smallest: float = 0.08, largest: float = 1.0, aspect: float = 4 / 3)
     Raises:
         ValueError: If an option is out of range.
 
-    Source: Szegedy et al. 2014, "Going Deeper with Convolutions". Here the part's sides are not rounded to whole
-        pixels, those that would not fit are cut in place of being drawn again, and pixels beside the part are
-        blended in at its edge. A part is only ever enlarged, so bilinear resampling skips no pixel.
+    Source: Szegedy et al. 2014, "Going Deeper with Convolutions". Here sides that would not fit are cut in place of
+        being drawn again, and shares and aspect are those of the input. From a picture in a file, the part is whole
+        pixels, resized once. From an input (``--crop-from input``) its sides are not rounded, pixels beside the part
+        are blended in at its edge, and it is only ever enlarged, so bilinear resampling skips no pixel.
     """
     within("smallest", smallest, 0.01, 1)
     within("largest", largest, smallest, 1)

@@ -12,8 +12,7 @@ on a machine that does nothing else. COMPARISON is one of
     memory       zoo alone: training resnet18 at 128 pixels while streaming beside the same images in memory
 
 The first four decode the same JPEGs of 500 x 375 pixels, take a random part of each at the wanted size, mirror half of
-them and normalise them to float batches; nothing is trained. The others cut the part out of the whole picture, one at a
-time; zoo resizes the picture and enlarges a part of the batch. Packs and their files are decoded and normalised alone.
+them and normalise them to float batches; nothing is trained. Packs and their files are decoded and normalised alone.
 ``pip install datasets ultralytics`` fetches what is not among zoo's own requirements. Each comparison is meant to take
 less than three minutes on two cores.
 """
@@ -40,6 +39,7 @@ from torchvision.transforms import v2
 import zoo
 from zoo.data import Preparation, Reader, TrainingBatches, held
 from zoo.data.augmentation import Augmenter
+from zoo.data.cutting import Cutting, takes_parts
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 BATCH, WORKERS = 64, 2
@@ -79,9 +79,10 @@ def counted(batches: Callable[[int], Iterator[Tensor]]) -> Epoch:
 def by_zoo(dataset: str, root: Path, side: int, names: Sequence[str] = ("crop", "flip")) -> Epoch:
     """Return an epoch's inputs by zoo, changed by the augmentations with these names."""
     data = held(zoo.create("datasets", dataset, root=str(root), stream=True), (side, side), "cpu")
-    reader = Reader(data.train, WORKERS)
     changes = [zoo.create("augmentations", name) for name in names]
-    augment = Augmenter(changes, seed=0, num_samples=len(data.train), fetch=reader.batch)
+    cut = bool(changes) and takes_parts(changes[0])
+    reader = Reader(data.train, WORKERS, boxes=Cutting(changes[0], 0, (side, side)) if cut else None)
+    augment = Augmenter(changes, seed=0, num_samples=len(data.train), fetch=reader.batch, begun=int(cut))
     prepare = Preparation(MEAN, STD, memory_format=torch.channels_last)
     batches = TrainingBatches(data.train, BATCH, seed=0, prepare=prepare, augment=augment, reader=reader)
     return counted(lambda epoch: (batch.inputs for window in batches.windows(epoch) for batch in window))

@@ -9,10 +9,12 @@ import pytest
 import torch
 from PIL import Image
 from small_images import small_dataset
+from small_photos import photographs
 from torch import nn
 
 import zoo
 from zoo.cli import main
+from zoo.data.cutting import Cutting
 
 
 class Keeps(nn.Module):
@@ -64,3 +66,21 @@ def test_a_sheet_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cap
         assert picture.size == (4 * (84 + 4) + 4, 2 * 84 + 4)
     assert main([*asked, "--out", "none/there.png"]) == 2
     assert "give another --out" in capsys.readouterr().err
+
+
+def test_crops_are_drawn_as_readers_cut_them_from_files(tmp_path: Path):
+    """Behind the whole picture, another part in each epoch."""
+    options = {"data.root": str(photographs(tmp_path, train=9, test=3)), "data.size": 12}
+    settings = {"data": "folder", "options": options, "augment": "crop", "validation": 0, "threads": 1}
+    sheet = np.asarray(zoo.contact_sheet("linear", images=3, columns=2, **settings)).astype(int)
+    split = zoo.create("datasets", "folder", root=options["data.root"], size=12).train
+    cutting, places = Cutting(zoo.create("augmentations", "crop"), 0, (12, 12)), torch.tensor([0, 3, 6])
+    images = torch.empty(3, 3, 12, 12, dtype=torch.uint8)
+    for column in range(3):
+        if column:
+            split.read_parts_into(images, places, cutting(column - 1, places))
+        else:
+            split.read_into(images, places)
+        left = column * 100 + (8 if column else 0)
+        for row, image in enumerate(images.permute(0, 2, 3, 1).numpy()):
+            assert np.abs(sheet[row * 100 : row * 100 + 96 : 8, left : left + 96 : 8] - image).max() <= 1

@@ -70,8 +70,19 @@ def test_a_file_of_the_first_schema_means_what_it_meant():
     assert Config.from_layers([Layer("new.toml", {"schema": 2, "model": {"name": "net"}})]).train.tune == "auto"
 
 
-@pytest.mark.parametrize("schema", [0, 3, "2", [1], None])
+def test_a_file_of_the_second_schema_crops_inputs():
+    """As it did when it was written; a newer one leaves it to zoo."""
+    old, new = ({"schema": schema, "model": {"name": "net"}} for schema in (2, 3))
+    assert Config.from_layers([Layer("old.toml", old)]).train.crop_from == "input"
+    assert (
+        Config.from_layers([Layer("old.toml", old), Layer("--set", {"train": {"crop_from": "file"}})]).train.crop_from
+        == "file"
+    )
+    assert Config.from_layers([Layer("new.toml", new)]).train.crop_from == "auto"
+
+
+@pytest.mark.parametrize("schema", [0, 4, "2", [1], None])
 def test_another_schema_is_refused_in_a_line(schema):
     """The source is named, and what this zoo reads."""
-    with pytest.raises(UsageError, match=r"^run.toml: schema is .* this torch-zoo reads schema 2 and older ones"):
+    with pytest.raises(UsageError, match=r"^run.toml: schema is .* this torch-zoo reads schema 3 and older ones"):
         Config.from_layers([Layer("run.toml", {"schema": schema, "model": {"name": "net"}})])

@@ -39,7 +39,7 @@ def swap(inputs: Tensor, targets: Tensor, draws: Draws) -> tuple[Tensor, Tensor]
 
 
 def augmenter(*augmentations, seed: int = 0, num_samples: int = SAMPLES) -> Augmenter:
-    return Augmenter(augmentations, seed=seed, num_samples=num_samples, fetch=fetch)
+    return Augmenter(augmentations, seed=seed, num_samples=num_samples, fetch=lambda _, indices: fetch(indices))
 
 
 def augmented(augment: Augmenter, epoch: int, indices: Tensor) -> Tensor:

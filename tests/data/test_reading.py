@@ -115,8 +115,8 @@ def mixed(split, *, size: int = 5, depth: int = 1, start: int = 0, order: str = 
     reader = Reader(split, 2, remembered=NEAR * depth)
     prepare = Preparation([0.5] * 3, [0.25] * 3)
 
-    def fetch(indices):
-        images, labels = reader.batch(indices)
+    def fetch(epoch, indices):
+        images, labels = reader.batch(epoch, indices)
         return prepare(images), labels
 
     def near(epoch):

@@ -54,7 +54,7 @@ def build(builder, **options):
 
 
 def augmented(augmentation, indices: Tensor, epoch: int = 0, given=fetch) -> tuple[Tensor, Tensor]:
-    augmenter = Augmenter([augmentation], seed=0, num_samples=SAMPLES, fetch=given)
+    augmenter = Augmenter([augmentation], seed=0, num_samples=SAMPLES, fetch=lambda _, indices: given(indices))
     return augmenter(*given(indices), epoch, indices)
 
 
@@ -76,7 +76,7 @@ def test_every_augmentation_does_something_and_something_else_each_epoch(builder
     indices = torch.arange(SAMPLES)
     inputs, targets = fetch(indices)
     kept = inputs.clone()
-    augmenter = Augmenter([build(builder)], seed=0, num_samples=SAMPLES, fetch=fetch)
+    augmenter = Augmenter([build(builder)], seed=0, num_samples=SAMPLES, fetch=lambda _, indices: fetch(indices))
     first, second = (augmenter(inputs, targets, epoch, indices)[0] for epoch in (0, 1))
     assert torch.equal(inputs, kept)
     assert (first != inputs).flatten(1).any(1).double().mean() > 0.3
@@ -362,7 +362,10 @@ def test_cutmix_labels_follow_the_pixels():
 def test_mixup_after_cutmix_takes_soft_targets():
     """Several mixing augmentations in a row keep targets that sum to 1."""
     augmenter = Augmenter(
-        [cutmix(num_classes=5), mixup(num_classes=5, alpha=1.0)], seed=0, num_samples=SAMPLES, fetch=fetch
+        [cutmix(num_classes=5), mixup(num_classes=5, alpha=1.0)],
+        seed=0,
+        num_samples=SAMPLES,
+        fetch=lambda _, indices: fetch(indices),
     )
     indices = torch.arange(20)
     _, targets = augmenter(*fetch(indices), 0, indices)

@@ -50,7 +50,9 @@ def augmented(augmentation, inputs: Tensor, indices: Tensor) -> Tensor:
     def fetch(indices):
         return inputs[indices], indices
 
-    return Augmenter([augmentation], seed=0, num_samples=len(inputs), fetch=fetch)(*fetch(indices), 0, indices)[0]
+    return Augmenter([augmentation], seed=0, num_samples=len(inputs), fetch=lambda _, some: fetch(some))(
+        *fetch(indices), 0, indices
+    )[0]
 
 
 @pytest.mark.parametrize("builder", BUILDERS, ids=lambda b: b.__name__)

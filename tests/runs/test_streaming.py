@@ -48,7 +48,8 @@ def test_every_augmentation_has_equal_bits_in_memory_and_streamed(root, tmp_path
         trained(root, tmp_path / str(stream), stream=stream, readers=2, augment=[augmentation])
         for stream in (False, True)
     )
-    assert (memory.summary["storage"], streamed.summary["storage"]) == ("decoded", "streamed")
+    kept = "streamed" if augmentation == "crop" else "decoded"  # what is cut from files stays in them
+    assert (memory.summary["storage"], streamed.summary["storage"]) == (kept, "streamed")
     assert_equal(memory, streamed)
     assert reading_threads() == []
 
@@ -67,6 +68,59 @@ def test_classes_that_are_shown_more_often_are_mixed_alike(root, tmp_path):
     memory, streamed, again = (trained(root, tmp_path / str(n), stream=n > 0, readers=n, **settings) for n in range(3))
     assert_equal(memory, streamed)
     assert_equal(memory, again)
+
+
+def recorded(run: zoo.Run) -> str:
+    return str(run.config.train.crop_from)
+
+
+def test_crops_are_cut_from_files_where_they_come_first(root, tmp_path):
+    """Recorded, and other bits than those of inputs, which may be chosen; then images may be in memory."""
+    crops = {"augment": ["crop"], "epochs": 1}
+    cut = trained(root, tmp_path / "cut", stream=False, **crops)
+    inputs = [trained(root, tmp_path / f"{s}", stream=s, crop_from="input", **crops) for s in (False, True)]
+    assert [recorded(run) for run in (cut, *inputs)] == ["file", "input", "input"]
+    assert [run.summary["storage"] for run in inputs] == ["decoded", "streamed"]
+    assert_equal(*inputs)
+    assert cut.summary["test_loss"] != inputs[0].summary["test_loss"]
+
+
+def test_mixed_crops_are_the_same_for_any_readers_and_from_any_step_on(root, tmp_path):
+    """A partner is cut as it is in its own place, with classes shown more often, and read again after a stop."""
+    settings = {"augment": ["crop", "cutmix", "mixup"], "balance": 1.0, "epochs": 1}
+    whole = trained(root, tmp_path / "whole", stream=True, readers=0, **settings)
+    with pytest.raises(zoo.ZooError, match="and saved"):
+        trained(root, tmp_path / "run", stream=True, readers=5, reporter=Stopping(4), **settings)
+    assert_equal(whole, trained(root, tmp_path / "run", stream=False, readers=2, **settings))
+
+
+def test_a_run_of_the_last_schema_goes_on_with_crops_of_inputs(root, tmp_path):
+    """What its configuration does not say is what was done when it was begun."""
+    old = {"augment": ["crop"], "crop_from": "input", "epochs": 1}
+    whole = trained(root, tmp_path / "whole", stream=False, **old)
+    with pytest.raises(zoo.ZooError, match="and saved"):
+        trained(root, tmp_path / "run", stream=False, reporter=Stopping(3), **old)
+    config = tmp_path / "run" / "config.toml"
+    lines = config.read_text().replace("schema = 3", "schema = 2").splitlines(keepends=True)
+    config.write_text("".join(line for line in lines if not line.startswith("crop_from")))
+    gone_on = zoo.train(resume=tmp_path / "run")
+    assert recorded(gone_on) == "input"
+    assert_equal(whole, gone_on)
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ({"augment": ["flip", "crop"]}, "the first augmentation is none that takes parts of images, as crop does"),
+        ({}, "the first augmentation is none that takes parts of images, as crop does"),
+        ({"augment": ["crop"], "data": "mnist"}, "the images of mnist/mnist are not encoded"),
+    ],
+)
+def test_what_cannot_be_cut_from_files_is_told(tmp_path, given, reason):
+    """In a line, before the images are decoded, and no run is begun."""
+    with pytest.raises(zoo.UsageError, match=rf"^--crop-from file cannot be: {reason}; leave it out$"):
+        zoo.train("mlp", out=tmp_path / "run", crop_from="file", epochs=1, device="cpu", **given)
+    assert not (tmp_path / "run").exists()
 
 
 class Stopping(Reporter):
@@ -177,7 +231,7 @@ def test_a_dataset_s_own_validation_images_are_taken_unless_others_are_asked_for
 
 @pytest.mark.slow
 def test_a_storm_of_kills_loses_nothing_of_a_streamed_run(tmp_path):
-    """Killed twenty times at any instant, with crops, partners and readers ahead: an uninterrupted run's bits."""
+    """Killed twenty times at any instant, with parts, partners and readers ahead: an uninterrupted run's bits."""
     photographs(tmp_path / "photos", train=120, test=9)
     command = shlex.split(
         "train --model mlp --data folder --set data.root=photos --set data.stream=true --set data.size=12 --readers 2 "

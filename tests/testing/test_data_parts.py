@@ -184,6 +184,36 @@ def every_epoch_alike(inputs: Tensor, targets: Tensor, draws: zoo.Draws) -> tupl
     return inputs.flip(-1), targets
 
 
+class Parts:
+    """Enlarges the upper left quarter."""
+
+    def __call__(self, inputs: Tensor, targets: Tensor, draws: zoo.Draws) -> tuple[Tensor, Tensor]:
+        return inputs.clone(), targets
+
+    def boxes(self, draws: zoo.Draws, size: tuple[int, int]) -> Tensor:
+        return torch.tensor([0.0, 0.0, 0.5, 0.5]).expand(len(draws), 4)
+
+
+class Reaching(Parts):
+    """Takes a part that is not in the image."""
+
+    def boxes(self, draws: zoo.Draws, size: tuple[int, int]) -> Tensor:
+        return super().boxes(draws, size) + 0.6
+
+
+class Counting(Parts):
+    """Takes a part that hangs on the size of the batch."""
+
+    def boxes(self, draws: zoo.Draws, size: tuple[int, int]) -> Tensor:
+        return super().boxes(draws, size) / len(draws)
+
+
+def test_sound_parts_pass() -> None:
+    """And what takes none is not asked."""
+    augmentations.check_parts(augmentation(Parts()))
+    augmentations.check_parts(augmentation(noise))
+
+
 def augmentation(function: Callable[..., Any]) -> Any:
     """Return an entry that builds this augmentation."""
 
@@ -209,6 +239,8 @@ def test_a_sound_augmentation_passes(check: Callable[[Any], Any]) -> None:
         (augmentations.check_batches, divides, "nan or infinity"),
         (augmentations.check_variety, idle, "the given ones"),
         (augmentations.check_variety, every_epoch_alike, "the same in both epochs"),
+        (augmentations.check_parts, Reaching(), "must give boxes (28, 4)"),
+        (augmentations.check_parts, Counting(), "another in batches of 3"),
     ],
 )
 def test_a_faulty_augmentation_is_found(check: Callable[[Any], Any], function: Callable[..., Any], seen: str) -> None:

@@ -47,7 +47,7 @@ def test_nothing_in_the_step_waits_for_the_device(precision, accumulate):
     split = resident(small_split(96), device)
     prepare = Preparation([MEAN], [STD], device=device)
 
-    def fetch(indices):
+    def fetch(_, indices):
         images, labels = split.batch(indices)
         return prepare(images), labels
 

@@ -207,7 +207,12 @@ def _short(name: str) -> str:
 
 
 def _stored(run: Mapping[str, Any]) -> str:
-    size = f"images decoded to {_times(run['image_size'])}"
+    what = (
+        "crops cut from the files and resized"
+        if run["config"]["train"].get("crop_from") == "file"
+        else "images decoded"
+    )
+    size = f"{what} to {_times(run['image_size'])}"
     if run["storage"] == "decoded":
         return f"{size}, all in memory"
     readers = run["readers"]

@@ -7,11 +7,14 @@ from typing import Any
 
 from zoo.config.settings import TrainSettings
 
-SCHEMA = 2
-"""2 since 0.2.0: pretrained weights are tuned as weights that were learnt, not trained on like random ones,
-and images are held out by name."""
+SCHEMA = 3
+"""2: pretrained weights are tuned as weights that were learnt, not trained on like random ones, and images are held out
+by name. 3: crops are cut from the pictures in their files."""
 
-MEANING: dict[int, dict[str, Any]] = {1: {"train": {"tune": "off", "split_by": "order"}}}
+MEANING: dict[int, dict[str, Any]] = {
+    1: {"train": {"tune": "off", "split_by": "order", "crop_from": "input"}},
+    2: {"train": {"crop_from": "input"}},
+}
 """What a file of an older schema left unsaid and meant, by schema; it lies below everything that is said."""
 
 SINGLE = {

@@ -162,6 +162,13 @@ class TrainSettings:
         check=lambda value: 0 <= value <= 1024,
         rule="a whole number from 0 to 1024",
     )
+    crop_from: str = _setting(
+        "auto",
+        "What the augmentation crop cuts from. file: the picture in its file, so that a part keeps its detail, decoded "
+        "for each crop; input: the whole picture, in the size of the input; auto: file where images come from files "
+        "and crop is the first augmentation.",
+        **_one_of("auto", "file", "input"),
+    )
     memory_format: str = _setting(
         "auto",
         "Layout of images in memory; auto: channels_last for networks with convolutions where it gains.",

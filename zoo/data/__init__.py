@@ -2,7 +2,7 @@
 
 from zoo.data.batches import Batch, EvaluationBatches, TrainingBatches
 from zoo.data.dataset import Dataset, ImageFacts, Split, TensorImages
-from zoo.data.encoded import Encoded, EncodedImages, Streamed, is_streamed
+from zoo.data.encoded import Encoded, EncodedImages, Streamed, is_cuttable, is_streamed
 from zoo.data.expects import Expects
 from zoo.data.folds import hold_out_fold
 from zoo.data.holding import held, moved, sized
@@ -39,6 +39,7 @@ __all__ = [
     "held",
     "hold_out",
     "hold_out_fold",
+    "is_cuttable",
     "is_streamed",
     "moved",
     "on_device",

@@ -21,11 +21,15 @@ Augmentation = Callable[[Tensor, Tensor, "Draws"], tuple[Tensor, Tensor]]
 
 It returns new tensors. One whose targets come out soft, (B, K), has the attribute ``soft_targets = True``, so that
 zoo can refuse a criterion that does not take them.
+
+One that does nothing but enlarge a part of each image to the whole may have a method ``boxes(draws, size)``, which
+returns these parts, floating (B, 4): top, left, height and width, as shares of the input of *size*, (H, W). Where it
+comes first, the parts are cut from the pictures in their files, with all their detail, and it is not called.
 """
 
-Fetch = Callable[[Tensor], tuple[Tensor, Tensor]]
-"""Maps sample indices, int64 (B,), on the device of the indices that the `Augmenter` was called with, to prepared
-inputs and their targets."""
+Fetch = Callable[[int, Tensor], tuple[Tensor, Tensor]]
+"""Maps an epoch and sample indices, int64 (B,), on the device of the indices that the `Augmenter` was called with, to
+prepared inputs and their targets."""
 
 _GOLDEN = 0x9E3779B97F4A7C15 - 2**64
 _MULTIPLIERS = (0xBF58476D1CE4E5B9 - 2**64, 0x94D049BB133111EB - 2**64)
@@ -50,7 +54,9 @@ class Draws:
     Source: SplitMix64, Steele, Lea and Flood 2014, here with one stream a sample.
     """
 
-    def __init__(self, key: str, indices: Tensor, device: torch.device | str, fetch: Fetch) -> None:
+    def __init__(
+        self, key: str, indices: Tensor, device: torch.device | str, fetch: Callable[[Tensor], tuple[Tensor, Tensor]]
+    ) -> None:
         self._state = _sample_keys(key, indices.to(device, non_blocking=True)).unsqueeze(1)
         self._indices = indices
         self._fetch = fetch
@@ -101,9 +107,10 @@ class Augmenter:
         augmentations: In the order in which they are applied.
         seed: The run's seed.
         num_samples: Training samples there are; indices are from 0 to below it.
-        fetch: How partners are read: maps indices to inputs and targets, prepared like the batch.
+        fetch: How partners are read: maps an epoch and indices to inputs and targets, prepared like the batch.
         near: Returns the order of an epoch's visits where a partner is to be one of a few places earlier, so that it
             was read just now; None where it is any sample.
+        begun: How many of the augmentations, the first ones, were done as the images were read.
     """
 
     def __init__(
@@ -114,8 +121,10 @@ class Augmenter:
         num_samples: int,
         fetch: Fetch,
         near: Callable[[int], Order] | None = None,
+        begun: int = 0,
     ) -> None:
         self._augmentations = tuple(augmentations)
+        self._begun = begun
         self._seed = seed
         self._num_samples = num_samples
         self._fetch = fetch
@@ -149,19 +158,20 @@ class Augmenter:
         self, stop: int, inputs: Tensor, targets: Tensor, epoch: int, indices: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Apply the augmentations before place *stop*."""
-        for place, augmentation in enumerate(self._augmentations[:stop]):
+        for place in range(self._begun, stop):
             draws = self._draws(place, epoch, indices, inputs.device)
+            augmentation = self._augmentations[place]
             changed, soft = augmentation(inputs, targets, draws)
             _check(augmentation, inputs, changed, soft)
             inputs, targets = changed, soft
         return inputs, targets
 
     def _draws(self, place: int, epoch: int, indices: Tensor, device: torch.device) -> Draws:
-        key = f"augment/{self._seed}/{epoch}/{place}"
+        key = key_of(self._seed, epoch, place)
 
         def partners(indices: Tensor) -> tuple[Tensor, Tensor]:
             others = self._others(f"{key}/{_PARTNER}", epoch, indices)
-            return self._through(place, *self._fetch(others), epoch, others)
+            return self._through(place, *self._fetch(epoch, others), epoch, others)
 
         return Draws(key, indices, device, partners)
 
@@ -181,9 +191,19 @@ class Augmenter:
         return self._order[1]
 
 
+def key_of(seed: int, epoch: int, place: int) -> str:
+    """Return what the numbers of the augmentation at a *place* of the list depend on besides the sample."""
+    return f"augment/{seed}/{epoch}/{place}"
+
+
+def name_of(augmentation: Augmentation) -> str:
+    """Return how messages name an augmentation."""
+    return str(getattr(augmentation, "__name__", type(augmentation).__name__))
+
+
 def _check(augmentation: Augmentation, given: Tensor, inputs: Tensor, targets: Tensor) -> None:
     """Raise a `PluginError` for a result that the loop cannot use. Shapes alone are read: no device is awaited."""
-    name = getattr(augmentation, "__name__", type(augmentation).__name__)
+    name = name_of(augmentation)
     if inputs.shape != given.shape or inputs.dtype != given.dtype:
         raise PluginError(
             f"augmentation {name} turned inputs {tuple(given.shape)} {given.dtype} into "

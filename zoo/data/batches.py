@@ -104,7 +104,7 @@ class TrainingBatches:
         spans = self._spans[start * self.accumulate :]
         if self.accumulate == self.slices == 1:
             chosen, read = tee(cut(order, spans, self._places))  # the reader is a few batches ahead
-            stored = self._reader.batches(places for _, places in read)
+            stored = self._reader.batches(epoch, read)
             for (indices, _), images in zip(chosen, stored, strict=True):
                 yield (self._batch(epoch, indices, images),)
             return
@@ -112,7 +112,7 @@ class TrainingBatches:
             spans = [part for batch in spans for part in evenly(*batch, self.slices)]
         parts = cut(order, spans, self._places)
         windows, ahead = tee(list(islice(parts, sum(map(len, self.sizes(n))))) for n in range(start, self.steps))
-        stored = self._reader.batches(window[n][1] for window in ahead for n in self._own(window))
+        stored = self._reader.batches(epoch, (window[n] for window in ahead for n in self._own(window)))
         labels = self._reader.source.labels
         for window in windows:
             pixels = islice(stored, len(self._own(window)))

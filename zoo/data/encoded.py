@@ -11,6 +11,7 @@ from torch import Tensor
 
 from zoo.data.dataset import Split, checked_weights
 from zoo.errors import DamagedError, UsageError
+from zoo.files.fitting import Box
 from zoo.files.images import ImageHeader, check_wanted, probe_opened, read_opened
 
 
@@ -58,6 +59,24 @@ class Streamed(Split, Protocol):
         Raises:
             DamagedError: If one cannot be read; it names it.
         """
+
+
+class Cuttable(Streamed, Protocol):
+    """A split that streams and can read a part of an image in the place of all of it."""
+
+    def read_parts_into(self, images: Tensor, indices: Tensor, boxes: Tensor) -> None:
+        """Read parts of the images at *indices*, int64 (B,), into *images*, uint8 (B, C, H, W), as `read_into` does.
+
+        Args:
+            images: Where each part is enlarged to.
+            indices: Of which images.
+            boxes: float64 (B, 4): top, left, height and width, as shares of what `read_into` would give.
+        """
+
+
+def is_cuttable(split: Split) -> TypeGuard[Cuttable]:
+    """Return whether *split* can read parts of its images."""
+    return is_streamed(split) and hasattr(split, "read_parts_into")
 
 
 def is_streamed(split: Split) -> TypeGuard[Streamed]:
@@ -166,9 +185,26 @@ class EncodedImages:
             DamagedError: If an image cannot be read; it names it.
         """
         for image, index in zip(images, indices.tolist(), strict=True):
-            with opened(self.source, index) as file:
-                place = self.source.place(index)
-                image.copy_(read_opened(file, place, self.channels, self.size, self.interpolation, self.fit))
+            self._read(image, index, None)
+
+    def read_parts_into(self, images: Tensor, indices: Tensor, boxes: Tensor) -> None:
+        """Read parts of the images at *indices*, int64 (B,), into *images*, uint8 (B, C, H, W), with all their detail.
+
+        Args:
+            images: Where each part is enlarged to.
+            indices: Of which images.
+            boxes: float64 (B, 4): top, left, height and width, as shares of what `read_into` would give.
+
+        Raises:
+            DamagedError: If an image cannot be read; it names it.
+        """
+        for image, index, box in zip(images, indices.tolist(), boxes.tolist(), strict=True):
+            self._read(image, index, Box(*box))
+
+    def _read(self, image: Tensor, index: int, box: Box | None) -> None:
+        with opened(self.source, index) as file:
+            place = self.source.place(index)
+            image.copy_(read_opened(file, place, self.channels, self.size, self.interpolation, self.fit, box))
 
 
 def probe(source: Encoded, index: int) -> ImageHeader:

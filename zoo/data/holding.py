@@ -18,7 +18,12 @@ from zoo.errors import DamagedError, DamagedFilesError
 
 
 def held(
-    dataset: Dataset, size: tuple[int, int] | None, device: torch.device | str, interpolation: str = "bilinear"
+    dataset: Dataset,
+    size: tuple[int, int] | None,
+    device: torch.device | str,
+    interpolation: str = "bilinear",
+    *,
+    cut: bool = False,
 ) -> Dataset:
     """Return *dataset* as a run trains on it: in one size, in memory where it fits, its pixels measured.
 
@@ -27,13 +32,14 @@ def held(
         size: (H, W) that the model asks for, or None.
         device: Where images in memory go.
         interpolation: How the model's inputs are resized.
+        cut: Whether parts of the training images are cut from their files, in which they stay.
 
     Raises:
         DamagedError: If images cannot be read: all that were come upon are named.
         ZooError: If the images do not fit into memory, where nothing else was allowed.
     """
     dataset = sized(dataset, size, interpolation)
-    dataset = moved(dataset if streams(dataset) else decoded(dataset), device)
+    dataset = moved(dataset if streams(dataset) else decoded(dataset, but_train=cut), device)
     if dataset.mean is not None and dataset.std is not None:
         return dataset
     mean, std = pixel_statistics(dataset.train)
@@ -69,14 +75,15 @@ def streams(dataset: Dataset) -> bool:
     return memory is not None and sum(map(_bytes, encoded)) > SHARE * memory
 
 
-def decoded(dataset: Dataset) -> Dataset:
-    """Return *dataset* with all images in memory.
+def decoded(dataset: Dataset, *, but_train: bool = False) -> Dataset:
+    """Return *dataset* with all images in memory, or all but those that are trained on.
 
     Raises:
         DamagedFilesError: If images cannot be read.
         ZooError: If they do not fit.
     """
-    encoded = [split for split in dataset.splits if is_streamed(split)]
+    left = dataset.train if but_train else None
+    encoded = [split for split in dataset.splits if is_streamed(split) and split is not left]
     if not encoded:
         return dataset
     count, needed = sum(map(len, encoded)), sum(map(_bytes, encoded))
@@ -84,7 +91,7 @@ def decoded(dataset: Dataset) -> Dataset:
     smaller = f"--set data.size={max(1, min(encoded[0].shape[1:]) // 2)} makes them smaller"
     check_fits(needed, what, f"--set data.stream=true reads them while training, {smaller}")
     faults: dict[str, DamagedError] = {}
-    dataset = _each(dataset, lambda split: _decoded(split, faults))
+    dataset = _each(dataset, lambda split: split if split is left else _decoded(split, faults))
     if faults:
         raise DamagedFilesError(faults, cure_of(encoded[0]))
     return dataset

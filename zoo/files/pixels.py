@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from zoo.files.fitting import PADDING, placement
+from zoo.files.fitting import PADDING, Box, narrowed, placement
 from zoo.files.orientation import SIDEWAYS
 from zoo.files.resizing import resized
 
@@ -82,6 +82,7 @@ def resized_upright(
     size: tuple[int, int] | None,
     interpolation: str = "bilinear",
     fit: str = "stretch",
+    box: Box | None = None,
 ) -> Tensor:
     """Return pixels in a size, resized with antialiasing, and turned as a camera's note says.
 
@@ -91,12 +92,14 @@ def resized_upright(
         size: (H', W'), upright; as it is if left out.
         interpolation: ``"nearest"``, ``"bilinear"`` or ``"bicubic"``.
         fit: ``"stretch"``, ``"pad"`` or ``"crop"``.
+        box: The part of the result that is to be enlarged to all of it; None for the whole.
 
     Returns:
         uint8 (C, H', W').
     """
-    if size is not None and fit != "stretch":  # turned first, so that the middle is that of the upright picture
-        return _fitted(resized_upright(pixels, orientation, None), size, interpolation, fit)
+    if size is not None and (fit != "stretch" or box is not None):
+        # Turned first, so that the middle and the box are those of the upright picture.
+        return _fitted(resized_upright(pixels, orientation, None), size, interpolation, fit, box)
     sideways = orientation in SIDEWAYS
     if size is not None:
         stored = (size[1], size[0]) if sideways else size
@@ -106,12 +109,17 @@ def resized_upright(
     return (pixels.transpose(1, 2) if sideways else pixels).flip(_MIRRORED[orientation])
 
 
-def _fitted(pixels: Tensor, size: tuple[int, int], interpolation: str, fit: str) -> Tensor:
-    """Return upright pixels, uint8 (C, H, W), padded or cropped to a size, (H', W')."""
+def _fitted(pixels: Tensor, size: tuple[int, int], interpolation: str, fit: str, box: Box | None) -> Tensor:
+    """Return upright pixels, uint8 (C, H, W), fitted to a size, (H', W'), or a part of that."""
     place = placement((pixels.shape[1], pixels.shape[2]), size, fit)
+    if box is not None:
+        part = narrowed(place, size, box)
+        if part is None:
+            return torch.full((len(pixels), *size), PADDING, dtype=torch.uint8)
+        place = part
     (rows, columns), (height, width) = place.part, place.inner
-    part = pixels[:, place.top : place.top + rows, place.left : place.left + columns]
-    resized = _resized(part, place.inner, interpolation)
+    kept = pixels[:, place.top : place.top + rows, place.left : place.left + columns]
+    resized = _resized(kept, place.inner, interpolation)
     if place.inner == size:
         return resized
     whole = torch.full((len(pixels), *size), PADDING, dtype=torch.uint8)

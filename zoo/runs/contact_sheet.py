@@ -11,13 +11,13 @@ import torch
 from torch import Tensor
 
 from zoo.config import Config
-from zoo.data import Preparation, Reader, Split
+from zoo.data import Preparation, Split
 from zoo.errors import UsageError
 from zoo.runs.api import requested
 from zoo.runs.components import find_components
 from zoo.runs.parts import Parts
 from zoo.runs.reporting import Reporter
-from zoo.runs.task import build_augmenter
+from zoo.runs.task import build_reading
 from zoo.runs.training import build_parts
 from zoo.training.arithmetic import own_arithmetic
 from zoo.training.randomness import random_state_kept
@@ -89,12 +89,13 @@ def _shown(parts: Parts, places: Tensor, epochs: int) -> list[Tensor]:
     """Return the pixels of each column, uint8 (N, C, H, W)."""
     network, split = parts.network, parts.splits.train
     stored, labels = split.batch(places)
-    inputs, targets = network.prepare(stored), labels.to(network.device)
-    columns = [_pixels(inputs, network.prepare)]
+    targets = labels.to(network.device)
+    columns = [_pixels(network.prepare(stored), network.prepare)]
     chosen = parts.components.several["augment"]
-    augmenter = build_augmenter(chosen, parts.images, Reader(split), network, parts.config.train)
+    reader, augmenter = build_reading(chosen, parts.images, split, network, parts.config.train)
     for epoch in range(epochs):
-        changed = inputs if augmenter is None else augmenter(inputs.clone(), targets, epoch, places)[0]
+        inputs = network.prepare(reader.batch(epoch, places)[0])  # of some augmentations, another part in each epoch
+        changed = inputs if augmenter is None else augmenter(inputs, targets, epoch, places)[0]
         columns.append(_pixels(changed, network.prepare))
     return columns
 

@@ -13,7 +13,8 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from zoo.config import Config, TrainSettings
 from zoo.data import EvaluationBatches, ImageFacts, Reader, Split, TrainingBatches, on_device, reader_count
-from zoo.data.augmentation import NEAR, Augmenter
+from zoo.data.augmentation import NEAR, Augmentation, Augmenter
+from zoo.data.cutting import Cutting
 from zoo.data.dataset import weights_of
 from zoo.data.order import Order, visits
 from zoo.errors import PluginError, UsageError
@@ -53,9 +54,7 @@ def build_task(
     """
     settings = config.train
     criterion, denominator = build_criterion(components["criterion"], network.device)
-    parts = components.several["augment"]
-    reader = Reader(splits.train, reader_count(settings.readers), remembered=NEAR * min(len(parts), _DEEPEST))
-    augmenter = build_augmenter(parts, images, reader, network, settings)
+    reader, augmenter = build_reading(components.several["augment"], images, splits.train, network, settings)
     training = TrainingBatches(
         splits.train,
         settings.batch_size,
@@ -142,32 +141,46 @@ def build_criterion(
     return criterion, getattr(criterion, "denominator", len)
 
 
-def build_augmenter(
-    parts: tuple[Component, ...], images: ImageFacts, reader: Reader, network: Network, settings: TrainSettings
-) -> Augmenter | None:
-    """Build the augmentations in their order; None where there are none.
+def build_reading(
+    parts: tuple[Component, ...], images: ImageFacts, split: Split, network: Network, settings: TrainSettings
+) -> tuple[Reader, Augmenter | None]:
+    """Return what reads the training images, or parts of them, and what augments them; None for nothing.
+
+    Raises:
+        UsageError: If an augmentation's options are wrong.
+    """
+    augmentations = build_augmentations(parts, images, network)
+    cut = settings.crop_from == "file"
+    boxes = Cutting(augmentations[0], settings.seed, network.prepare.size or images.image_size) if cut else None
+    remembered = NEAR * min(len(parts), _DEEPEST)
+    reader = Reader(split, reader_count(settings.readers), remembered=remembered, boxes=boxes)
+    if not parts:
+        return reader, None
+
+    def fetch(epoch: int, indices: Tensor) -> tuple[Tensor, Tensor]:
+        stored, labels = reader.batch(epoch, indices)
+        return network.prepare(stored), on_device(labels, network.device)
+
+    near = None
+    if getattr(split, "partners", "any") == "near":
+        near = partial(_visits, split.labels, weights_of(split), settings)
+    augmenter = Augmenter(
+        augmentations, seed=settings.seed, num_samples=len(split), fetch=fetch, near=near, begun=1 if cut else 0
+    )
+    return reader, augmenter
+
+
+def build_augmentations(parts: tuple[Component, ...], images: ImageFacts, network: Network) -> list[Augmentation]:
+    """Build the augmentations in their order.
 
     Raises:
         UsageError: If their options are wrong.
     """
-    if not parts:
-        return None
-    size = network.prepare.size or images.image_size
     prepare = network.prepare
+    size = prepare.size or images.image_size
     facts = {"num_classes": images.num_classes, "in_channels": prepare.channels, "image_size": size}
     facts |= {"pixel_mean": prepare.mean, "pixel_std": prepare.std}
-    augmentations = [part.build(**facts) for part in parts]
-
-    split, weights = reader.split, weights_of(reader.split)
-    repeats = settings.balance > 0 or weights is not None
-
-    def fetch(indices: Tensor) -> tuple[Tensor, Tensor]:
-        # A later visit of an image that is shown more often has a number of its own.
-        stored, labels = reader.batch(indices % len(split) if repeats else indices)
-        return network.prepare(stored), on_device(labels, network.device)
-
-    near = partial(_visits, split.labels, weights, settings) if getattr(split, "partners", "any") == "near" else None
-    return Augmenter(augmentations, seed=settings.seed, num_samples=len(split), fetch=fetch, near=near)
+    return [part.build(**facts) for part in parts]
 
 
 def _visits(labels: Tensor, weights: Tensor | None, settings: TrainSettings, epoch: int) -> Order:

@@ -25,6 +25,7 @@ from zoo.records.checkpoints import Checkpoint, estimate_bytes
 from zoo.records.directory import RunDirectory, new_path
 from zoo.records.lock import RunLock
 from zoo.runs.components import Components, find_components
+from zoo.runs.cropping import with_crops
 from zoo.runs.datasets import load_dataset, split_dataset
 from zoo.runs.environment import environment_changes, environment_of
 from zoo.runs.facts import expects_from_json
@@ -288,7 +289,9 @@ def build_parts(
     network = build_network(model, dataset.facts, machine, config.train, recorded=recorded)
     if config.train.sync_batch_norm:
         synchronise(network.model, machine.device)
-    dataset = held(dataset, network.prepare.size, machine.device, network.prepare.interpolation)
+    config = with_crops(config, components, dataset, network)
+    cut = config.train.crop_from == "file"
+    dataset = held(dataset, network.prepare.size, machine.device, network.prepare.interpolation, cut=cut)
     images, splits = dataset.facts, split_dataset(dataset, config)
     network = prepared_for(network, images, model)
     train = decided(config.train, components, network)

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 
 from zoo.data.augmentation import Augmentation, Augmenter
+from zoo.data.cutting import Cutting, takes_parts
+from zoo.errors import PluginError
 from zoo.registry import Entry
 from zoo.testing.building import Case, augmentation
 from zoo.testing.outcome import ContractError
@@ -73,6 +75,31 @@ def check_variety(entry: Entry) -> None:
         )
 
 
+def check_parts(entry: Entry) -> None:
+    """Give each image's part, where only parts are enlarged, by (seed, epoch, index) alone and within the image."""
+    case = _CASES[1]
+    changes = augmentation(entry, case)
+    if not takes_parts(changes):
+        return
+    cutting, order = Cutting(changes, 0, case.image_size), torch.arange(_SAMPLES)
+    try:
+        whole, parts = cutting(0, order), torch.cat([cutting(0, some) for some in torch.split(order, 3)])
+    except PluginError as error:
+        raise ContractError(
+            entry,
+            expected="parts within the image",
+            seen=str(error),
+            mend="Return what lies wholly within the image, or leave the method out.",
+        ) from error
+    if not torch.equal(whole, parts):
+        raise ContractError(
+            entry,
+            expected="a box alike in whichever batch its image comes",
+            seen="another in batches of 3",
+            mend="Take all random numbers from draws, with the same calls for every batch.",
+        )
+
+
 def _check_targets(entry: Entry, changes: Augmentation, targets: Tensor) -> None:
     soft = targets.is_floating_point()
     if soft is not bool(getattr(changes, "soft_targets", False)):
@@ -96,7 +123,7 @@ def _augmented(entry: Entry, case: Case, indices: Tensor) -> tuple[Tensor, Tenso
 
 
 def _augmenter(changes: Augmentation, case: Case) -> Augmenter:
-    return Augmenter([changes], seed=0, num_samples=_SAMPLES, fetch=lambda indices: _fetch(case, indices))
+    return Augmenter([changes], seed=0, num_samples=_SAMPLES, fetch=lambda _, indices: _fetch(case, indices))
 
 
 def _fetch(case: Case, indices: Tensor) -> tuple[Tensor, Tensor]:
@@ -110,4 +137,5 @@ CHECKS = {
     "keeps shapes, and leaves the given batch alone": check_batches,
     "changes an image alike in any batch": check_purity,
     "changes images, each epoch in another way": check_variety,
+    "gives the parts that it enlarges alike in any batch": check_parts,
 }
