@@ -280,6 +280,14 @@ BAD = {
         ["sweep", "--model", "linear", "--seeds", "2", "--trials", "3"],
         "are a search's; leave them out",
     ),
+    "a searcher of seeds": (
+        ["sweep", "--model", "linear", "--seeds", "2", "--searcher", "grid"],
+        "are a search's; leave them out",
+    ),
+    "a searcher's options of folds": (
+        ["sweep", "--model", "linear", "--folds", "2", "--set", "search.points=3"],
+        "are a search's; leave them out",
+    ),
     "one seed": (["sweep", "--model", "linear", "--seeds", "1"], "1 is not in the range x>=2"),
     "seeds and restart": (
         ["train", "--model", "linear", "--seeds", "2", "--restart", "--out", "r"],

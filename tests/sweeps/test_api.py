@@ -65,7 +65,12 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "an object": ({"seeds": 2, "optimizer": print}, "optimizer must be a registered name"),
     "a misspelt argument": ({"seeds": 2, "epoch": 1}, "Did you mean 'epochs'"),
     "no space": ({"space": {"model.p": "0.5"}}, "no space that zoo knows"),
-    "a pruner without a search": ({"seeds": 2, "prune": "halving"}, "prune is a search's"),
+    "a pruner without a search": ({"seeds": 2, "prune": "halving"}, "are a search's; leave them out"),
+    "a searcher without a search": ({"folds": 2, "searcher": "grid"}, "are a search's; leave them out"),
+    "trials without a search": ({"seeds": 2, "trials": 3}, "are a search's; leave them out"),
+    "a searcher's options without a search": ({"seeds": 2, "options": {"search.points": 3}}, "are a search's"),
+    "a pruner's options without a search": ({"folds": 2, "options": {"prune.first": 2}}, "are a search's"),
+    "a section alone": ({"seeds": 2, "options": {"search": 3}}, "is no key such as 'model.p'"),
     "a pruner's options without it": (
         {"space": {"model.p": "(0,0.5)"}, "options": {"prune.first": 2}},
         "a pruner's; give --prune NAME",

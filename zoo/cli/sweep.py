@@ -10,7 +10,7 @@ import click
 
 from zoo.cli.completion import complete_names
 from zoo.cli.options import common_options, seeds_option
-from zoo.cli.sweeping import Told, carry_out, own_and_runs
+from zoo.cli.sweeping import Told, carry_out
 from zoo.cli.train_options import (
     TrainCommand,
     asked_options,
@@ -19,10 +19,11 @@ from zoo.cli.train_options import (
     typed_again,
     variable,
 )
+from zoo.config import assigned
 from zoo.errors import UsageError
 from zoo.runs.configuring import configured
 from zoo.sweeps.asking import Asked
-from zoo.sweeps.searching import Searched, chosen, extremes
+from zoo.sweeps.searching import DEFAULT_SEARCHER, Searched, chosen, extremes, split_options
 
 
 @click.command("sweep", cls=TrainCommand)
@@ -52,7 +53,7 @@ from zoo.sweeps.searching import Searched, chosen, extremes
 @click.option(
     "--searcher",
     metavar="NAME",
-    default="random",
+    default=DEFAULT_SEARCHER,
     show_default=True,
     shell_complete=complete_names("searchers"),
     help="What proposes settings; its options: --set search.OPTION=VALUE.",
@@ -113,12 +114,7 @@ def sweep(
         raise UsageError(
             "what shall differ between the runs? Give --seeds N, or --folds K, or --search KEY=SPACE, and one alone"
         )
-    own, assignments = own_and_runs(assignments)
-    if (any(own.values()) or trials or pruner) and not searched:
-        raise UsageError(
-            "--trials, --prune, --set search.OPTION=VALUE and prune.OPTION=VALUE are a search's; leave them out, or "
-            "give --search"
-        )
+    own, assignments = split_options(assignments, assigned)
     layers = layers_of(ctx, assignments, settings)
     config = configured(layers, recipe=recipe, file=file)
     asked = Asked(config, typed_again(ctx, assignments), out, jobs)

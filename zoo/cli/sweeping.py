@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import click
 
 from zoo.cli.output import percent, write_json, write_table
-from zoo.config import assigned
 from zoo.sweeps.asking import Sweep, concluded
 from zoo.sweeps.result import SweepResult
 from zoo.sweeps.runs import Outcome
@@ -23,23 +20,6 @@ class Told:
 
     quiet: bool
     as_json: bool
-
-
-def own_and_runs(assignments: Iterable[str]) -> tuple[dict[str, dict[str, Any]], list[str]]:
-    """Return the searcher's and the pruner's own options, and the runs' assignments.
-
-    The former are given by ``--set search.OPTION=VALUE`` and ``--set prune.OPTION=VALUE``.
-    """
-    own: dict[str, dict[str, Any]] = {"search": {}, "prune": {}}
-    runs = []
-    for text in assignments:
-        section, _, rest = text.partition(".")
-        if section in own:
-            key, value = assigned(rest)
-            own[section][key] = value
-        else:
-            runs.append(text)
-    return own, runs
 
 
 def carry_out(sweep: Sweep, told: Told) -> int:

@@ -14,7 +14,7 @@ from zoo.runs.configuring import configured
 from zoo.sweeps.asking import Asked, Sweep, concluded
 from zoo.sweeps.result import SweepResult
 from zoo.sweeps.runs import Outcome
-from zoo.sweeps.searching import Searched, chosen, extremes
+from zoo.sweeps.searching import DEFAULT_SEARCHER, Searched, chosen, extremes, split_options
 
 
 def sweep(
@@ -23,7 +23,7 @@ def sweep(
     seeds: int | None = None,
     folds: int | None = None,
     space: Mapping[str, str] | None = None,
-    searcher: str = "random",
+    searcher: str = DEFAULT_SEARCHER,
     trials: int | None = None,
     prune: str | None = None,
     jobs: int = 1,
@@ -71,10 +71,9 @@ def sweep(
         raise UsageError("what shall differ between the runs? Give seeds, folds or space, and one alone")
     if jobs < 1 or any(count is not None and count < least for count, least in ((seeds, 2), (folds, 2), (trials, 1))):
         raise UsageError("seeds and folds must be at least 2, trials and jobs at least 1")
-    if prune is not None and not space:
-        raise UsageError("prune is a search's; give space, or leave it out")
-    own, shared = _own_and_shared(options or {})
-    layers = [*_layers(settings if model is None else {"model": model, **settings}), *shared]
+    own, shared = split_options((options or {}).items(), tuple)
+    layers = _layers(settings if model is None else {"model": model, **settings})
+    layers += [Layer(f"options[{key!r}]", nested(key, value)) for key, value in shared]
     asked = Asked(
         configured(layers, recipe=recipe, file=config),
         _arguments(layers, recipe, config),
@@ -94,19 +93,6 @@ def _carried_out(begun: Sweep, ended: Callable[[Outcome], object] | None) -> Swe
         if ended is not None:
             ended(outcome)
     return concluded(begun, outcomes, log.warning)
-
-
-def _own_and_shared(options: Mapping[str, Any]) -> tuple[dict[str, dict[str, Any]], list[Layer]]:
-    """Return the searcher's and the pruner's options, and the layers of the runs'."""
-    own: dict[str, dict[str, Any]] = {"search": {}, "prune": {}}
-    shared = {}
-    for key, value in options.items():
-        section, _, option = key.partition(".")
-        if section in own:
-            own[section][option] = value
-        else:
-            shared[key] = value
-    return own, [Layer(f"options[{key!r}]", nested(key, value)) for key, value in shared.items()]
 
 
 def _layers(settings: Mapping[str, Any]) -> list[Layer]:

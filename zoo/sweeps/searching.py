@@ -6,9 +6,9 @@ import dataclasses
 import json
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from zoo.config import DATA_LIMIT, SEVERAL, SINGLE, Config, Layer, nested
 from zoo.errors import UnknownNameError, UsageError, ZooError
@@ -18,7 +18,13 @@ from zoo.sweeps.pruning import Pruning
 from zoo.sweeps.search import Search
 from zoo.sweeps.space import Choices, Domain, parsed
 
+DEFAULT_SEARCHER = "random"
+"""The searcher that proposes where none is named."""
+
 _OF_ALL_MODELS = ("pretrained", "sha256", "expects")
+_OWN = ("search", "prune")  # sections of options that are not the runs'
+
+Given = TypeVar("Given")
 
 
 @dataclass(frozen=True)
@@ -35,11 +41,41 @@ class Searched:
     """
 
     texts: Sequence[str]
-    searcher: str = "random"
+    searcher: str = DEFAULT_SEARCHER
     trials: int | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     pruner: str | None = None
     pruner_options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_said_how(self) -> bool:
+        """Whether anything was said of it that means nothing without a space to search."""
+        said = (self.trials, self.options, self.pruner, self.pruner_options)
+        return self.searcher != DEFAULT_SEARCHER or any(said)
+
+
+def split_options(
+    given: Iterable[Given], read: Callable[[Given], tuple[str, Any]]
+) -> tuple[dict[str, dict[str, Any]], list[Given]]:
+    """Return the options of the searcher and of the pruner, by ``"search"`` and ``"prune"``, and those of the runs.
+
+    Args:
+        given: All options.
+        read: Returns the key and the value of one, such as ``("search.points", 5)``.
+
+    Raises:
+        UsageError: If *read* raises it.
+    """
+    own: dict[str, dict[str, Any]] = {section: {} for section in _OWN}
+    runs = []
+    for each in given:
+        key, value = read(each)
+        section, _, option = key.partition(".")
+        if section in own and option:
+            own[section][option] = value
+        else:
+            runs.append(each)
+    return own, runs
 
 
 def extremes(texts: Sequence[str]) -> list[Layer]:
@@ -57,8 +93,14 @@ def chosen(asked: Asked, seeds: int | None, folds: int | None, searched: Searche
     """Return the sweep that was asked for: over seeds, over folds, or a search.
 
     Raises:
-        UsageError: If a name, a key or the space is wrong, or the folder holds something else.
+        UsageError: If a name, a key or the space is wrong, something is asked of a search that is none, or the folder
+            holds something else.
     """
+    if not searched.texts and searched.is_said_how:
+        raise UsageError(
+            "searchers, trials, pruners and the options search.OPTION and prune.OPTION are a search's; leave them out, "
+            "or say what to search"
+        )
     if seeds is not None:
         return over_seeds(asked, seeds)
     return over_folds(asked, folds) if folds is not None else search(asked, searched)
