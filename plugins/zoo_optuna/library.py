@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import zoo
@@ -22,3 +24,8 @@ def imported(needs: str) -> Any:
         raise zoo.UsageError(f"{needs} Optuna: pip install 'torch-zoo[optuna]' ({error})") from error
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     return optuna
+
+
+def by_epoch(scores: Sequence[float]) -> dict[int, float]:
+    """Return scores by epoch from 1 on, as Optuna keeps them, but for those before the first validation."""
+    return {epoch: score for epoch, score in enumerate(scores, start=1) if math.isfinite(score)}

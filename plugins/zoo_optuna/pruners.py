@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
-from zoo_optuna.library import imported
+from zoo_optuna.library import by_epoch, imported
 
 
 class Percentile:
@@ -31,7 +30,7 @@ class Percentile:
         study = self._optuna.create_study(direction="maximize", pruner=self._pruner)
         study.add_trials([self._trial(other) for other in others if other.scores])
         trial = study.ask()
-        for epoch, score in _measured(scores).items():
+        for epoch, score in by_epoch(scores).items():
             trial.report(score, epoch)
         return not trial.should_prune()
 
@@ -40,7 +39,7 @@ class Percentile:
         return self._optuna.trial.create_trial(
             state=states.COMPLETE if other.finished else states.PRUNED,
             value=max(other.scores),
-            intermediate_values=_measured(other.scores),
+            intermediate_values=by_epoch(other.scores),
         )
 
 
@@ -60,8 +59,3 @@ class Median(Percentile):
 
     def __init__(self, *, startup: int = 5, warmup: int = 0) -> None:
         super().__init__(percentile=50.0, startup=startup, warmup=warmup)
-
-
-def _measured(scores: Sequence[float]) -> dict[int, float]:
-    """Return the scores by epoch, but for those before the first validation."""
-    return {epoch: score for epoch, score in enumerate(scores, start=1) if math.isfinite(score)}

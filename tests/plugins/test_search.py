@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from zoo_search.pruners import Halving
 from zoo_search.searchers import Grid, Random
 
-from zoo.sweeps.pruning import Curve
+from zoo.sweeps.curves import Curve
 from zoo.sweeps.space import Choices, Range
 
 SPACE = {"a.x": Choices((1, 2)), "b.x": Range(0.0, 1.0)}

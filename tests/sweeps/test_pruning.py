@@ -15,8 +15,9 @@ from quick_runs import quick
 from zoo.config import Config, Layer
 from zoo.errors import PluginError, UsageError
 from zoo.records.sweeps import read_sweep
+from zoo.sweeps.curves import Curve
 from zoo.sweeps.folder import SweepFolder
-from zoo.sweeps.pruning import Curve, Pruning
+from zoo.sweeps.pruning import Pruning
 from zoo.sweeps.runs import Outcome, Runs
 
 HEADER = "epoch,step,val_loss,val_accuracy,val_balanced_accuracy\n"

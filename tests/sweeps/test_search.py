@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from entry_of import entry_of
 
+from zoo.config import Config, Layer
 from zoo.errors import PluginError, UsageError
+from zoo.records.sweeps import read_sweep
+from zoo.sweeps.asking import Asked
+from zoo.sweeps.curves import Curve
 from zoo.sweeps.runs import Outcome
 from zoo.sweeps.search import TRIALS, Search, ranked
+from zoo.sweeps.searching import Searched, search
 from zoo.sweeps.space import Choices, Range
 
 SPACE = {"model.p": Range(0.0, 0.5), "optimizer.lr": Choices((0.1, 0.01))}
@@ -134,3 +141,57 @@ def test_the_best_come_first_equal_ones_in_their_order_and_failures_not_at_all()
     trials = [outcome(0, 0.5), outcome(1, None), outcome(2, 0.75), outcome(3, 0.5), outcome(4, 0.0)]
     assert [trial.number for trial in ranked(trials[::-1])] == [2, 0, 3, 4]
     assert ranked([]) == []
+
+
+class HearsCurves(Searcher):
+    """One whose ``tell`` names the curve, too."""
+
+    def tell(self, number: int, settings: Mapping[str, Any], score: float | None, curve: Curve | None = None) -> None:
+        self.heard.append((number, score, curve))
+
+
+def test_a_searcher_that_names_the_curve_gets_it(tmp_path: Path):
+    """Of what came to its end, of what was pruned, and an empty one of what failed."""
+
+    def penguin(space: Mapping[str, Any], seed: int) -> Searcher:
+        return searcher
+
+    searcher = HearsCurves()
+    search = Search(entry_of("searchers", penguin), {}, SPACE, seed=7, folder=tmp_path, trials=None)
+    for number, status in enumerate(["finished", "pruned", None]):
+        run = tmp_path / f"trial-00{number}"
+        run.mkdir()
+        (run / "config.toml").touch()
+        (run / "metrics.csv").write_text("epoch,val_accuracy,val_loss\n1,0.5,2.0\n2,0.25,1.0\n")
+        summary = {"status": status, "select": "loss", "val_loss": 1.0} if status else {}
+        (run / "summary.json").write_text(json.dumps(summary))
+        search.tell(Outcome(number, run.name, PROPOSED, run, summary))
+    assert searcher.heard == [
+        (0, -1.0, Curve((-2.0, -1.0), finished=True)),
+        (1, -1.0, Curve((-2.0, -1.0))),
+        (2, None, Curve(())),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("address", "recorded"),
+    [
+        ("postgresql://zoo:s3c:r@t@host:5432/db", "postgresql://zoo:***@host:5432/db"),
+        ("mysql+pymysql://zoo@host/db", "mysql+pymysql://zoo@host/db"),
+        ("sqlite:///a:b@c.db", "sqlite:///a:b@c.db"),
+        ("no address: a@b", "no address: a@b"),
+    ],
+)
+def test_no_password_is_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str, recorded: str):
+    """The record and the page of a search are read by others than a database."""
+
+    def penguin(space: Mapping[str, Any], seed: int, *, storage: str = "") -> Searcher:
+        return Searcher()
+
+    entry = entry_of("searchers", penguin)
+    monkeypatch.setattr("zoo.sweeps.searching.registry", lambda: SimpleNamespace(find=lambda *_: entry))
+    config = Config.from_layers([Layer("test", {"model": {"name": "mlp"}})])
+    asked = Searched(["train.epochs=[1,2]"], "penguin", 1, {"storage": address})
+    sweep = search(Asked(config, [], tmp_path / "s"), asked)
+    sweep.runs.folder.given("trial-000", dict)
+    assert read_sweep(tmp_path / "s").question["searcher"]["storage"] == recorded

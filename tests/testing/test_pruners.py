@@ -9,7 +9,7 @@ import pytest
 from entry_of import entry_of
 from zoo_search.pruners import Halving
 
-from zoo.sweeps.pruning import Curve
+from zoo.sweeps.curves import Curve
 from zoo.testing import ContractError
 from zoo.testing import pruners as contract
 

@@ -2,36 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from zoo.errors import DamagedError, PluginError
-from zoo.records.directory import ended_summary
-from zoo.records.sweeps import score_of
+from zoo.errors import PluginError
+from zoo.records.directory import METRICS, ended_summary
 from zoo.registry import Entry, build
+from zoo.sweeps.curves import Curve, curve_of
 from zoo.training.leash import ends, goes_on
-
-
-@dataclass(frozen=True)
-class Curve:
-    """How good a trial was on the validation images.
-
-    Attributes:
-        scores: After each epoch from the first on, higher being better; the last one's again where an epoch was not
-            validated, and -inf before the first that was.
-        finished: Whether the trial came to its end.
-    """
-
-    scores: tuple[float, ...]
-    finished: bool = False
-
-    def best_until(self, epoch: int) -> float:
-        """Return the best score of the first *epoch* epochs, which must be at least 1."""
-        return max(self.scores[:epoch])
 
 
 class Pruner(Protocol):
@@ -61,10 +41,12 @@ class Pruning:
         self._entry, self._select = entry, select
         self._pruner: Pruner = build(entry, facts={}, options=options)
         self._asked: dict[int, int] = {}  # by number, the epoch after which a running trial waits
+        self._seen: dict[int, tuple[int, ...] | None] = {}  # by number, which metrics.csv was looked at
         self._ended: dict[Path, Curve] = {}  # of trials that are over, which are read once
 
     def begun(self, number: int, directory: Path) -> str:
         """Return what a trial is told when it begins or goes on: to train as far as it was before, and wait."""
+        self._seen.pop(number, None)
         self._asked[number] = max(1, len(self._curve(directory).scores))
         return goes_on(self._asked[number])
 
@@ -79,6 +61,9 @@ class Pruning:
         Raises:
             PluginError: If the pruner fails, or says neither yes nor no.
         """
+        if (metrics := _stamp(directory / METRICS)) == self._seen.get(number):
+            return None
+        self._seen[number] = metrics
         asked = self._asked.get(number, math.inf)
         scores = self._curve(directory).scores
         if asked > len(scores):
@@ -93,23 +78,12 @@ class Pruning:
     def _curve(self, directory: Path) -> Curve:
         """Return a trial's curve as it stands on the disk."""
         if directory not in self._ended:
-            status = ended_summary(directory).get("status")
-            curve = Curve(self._scores(directory), finished=status == "finished")
-            if status is None:
+            has_ended = bool(ended_summary(directory))
+            curve = curve_of(directory, self._select)
+            if not has_ended:
                 return curve
             self._ended[directory] = curve
         return self._ended[directory]
-
-    def _scores(self, directory: Path) -> tuple[float, ...]:
-        from zoo.reports.story import read_epochs  # with NumPy, which other sweeps do not wait for
-
-        scores: list[float] = []
-        with contextlib.suppress(DamagedError):  # the trial's own process tells of it, and writes it anew
-            for row in read_epochs(directory):
-                if row["epoch"]:  # a probe's, before the first, is nobody's score
-                    score = score_of(row, self._select)
-                    scores.append(score if score is not None else scores[-1] if scores else -math.inf)
-        return tuple(scores)
 
     def _keeps(self, scores: tuple[float, ...], others: Sequence[Curve]) -> bool:
         try:
@@ -119,3 +93,12 @@ class Pruning:
         if not isinstance(kept, bool):
             raise PluginError(f"{self._entry} must say True or False of a trial, not {kept!r:.80}")
         return kept
+
+
+def _stamp(path: Path) -> tuple[int, ...] | None:
+    """Return what tells a file from the one that replaces it, at the cost of one call; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import inspect
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from zoo.errors import PluginError
 from zoo.registry import Entry, build
+from zoo.sweeps.curves import Curve, curve_of
 from zoo.sweeps.runs import Outcome
 from zoo.sweeps.space import Domain
 
@@ -72,9 +74,21 @@ class Search:
     def tell(self, outcome: Outcome) -> None:
         """Tell the searcher how good a trial was, one that was pruned as far as it came; None where it failed."""
         try:
-            self._searcher.tell(outcome.number, dict(outcome.settings), outcome.reached)
+            tell(self._searcher, outcome.number, outcome.settings, outcome.reached, lambda: _curve_of(outcome))
         except Exception as error:
             raise PluginError(f"{self._entry} failed to hear of trial {outcome.number}: {error!r:.200}") from error
+
+
+def tell(
+    searcher: Any, number: int, settings: Mapping[str, Any], score: float | None, curve: Callable[[], Curve]
+) -> None:
+    """Tell a searcher of a trial: its number, settings and score, and its curve where the method names it."""
+    named = {"curve": curve()} if "curve" in inspect.signature(searcher.tell).parameters else {}
+    searcher.tell(number, dict(settings), score, **named)
+
+
+def _curve_of(outcome: Outcome) -> Curve:
+    return curve_of(outcome.directory, outcome.summary.get("select", "accuracy")) if outcome.summary else Curve(())
 
 
 def ranked(outcomes: Sequence[Outcome]) -> list[Outcome]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -125,7 +126,7 @@ def search(asked: Asked, searched: Searched) -> Sweep:
     _refuse_unknown_options(config, space)
     question: dict[str, Any] = {
         "kind": "search",
-        "searcher": {"name": entry.full_name, **searched.options},
+        "searcher": {"name": entry.full_name, **_without_passwords(searched.options)},
         "space": {key: str(domain) for key, domain in space.items()},
     }
     pruning = None
@@ -136,6 +137,14 @@ def search(asked: Asked, searched: Searched) -> Sweep:
     runs = runs_of(asked, plan, question, pruning)
     title = f"{config.model.name} on {config.data.name}, {plan.count} trials of {entry.full_name}"
     return Sweep(runs, title, "search")
+
+
+def _without_passwords(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options as they are recorded: of an address with a password, anything may be read but that."""
+    return {
+        key: re.sub(r"(://[^:/@\s]*):[^/\s]*@", r"\1:***@", value) if isinstance(value, str) else value
+        for key, value in options.items()
+    }
 
 
 def _refuse_unknown_options(config: Config, space: Mapping[str, Domain]) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from zoo.registry import Entry, build
-from zoo.sweeps.pruning import Curve, Pruner
+from zoo.sweeps.curves import Curve
+from zoo.sweeps.pruning import Pruner
 from zoo.testing.outcome import ContractError
 
 _EPOCHS = 9

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Mapping
 from typing import Any
 
 from zoo.registry import Entry, build
+from zoo.sweeps.curves import Curve
+from zoo.sweeps.search import tell
 from zoo.sweeps.space import Choices, Domain, Range
 from zoo.testing.outcome import ContractError
 
@@ -17,6 +20,7 @@ SPACE: dict[str, Domain] = {
 }
 _TRIALS = 8
 _FAILED = 2  # the trial that fails
+_PRUNED = 4  # the one that is ended early
 
 
 def searcher(entry: Entry) -> Any:
@@ -59,12 +63,18 @@ def _proposed(entry: Entry) -> list[Mapping[str, Any]]:
             break
         proposed.append(settings)
         told = dict(settings) if isinstance(settings, Mapping) else {}
-        built.tell(number, told, None if number == _FAILED else number / _TRIALS)
+        tell(built, number, told, None if number == _FAILED else number / _TRIALS, functools.partial(_curve, number))
     if not proposed:
         raise ContractError(
             entry, expected="at least one proposal", seen="None", mend="Return None only when there are no more."
         )
     return proposed
+
+
+def _curve(number: int) -> Curve:
+    """Return a curve of two epochs, of a trial that came to its end or was pruned; of one that failed, none."""
+    scores = (number / _TRIALS / 2, number / _TRIALS)
+    return Curve(() if number == _FAILED else scores, finished=number not in (_FAILED, _PRUNED))
 
 
 def _fits(settings: Mapping[str, Any]) -> bool:
