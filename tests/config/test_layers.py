@@ -81,6 +81,14 @@ def test_a_file_of_the_second_schema_crops_inputs():
     assert Config.from_layers([Layer("new.toml", new)]).train.crop_from == "auto"
 
 
+@pytest.mark.parametrize(("schema", "meant"), [(1, "off"), (2, "off"), (3, "auto")])
+def test_a_file_of_an_older_schema_fits_no_head_anew(schema, meant):
+    """Where it leaves that unsaid; above it what is said counts."""
+    file = Layer("run.toml", {"schema": schema, "model": {"name": "net"}})
+    assert Config.from_layers([file]).train.refit == meant
+    assert Config.from_layers([file, Layer("--refit", {"train": {"refit": "on"}})]).train.refit == "on"
+
+
 @pytest.mark.parametrize("schema", [0, 4, "2", [1], None])
 def test_another_schema_is_refused_in_a_line(schema):
     """The source is named, and what this zoo reads."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from pathlib import Path
 
@@ -14,9 +15,12 @@ from torch import nn
 from tunable_net import HEAD, tunable
 
 import zoo
+from zoo.data import EvaluationBatches
 from zoo.errors import Interrupted, UsageError
 from zoo.records import tree
 from zoo.records.directory import RunDirectory
+from zoo.runs.loading import load_run
+from zoo.training.probing import Probe
 
 SMALL = {"epochs": 3, "batch_size": 8, "threads": 1}
 
@@ -106,7 +110,7 @@ def test_a_tuned_run_goes_on_with_the_same_bits(settings):
 
 def test_the_probe_is_row_0_and_validation_never_ends_below_it():
     """It is evaluated, stands in metrics.csv before any epoch, and is the best where no epoch is better."""
-    run = train(lr=1e-9, epochs=2)
+    run = train(lr=1e-9, epochs=2, refit="off")
     assert [result.epoch for result in run.metrics] == [0, 1, 2]
     assert (run.metrics[0].step, run.metrics[0].lr, run.summary["epochs"]) == (0, 0.0, 2)
     assert (run.summary["best_epoch"], run.summary["val_accuracy"]) == (0, run.metrics[0].val_accuracy)
@@ -148,6 +152,69 @@ def test_a_head_that_cannot_be_fitted_is_tuned_without_a_probe():
     with pytest.raises(UsageError, match=r"--tune probe fits a linear head .* which '3' \(Linear\) is not"):
         train(model=over_patches, tune="probe", out="run")
     assert not Path("run").exists()
+
+
+def probe_of(run: zoo.Run) -> Probe:
+    """Return what would fit the head of a run's model to all that the run was trained on."""
+    network = load_run(run.directory, objects={"model": tunable}).network
+    batches = EvaluationBatches(small_dataset().train, 500, network.prepare)
+    return Probe(run.model, run.model.head, [], batches, mirrored=True)
+
+
+@pytest.mark.parametrize("settings", [{}, {"ema": 0.5}], ids=["plain", "averaged"])
+def test_the_head_is_fitted_anew_to_what_the_tuned_rest_sees(settings):
+    """The rest is what it is without that, and the head what a probe of it says; of averaged weights theirs."""
+    run, plain = (train(refit=refit, validation=0, **settings) for refit in ("auto", "off"))
+    assert (run.config.train.refit, plain.config.train.refit) == ("on", "off")
+    tuned = run.model.state_dict()
+    assert moved(plain)
+    assert {name for name, value in plain.model.state_dict().items() if not torch.equal(value, tuned[name])} == set(
+        HEAD
+    )
+    probe = probe_of(run)
+    probe.fit(probe.batches)
+    torch.testing.assert_close(probe.head.weight.detach(), tuned["head.weight"])
+
+
+def test_a_head_that_is_fitted_anew_is_the_best_where_it_is_as_good(monkeypatch):
+    """Few validation images often say the same of two heads, and this one knows more; above some images it is left."""
+    assert train(lr=1e-9, epochs=2).summary["best_epoch"] == 2
+    monkeypatch.setattr("zoo.runs.tuning.REFITTED_IMAGES", 10)
+    run = train(lr=1e-9, epochs=2)
+    assert (run.summary["best_epoch"], run.config.train.refit) == (0, "off")
+    assert train(lr=1e-9, epochs=2, refit="on").summary["best_epoch"] == 2
+
+
+def test_nothing_is_fitted_anew_where_nothing_was_fitted():
+    """By default; asked for, it is refused before anything is written."""
+    for settings in ({"tune": "probe"}, {"tune": "head"}, {"pretrained": False}, {"model": over_patches, "epochs": 1}):
+        assert train(**settings).config.train.refit == "off"
+        with pytest.raises(UsageError, match="--refit on fits anew what --tune full began with"):
+            train(**settings, refit="on", out="run")
+    assert not Path("run").exists()
+
+
+@pytest.mark.parametrize("after", [True, False], ids=["fitted", "not yet"])
+def test_a_run_that_is_stopped_while_its_head_is_fitted_anew_goes_on_to_the_same_bits(monkeypatch, after):
+    """Before it, and when it is done, before it is validated."""
+    train(out="whole")
+    fit, calls = Probe.fit, []
+
+    def stopping(probe, batches, world):
+        calls.append(probe)
+        if len(calls) == 2 and not after:
+            os.kill(os.getpid(), signal.SIGTERM)
+        found = fit(probe, batches, world)
+        if len(calls) == 2 and after:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return found
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Probe, "fit", stopping)
+        with pytest.raises(Interrupted):
+            train(out="run")
+    train(out="run")
+    assert outcome(Path("run")) == outcome(Path("whole"))
 
 
 def test_an_average_begins_at_the_probe():

@@ -41,6 +41,8 @@ def test_what_is_selected_decides_which_epoch_is_better():
     assert [is_better(now, before, select) for select in ("accuracy", "balanced", "loss")] == [False, True, False]
     assert [is_better(before, now, select) for select in ("accuracy", "balanced", "loss")] == [True, False, True]
     assert not any(is_better(now, now, select) for select in ("accuracy", "balanced", "loss"))
+    assert all(is_better(now, now, select, or_equal=True) for select in ("accuracy", "balanced", "loss"))
+    assert not is_better(before, now, "balanced", or_equal=True)
     assert is_better(now, None, "loss")
 
 

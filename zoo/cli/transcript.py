@@ -256,7 +256,10 @@ def _tuning(settings: Mapping[str, Any]) -> str:
         "full": "everything is tuned, from a fitted head on",
         "head": "the head alone is tuned",
     }
-    return f"{what[settings['tune']]}; layer decay {settings['layer_decay']:g}, batch norm {settings['batch_norm']}"
+    again = ", which is fitted anew at the end" if settings["refit"] == "on" else ""
+    return (
+        f"{what[settings['tune']]}{again}; layer decay {settings['layer_decay']:g}, batch norm {settings['batch_norm']}"
+    )
 
 
 def _accuracy(summary: Mapping[str, Any]) -> str:

@@ -9,11 +9,11 @@ from zoo.config.settings import TrainSettings
 
 SCHEMA = 3
 """2: pretrained weights are tuned as weights that were learnt, not trained on like random ones, and images are held out
-by name. 3: crops are cut from the pictures in their files."""
+by name. 3: crops are cut from the pictures in their files, and small sets' heads are fitted anew after the last step."""
 
 MEANING: dict[int, dict[str, Any]] = {
-    1: {"train": {"tune": "off", "split_by": "order", "crop_from": "input"}},
-    2: {"train": {"crop_from": "input"}},
+    1: {"train": {"tune": "off", "split_by": "order", "crop_from": "input", "refit": "off"}},
+    2: {"train": {"crop_from": "input", "refit": "off"}},
 }
 """What a file of an older schema left unsaid and meant, by schema; it lies below everything that is said."""
 

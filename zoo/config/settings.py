@@ -237,6 +237,12 @@ class TrainSettings:
         "off: as without pretrained weights; auto: full with pretrained weights, else off.",
         **_one_of("auto", "off", "probe", "full", "head"),
     )
+    refit: str = _setting(
+        "auto",
+        "Whether the head is fitted anew after the last step, to what the tuned rest then sees; "
+        "auto: on with --tune full up to 2,000 training images, where there is a probe.",
+        **_one_of("auto", "on", "off"),
+    )
     layer_decay: float | None = _setting(
         None,
         "By how much rates fall a layer group from the head down. Default: 0.75 where weights are tuned, else 1.",

@@ -22,7 +22,7 @@ from zoo.registry.entry import in_one_line
 from zoo.runs.components import Component, Components
 from zoo.runs.datasets import Splits
 from zoo.runs.network import Network
-from zoo.runs.tuning import build_freezing, build_probe, rates_for
+from zoo.runs.tuning import build_freezing, build_probe, build_refit, rates_for
 from zoo.training.averaging import Average
 from zoo.training.fit import Task
 from zoo.training.loss_scale import LossScale
@@ -85,6 +85,7 @@ def build_task(
     average = Average(network.model, settings.ema) if settings.ema is not None else None
     losses = LossRecord(denominator)
     slices = build_slices(settings, network, losses, world)
+    probe = build_probe(network, settings, splits.train, average, world)
     return Task(
         forward=network.forward,
         judged=network.around(average.module if average else network.model),
@@ -109,7 +110,8 @@ def build_task(
         predictions=PredictionRecord(len(splits.validation), images.num_classes) if splits.validation else None,
         freezing=build_freezing(network.model, settings, training.steps),
         world=world,
-        probe=build_probe(network, settings, splits.train, average, world),
+        probe=probe,
+        refit=build_refit(probe, network, settings, average),
     )
 
 

@@ -309,6 +309,7 @@ def build_parts(
         machine.resolved(config.train, network.memory_format, network.precision),
         slices=config.train.slices or 1,
         split_by=splits.rule,
+        refit="on" if task.refit is not None else "off",
     )
     resolved = dataclasses.replace(config, train=settings)
     size = estimate_bytes({"model": network.model.state_dict()}) * (2 if task.updates.average else 1) + optimizer_bytes

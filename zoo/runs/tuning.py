@@ -30,6 +30,10 @@ PROBED_IMAGES = 20_000
 """Images that the head is fitted to at most, mirrored ones counted: what it sees of them stays in memory."""
 
 
+REFITTED_IMAGES = 2000
+"""Training images up to which the head is fitted anew after the last step: how many steps have it behind the rest."""
+
+
 def decided(settings: TrainSettings, components: Components, network: Network) -> TrainSettings:
     """Return *settings* with what was left open decided: tuning where the model begins with pretrained weights.
 
@@ -143,6 +147,30 @@ def build_probe(
             process=(world.rank, world.size),
         ),
     )
+
+
+def build_refit(
+    probe: Probe | None, network: Network, settings: TrainSettings, average: Average | None
+) -> Probe | None:
+    """Return what fits the head anew after the last step, that of the averaged weights where there are such; or None.
+
+    Raises:
+        UsageError: If it is asked for, and nothing is probed, or no step is taken after the probe.
+    """
+    if settings.refit == "off":
+        return None
+    if probe is None or settings.tune != "full":
+        if settings.refit == "auto":
+            return None
+        raise UsageError(
+            "--refit on fits anew what --tune full began with, a fitted head, and there is none; leave it out"
+        )
+    if settings.refit == "auto" and len(probe.batches.split) > REFITTED_IMAGES:
+        return None
+    if average is None:
+        return dataclasses.replace(probe, copies=())
+    (head,) = probe.copies
+    return dataclasses.replace(probe, forward=network.around(average.module), head=head, copies=())
 
 
 def _kept_head(network: Network) -> bool:

@@ -88,6 +88,7 @@ class Task:
         freezing: What stands still at which step; None where nothing does.
         world: The processes that train together.
         probe: Fits the head before the first step; None for none.
+        refit: Fits the head of what is judged anew after the last step; None for nothing.
     """
 
     forward: nn.Module
@@ -106,6 +107,7 @@ class Task:
     freezing: Freezing | None = None
     world: World = ALONE
     probe: Probe | None = None
+    refit: Probe | None = None
 
     @property
     def epochs(self) -> int:
@@ -141,6 +143,9 @@ def _fit(task: Task, progress: Progress, listener: Listener, clock: _Clock) -> N
             train_epoch(task.forward, windows, task.criterion, task.updates, task.slices or task.losses)
         check_losses(task, progress)
         clock.training()  # the device had steps left to do until their losses could be read
+        if task.refit is not None and progress.epoch + 1 == task.epochs:
+            with closing(announced(task.refit.batches, listener)) as seen:
+                task.refit.fit(seen, task.world)
         metrics = _validated(task, progress, listener)
         clock.stop()
         result = _close_epoch(task, progress, metrics)
@@ -286,24 +291,24 @@ def _added(task: Task, progress: Progress, metrics: Metrics | None, **own: Any) 
         seconds=progress.seconds,
         **own,
     )
-    if is_better(result, progress.best, task.select):
+    refitted = task.refit is not None and result.epoch == task.epochs
+    if is_better(result, progress.best, task.select, or_equal=refitted):
         progress.best_epoch = result.epoch
     progress.results.append(result)
     return result
 
 
-def is_better(result: EpochResult, best: EpochResult | None, select: str) -> bool:
-    """Whether *result* validated better than *best*, by accuracy, balanced accuracy or loss.
+def is_better(result: EpochResult, best: EpochResult | None, select: str, *, or_equal: bool = False) -> bool:
+    """Whether *result* validated better than *best*, by accuracy, balanced accuracy or loss; or as well.
 
     Without validation, or anything to compare with, the later one counts.
     """
     if best is None:
         return True
-    if select == "loss":
-        return result.val_loss is None or best.val_loss is None or result.val_loss < best.val_loss
-    measure = "val_balanced_accuracy" if select == "balanced" else "val_accuracy"
+    sign = -1 if select == "loss" else 1
+    measure = {"loss": "val_loss", "balanced": "val_balanced_accuracy"}.get(select, "val_accuracy")
     now, before = getattr(result, measure), getattr(best, measure)
-    return now is None or before is None or now > before
+    return now is None or before is None or sign * now > sign * before or (or_equal and now == before)
 
 
 def _out_of_patience(task: Task, progress: Progress) -> bool:
