@@ -81,6 +81,16 @@ def test_a_file_of_the_second_schema_crops_inputs():
     assert Config.from_layers([Layer("new.toml", new)]).train.crop_from == "auto"
 
 
+@pytest.mark.parametrize(("below", "above"), [("a/b", "b"), ("b", "a/b"), ("b", "b")], ids=["short", "full", "equal"])
+@pytest.mark.parametrize("own", [{}, {"width": 2}], ids=["no options", "options"])
+def test_naming_one_of_several_again_keeps_its_options(below, above, own):
+    """In short or in full, as of a single one; options of its own lie over those."""
+    first = Layer("file", {"model": {"name": "net"}, "augment": {"names": ["d", below], below: {"p": 1, "width": 1}}})
+    again = Layer("above", {"augment": {"names": [above], **({above: own} if own else {})}})
+    (choice,) = Config.from_layers([first, again]).augment
+    assert (choice.name, choice.options) == (above, {"p": 1, "width": 1, **own})
+
+
 @pytest.mark.parametrize(("schema", "meant"), [(1, "off"), (2, "off"), (3, "auto")])
 def test_a_file_of_an_older_schema_fits_no_head_anew(schema, meant):
     """Where it leaves that unsaid; above it what is said counts."""

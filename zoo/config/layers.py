@@ -114,7 +114,7 @@ def merge(base: dict[str, Any], layer: Mapping[str, Any]) -> None:
         below = base.setdefault(section, {})
         if section in SEVERAL and isinstance(names := table.get("names"), list):
             base[section] = below = {
-                key: value
+                _called(key, names): value
                 for key, value in below.items()
                 if key == "names" or any(may_be_one(key, name) for name in names)
             }
@@ -128,6 +128,12 @@ def merge(base: dict[str, Any], layer: Mapping[str, Any]) -> None:
                 below[key] = {**below.get(key, {}), **value}
             else:
                 below[key] = value
+
+
+def _called(key: str, names: list[Any]) -> str:
+    """Return what a table is called where a layer above names its entry in short, or in full."""
+    found = [name for name in names if may_be_one(key, name)]
+    return found[0] if len(found) == 1 and key != "names" else key
 
 
 def may_be_one(below: Any, name: Any) -> bool:
