@@ -9,7 +9,7 @@ from zoo.config.settings import TrainSettings
 
 SCHEMA = 3
 """2: pretrained weights are tuned as weights that were learnt, not trained on like random ones, and images are held out
-by name. 3: crops are cut from the pictures in their files, and small sets' heads are fitted anew after the last step."""
+by name. 3: crops are cut from the pictures in their files, and small sets' heads are fitted anew at the end."""
 
 MEANING: dict[int, dict[str, Any]] = {
     1: {"train": {"tune": "off", "split_by": "order", "crop_from": "input", "refit": "off"}},
