@@ -28,6 +28,10 @@ class Flip:
         mirrored = (draws.uniform() < self.probability).view(-1, 1, 1, 1)
         return torch.where(mirrored, inputs.flip(3), inputs), targets
 
+    def views(self, inputs: Tensor) -> list[Tensor]:
+        """Return inputs (B, C, H, W) as they are and mirrored."""
+        return [inputs, inputs.flip(3)]
+
 
 def flip(*, probability: float = 0.5) -> Flip:
     """Build an augmentation that mirrors left and right.

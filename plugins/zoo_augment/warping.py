@@ -37,6 +37,12 @@ class Shift:
         rows, columns = positions(inputs)
         return resample(inputs, rows + moves[:, 0], columns + moves[:, 1], self.fill, mode="nearest"), targets
 
+    def views(self, inputs: Tensor) -> list[Tensor]:
+        """Return inputs (B, C, H, W) as they are and moved by one pixel up, down, left and right."""
+        rows, columns = positions(inputs)
+        moves = ((1, 0), (-1, 0), (0, 1), (0, -1))
+        return [inputs, *(resample(inputs, rows + y, columns + x, self.fill, mode="nearest") for y, x in moves)]
+
 
 class Warp:
     """Shift, turn, scale, shear and bend images in one bilinear resampling.

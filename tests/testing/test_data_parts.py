@@ -249,3 +249,37 @@ def test_a_faulty_augmentation_is_found(check: Callable[[Any], Any], function: C
         check(augmentation(function))
     assert seen in str(caught.value)
     assert len(str(caught.value).splitlines()) == 2
+
+
+class Showing:
+    """Noise that shows these views of images."""
+
+    def __init__(self, views: Callable[[Tensor], Any]) -> None:
+        self.views = views
+
+    def __call__(self, inputs: Tensor, targets: Tensor, draws: zoo.Draws) -> tuple[Tensor, Tensor]:
+        return noise(inputs, targets, draws)
+
+
+def test_sound_views_pass() -> None:
+    """The image itself, and mirrored."""
+    augmentations.check_views(augmentation(Showing(lambda x: [x, x.flip(3)])))
+
+
+@pytest.mark.parametrize(
+    ("views", "seen"),
+    [
+        (lambda x: [], "another first view"),
+        (lambda x: [x.flip(3), x], "another first view"),
+        (lambda x: [x.add_(1), x], "the inputs changed"),
+        (lambda x: [x, x[..., 1:]], "another shape or type"),
+        (lambda x: [x, x.double()], "another shape or type"),
+        (lambda x: [x, x - x.mean()], "other views of an image in another batch"),
+        (lambda x: [x, x + torch.rand(())], "other views of an image in another batch"),
+    ],
+)
+def test_faulty_views_are_found(views: Callable[[Tensor], Any], seen: str) -> None:
+    """In two lines, of which the second says how to mend them."""
+    with pytest.raises(ContractError, match=seen) as caught:
+        augmentations.check_views(augmentation(Showing(views)))
+    assert str(caught.value).splitlines()[1].endswith("of their shape, without random numbers.")

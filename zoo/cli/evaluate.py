@@ -43,6 +43,13 @@ _WEAKEST = 5  # classes that are told of
     metavar="NAME",
     help="What the evaluation of other data is kept under. Default: the data's and its root's.",
 )
+@click.option(
+    "--tta",
+    metavar="NAME",
+    multiple=True,
+    shell_complete=complete_names("augmentations"),
+    help="Test-time augmentation: average over the views that an augmentation, such as flip or shift, shows.",
+)
 @common_options
 def evaluate(
     run: Path,
@@ -51,6 +58,7 @@ def evaluate(
     data: str | None,
     assignments: tuple[str, ...],
     name: str | None,
+    tta: tuple[str, ...],
     quiet: bool,
     as_json: bool,
 ) -> None:
@@ -68,7 +76,7 @@ def evaluate(
     """  # noqa: D301 - click wants the control character itself
     options = dict(map(assigned, assignments))
     if is_exported(run):
-        refuse_for_file(run, "split", "checkpoint", "data", "name")
+        refuse_for_file(run, "split", "checkpoint", "data", "name", "tta")
         from zoo.sharing.export_evaluating import evaluate_file
 
         found = evaluate_file(run, options)
@@ -78,7 +86,7 @@ def evaluate(
         refuse_missing(run)
         from zoo.runs.evaluating import evaluate as measure
 
-        found = measure(run, split=split, checkpoint=checkpoint, data=data, options=options, name=name)
+        found = measure(run, split=split, checkpoint=checkpoint, data=data, options=options, name=name, tta=tta)
     if as_json:
         write_json(found)
         return
@@ -93,9 +101,10 @@ def _headline(found: Mapping[str, Any]) -> str:
     error = standard_error(found["accuracy"], found["samples"])
     five = "" if found["top5_accuracy"] is None else f", top-5 {100 * found['top5_accuracy']:.2f} %"
     split = found["data"].rpartition("/")[2] if "left_out" in found else found["split"]
+    views = f", averaged over the views of {' and '.join(found['tta'])}" if found.get("tta") else ""
     return (
         f"{split} accuracy {100 * found['accuracy']:.2f} % +- {100 * error:.2f}{five}, loss {found['loss']:.4f} "
-        f"on {found['samples']:,} images ({found['checkpoint']} checkpoint, epoch {found['epoch']})"
+        f"on {found['samples']:,} images ({found['checkpoint']} checkpoint, epoch {found['epoch']}{views})"
     )
 
 

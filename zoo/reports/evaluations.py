@@ -23,6 +23,9 @@ SCHEMA = 1
 OWN = ("test-best", "validation-best")
 """Those that a run's end leaves; its page shows the details of the first that is there."""
 
+TTA = "-tta-"
+"""What stands between the images and the augmentations in the name of an evaluation over several views."""
+
 _MAX_JSON = 64 * 2**20  # bytes; the classes of ImageNet-21k take 8 million
 _MAX_TENSORS = 2**31
 _KEYS = {
@@ -151,7 +154,9 @@ def main_evaluation(run: Path) -> Evaluation:
 
 def _how_to_make(run: Path, name: str) -> str:
     split, _, checkpoint = name.rpartition("-")
+    split, _, views = split.partition(TTA)
     options = [] if split == "test" else [f"--split {split}"]
+    options += [f"--tta {view}" for view in views.split("+") if view]
     options += [] if checkpoint == "best" else [f"--checkpoint {checkpoint}"]
     return f"make it by: {' '.join(['zoo evaluate', str(run), *options])}"
 

@@ -197,6 +197,7 @@ def _other(run: Path, name: str) -> dict[str, Any]:
     return {
         "name": name,
         "data": document.get("data"),
+        "tta": document.get("tta", []),
         "samples": document["samples"],
         **{key: document["metrics"].get(key) for key in keys},
     }

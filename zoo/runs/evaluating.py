@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from zoo.errors import UsageError, ZooError
 from zoo.records.directory import EVALUATIONS, RunDirectory
 from zoo.records.lock import RunLock
 from zoo.registry.entry import in_one_line
-from zoo.reports.evaluations import keep_evaluation
+from zoo.reports.evaluations import TTA, keep_evaluation
 from zoo.runs.components import find_components
 from zoo.runs.datasets import load_dataset, split_dataset
 from zoo.runs.evaluations import Measured, about_evaluation, document
@@ -23,6 +23,7 @@ from zoo.runs.moved import load_again, relocated
 from zoo.runs.other_data import ALL, OWN, OtherData, matched, name_of, other_config
 from zoo.runs.sources import UNRECORDED, Trained, load_trained
 from zoo.runs.task import build_criterion, evaluation_batches
+from zoo.runs.views import viewed
 from zoo.training.arithmetic import own_arithmetic
 from zoo.training.evaluation import evaluate as measure
 from zoo.training.predictions import LIMIT, PredictionRecord
@@ -36,6 +37,7 @@ def evaluate(
     data: str | None = None,
     options: Mapping[str, Any] | None = None,
     name: str | None = None,
+    tta: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Measure a trained model on a split, with the recorded batch size, precision and threads.
 
@@ -50,16 +52,18 @@ def evaluate(
         options: The other data's by key, such as ``{"data.root": "new"}``; without other data that alone, where the
             run's own images have moved.
         name: What the evaluation of other data is kept under; by default the dataset's name and its root's.
+        tta: Test-time augmentation: augmentations over whose views of each image the probabilities are averaged, such
+            as ``["flip"]``; the evaluation is kept under a name of its own.
 
     Returns:
         ``accuracy`` and ``top5_accuracy`` in [0, 1], the latter None with five classes or fewer, ``loss``,
-        ``samples``, what was measured: ``run``, ``model``, ``data``, ``split``, ``checkpoint``, ``epoch`` and
-        ``step``, and every other metric: ``balanced_accuracy``, ``macro_f1``, ``nll``, ``brier``, ``ece``, and
-        ``classes``, a dictionary each. ``kept`` is the file, or None. With other data, ``unknown_classes``,
+        ``samples``, what was measured: ``run``, ``model``, ``data``, ``split``, ``checkpoint``, ``epoch``,
+        ``step`` and ``tta``, and every other metric: ``balanced_accuracy``, ``macro_f1``, ``nll``, ``brier``, ``ece``,
+        and ``classes``, a dictionary each. ``kept`` is the file, or None. With other data, ``unknown_classes``,
         ``left_out``, how many images those have, and ``missing_classes``.
 
     Raises:
-        UsageError: If there is no such run, split, checkpoint or dataset.
+        UsageError: If there is no such run, split, checkpoint, dataset or augmentation, or one that has no views.
         DamagedError: If the checkpoint or the data is damaged.
         PluginError: If a plugin that is needed is broken.
     """
@@ -71,7 +75,7 @@ def evaluate(
     if split not in splits:
         raise UsageError(f"there is no split {split!r}; choose from {', '.join(splits)}")
     with own_arithmetic():
-        loaded = load_trained(run, checkpoint)
+        loaded = viewed(load_trained(run, checkpoint), tta)
         if not other and loaded.config.data.name == UNRECORDED:
             raise UsageError(
                 f"nobody tells what {loaded.where} were trained on; --data NAME measures them on a dataset"
@@ -167,7 +171,7 @@ def _kept(
     how_far = loaded.epoch, loaded.step, loaded.digest
     about = about_evaluation(config, loaded.network, split, checkpoint, *how_far)
     found, tensors = document(measured, loaded.images, {**about, **more})
-    file = f"{name}-{checkpoint}"
+    file = f"{name}{_viewed_as(loaded.network.tta)}-{checkpoint}"
     return {
         "run": loaded.where,
         **about,
@@ -178,6 +182,11 @@ def _kept(
         "images": found["images"],
         "kept": _keep(loaded.keeper, file, found, tensors),
     }
+
+
+def _viewed_as(tta: Sequence[str]) -> str:
+    """Return what a file's name tells of test-time augmentation."""
+    return f"{TTA}{'+'.join(name.rpartition('/')[2] for name in tta)}" if tta else ""
 
 
 def _keep(directory: RunDirectory | None, name: str, found: Mapping[str, Any], tensors: bytes) -> str | None:

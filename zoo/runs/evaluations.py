@@ -70,6 +70,7 @@ def about_evaluation(
         "checkpoint_digest": digest,
         "precision": network.precision,
         "device": network.device.type,
+        "tta": list(network.tta),
     }
 
 

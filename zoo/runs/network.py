@@ -36,6 +36,7 @@ class Network:
         memory_format: Layout of its convolution weights and inputs.
         precision: ``"fp32"``, ``"bf16"`` or ``"fp16"``.
         device: Where it is.
+        tta: The augmentations over whose views of an image *forward* averages; none in training.
     """
 
     model: nn.Module
@@ -46,6 +47,7 @@ class Network:
     memory_format: torch.memory_format
     precision: str
     device: torch.device
+    tta: tuple[str, ...] = ()
 
     def around(self, model: nn.Module) -> nn.Module:
         """Return what runs another *model* of the same architecture in the same precision."""

@@ -100,6 +100,31 @@ def check_parts(entry: Entry) -> None:
         )
 
 
+def check_views(entry: Entry) -> None:
+    """Show the same views of an image in any batch, the first the image itself, where it has views at all."""
+    case = _CASES[0]
+    views = getattr(augmentation(entry, case), "views", None)
+    if views is None:
+        return
+    inputs, _ = _fetch(case, torch.arange(_SAMPLES))
+    kept = inputs.clone()
+    shown = list(views(inputs))
+    wrong = None
+    if not shown or not torch.equal(shown[0], kept) or not torch.equal(inputs, kept):
+        wrong = "another first view, or the inputs changed"
+    elif any((view.shape, view.dtype) != (kept.shape, kept.dtype) for view in shown):
+        wrong = "another shape or type"
+    elif any(not torch.equal(part, view[:3]) for part, view in zip(views(inputs[:3]), shown, strict=True)):
+        wrong = "other views of an image in another batch"
+    if wrong:
+        raise ContractError(
+            entry,
+            expected="views of the inputs, alike in any batch, the first the inputs themselves",
+            seen=wrong,
+            mend="Return a list: the inputs, then new tensors of their shape, without random numbers.",
+        )
+
+
 def _check_targets(entry: Entry, changes: Augmentation, targets: Tensor) -> None:
     soft = targets.is_floating_point()
     if soft is not bool(getattr(changes, "soft_targets", False)):
@@ -138,4 +163,5 @@ CHECKS = {
     "changes an image alike in any batch": check_purity,
     "changes images, each epoch in another way": check_variety,
     "gives the parts that it enlarges alike in any batch": check_parts,
+    "shows views that test-time augmentation can average over, if any": check_views,
 }
