@@ -71,6 +71,9 @@ RETURNED = {
     "EpochResult": "zoo.records.epochs",
     "Prediction": "zoo.reports.predictions",
     "Explanation": "zoo.reports.explanations",
+    "Comparison": "zoo.reports.comparison",
+    "SweepResult": "zoo.sweeps.result",
+    "Outcome": "zoo.sweeps.runs",
     "Entry": "zoo.registry",
 }
 """What the public functions return, and where it is."""

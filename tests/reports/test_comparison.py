@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -132,6 +134,20 @@ def test_a_page_of_the_comparison_is_written(folder: Path, tmp_path: Path):
     assert "default-src &#39;none&#39;" in page or "default-src 'none'" in page
     assert "McNemar&#39;s exact p = " in page
     assert "optimizer.lr" in page
+
+
+def test_a_notebook_shows_a_comparison(folder: Path, tmp_path: Path):
+    """As the page that is written, in a frame that runs nothing of the notebook's; it is plain data all the same."""
+    found = zoo.compare(folder / "0.0001-0", folder / "0.003-0")
+    page = found.report(tmp_path / "page.html").read_text()
+    shown = found._repr_html_()
+    frame = re.fullmatch(r'<iframe srcdoc="([^"]*)" [^>]*sandbox="allow-scripts"></iframe>', shown)
+    assert frame is not None
+    assert html.unescape(frame[1]) == page
+    assert "McNemar&#39;s exact p = " in page
+    assert json.loads(json.dumps(found)) == found
+    with pytest.raises(UsageError, match="cannot write"):
+        found.report(tmp_path / "no such folder" / "page.html")
 
 
 BAD = {

@@ -24,6 +24,27 @@ PLACES = 100
 """Images on which two models disagree that are named, of each kind."""
 
 
+class Comparison(dict[str, Any]):
+    """What was found when runs were compared: plain data, which a notebook shows as a page."""
+
+    def report(self, out: str | Path) -> Path:
+        """Write the page of the comparison, as ``zoo compare --html`` does, and return its path.
+
+        Raises:
+            UsageError: If it cannot be written there.
+        """
+        from zoo.reports.comparison_page import write_comparison  # with the library that makes pages
+
+        return write_comparison(self, Path(out).expanduser())
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: what can be said, the runs, their curves and where they disagree."""
+        from zoo.reports.comparison_page import comparison_page
+        from zoo.reports.rendering import framed
+
+        return framed(comparison_page(self))
+
+
 @dataclass(frozen=True)
 class Compared:
     """A run as a comparison sees it."""
@@ -56,7 +77,7 @@ class Compared:
         return int(self.settings[SEED])
 
 
-def compare(*runs: str | Path | Any, split: str = "test") -> dict[str, Any]:
+def compare(*runs: str | Path | Any, split: str = "test") -> Comparison:
     """Compare two runs or more by their kept evaluations.
 
     Runs that differ in nothing but the seed are one recipe. Where every run is a recipe of its own, the trained models
@@ -69,8 +90,9 @@ def compare(*runs: str | Path | Any, split: str = "test") -> dict[str, Any]:
         split: ``"test"`` or ``"validation"``: whose evaluation of the best epoch is compared.
 
     Returns:
-        Plain data: ``runs``, ``settings`` that differ, ``epochs``, whether these are the ``same_images``, ``groups``,
-        ``models``, tests of pairs, and ``recipes``, tests of groups.
+        A dictionary of plain data: ``runs``, ``settings`` that differ, ``epochs``, whether these are the
+        ``same_images``, ``groups``, ``models``, tests of pairs, and ``recipes``, tests of groups. A notebook shows it
+        as a page, which ``report(FILE)`` writes.
 
     Raises:
         UsageError: If there is no such run, fewer than two are given, or one keeps no such evaluation.
@@ -83,17 +105,19 @@ def compare(*runs: str | Path | Any, split: str = "test") -> dict[str, Any]:
         raise UsageError(f"{str(twice[0])!r} is given twice")
     groups = grouped([each.settings for each in found])
     same = len({each.evaluation.digest for each in found}) == 1
-    return {
-        "schema": SCHEMA,
-        "split": split,
-        "runs": [_told(each, number) for each, number in zip(found, _numbers(groups, len(found)), strict=True)],
-        "settings": _differing(found),
-        "epochs": [[dict(row) for row in each.epochs] for each in found],
-        "same_images": same,
-        "groups": [_group([found[place] for place in places], places) for places in groups],
-        "models": _models(found) if same and len(groups) == len(found) else [],
-        "recipes": _recipes(found, groups) if same and len(groups) < len(found) else [],
-    }
+    return Comparison(
+        {
+            "schema": SCHEMA,
+            "split": split,
+            "runs": [_told(each, number) for each, number in zip(found, _numbers(groups, len(found)), strict=True)],
+            "settings": _differing(found),
+            "epochs": [[dict(row) for row in each.epochs] for each in found],
+            "same_images": same,
+            "groups": [_group([found[place] for place in places], places) for places in groups],
+            "models": _models(found) if same and len(groups) == len(found) else [],
+            "recipes": _recipes(found, groups) if same and len(groups) < len(found) else [],
+        }
+    )
 
 
 def _read(path: Path, split: str) -> Compared:

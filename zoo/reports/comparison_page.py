@@ -27,8 +27,8 @@ def comparison_page(found: Mapping[str, Any]) -> str:
     )
 
 
-def write_comparison(found: Mapping[str, Any], out: Path) -> None:
-    """Write the page of a comparison.
+def write_comparison(found: Mapping[str, Any], out: Path) -> Path:
+    """Write the page of a comparison, and return its path.
 
     Raises:
         UsageError: If it cannot be written there.
@@ -37,6 +37,7 @@ def write_comparison(found: Mapping[str, Any], out: Path) -> None:
         write_atomic(out, comparison_page(found))
     except OSError as error:
         raise UsageError(f"cannot write {str(out)!r}: {error.strerror or error}") from error
+    return out
 
 
 def _charts(found: Mapping[str, Any]) -> list[dict[str, Any]]:

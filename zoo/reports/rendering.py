@@ -11,6 +11,8 @@ from typing import Any
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
+from zoo.reports.drawing import tag
+
 
 def rendered(template: str, *, assets: str = "report", **values: Any) -> str:
     """Return a page of a template in zoo/reports/templates; its policy names style and script by their digests.
@@ -25,6 +27,11 @@ def rendered(template: str, *, assets: str = "report", **values: Any) -> str:
     # Both are zoo's own files; to escape them would break them.
     own = {"style": Markup(style), "script": Markup(script)}  # noqa: S704
     return _environment().get_template(template).render(**policy, **own, **values) + "\n"
+
+
+def framed(page: str) -> str:
+    """Return a page as a notebook shows it: in a frame of its own, which reaches nothing of the notebook's."""
+    return str(tag("iframe", srcdoc=page, width="100%", height=620, frameborder=0, sandbox="allow-scripts"))
 
 
 @functools.cache

@@ -12,8 +12,8 @@ from zoo.records.directory import REPORTS
 from zoo.records.disk import write_atomic
 from zoo.records.sweeps import holds_sweep
 from zoo.registry.entry import in_one_line
-from zoo.reports.drawing import tag
 from zoo.reports.page import run_page
+from zoo.reports.rendering import framed
 from zoo.reports.story import Story, story_of
 
 
@@ -71,7 +71,7 @@ def report_if_possible(run: Path, notice: Callable[[str], None]) -> None:
 def page_for_notebook(run: Path) -> str:
     """Return what a notebook shows of a run, its accuracy, curves and matrix, or of a sweep, in a frame of its own."""
     page = _told(run)[1] if holds_sweep(run) else run_page(story_of(run), brief=True)
-    return str(tag("iframe", srcdoc=page, width="100%", height=620, frameborder=0, sandbox="allow-scripts"))
+    return framed(page)
 
 
 def _put(path: Path, text: str) -> None:
