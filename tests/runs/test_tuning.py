@@ -179,10 +179,36 @@ def test_the_head_is_fitted_anew_to_what_the_tuned_rest_sees(settings):
 def test_a_head_that_is_fitted_anew_is_the_best_where_it_is_as_good(monkeypatch):
     """Few validation images often say the same of two heads, and this one knows more; above some images it is left."""
     assert train(lr=1e-9, epochs=2).summary["best_epoch"] == 2
-    monkeypatch.setattr("zoo.runs.tuning.REFITTED_IMAGES", 10)
+    monkeypatch.setattr("zoo.runs.tuning.SMALL", 10)
     run = train(lr=1e-9, epochs=2)
     assert (run.summary["best_epoch"], run.config.train.refit) == (0, "off")
     assert train(lr=1e-9, epochs=2, refit="on").summary["best_epoch"] == 2
+
+
+@pytest.mark.parametrize(
+    ("settings", "chosen"),
+    [
+        ({}, 16),
+        ({"batch_size": 128}, 128),
+        ({"batch_size": "auto"}, 16),
+        ({"tune": "head"}, 128),
+        ({"tune": "probe"}, 128),
+        ({"pretrained": False}, 128),
+    ],
+    ids=["small", "said", "auto", "head", "probe", "new weights"],
+)
+def test_a_small_set_is_tuned_in_small_batches(settings, chosen):
+    """Unless somebody says how large; recorded, so that the same command finds its run again."""
+    settings = {"batch_size": None, "epochs": 1, **settings}
+    run = train(out="run", **settings)
+    assert run.config.train.batch_size == chosen
+    assert train(out="run", **settings).summary == run.summary
+
+
+def test_a_large_set_is_tuned_in_batches_as_any_other(monkeypatch):
+    """There are steps enough."""
+    monkeypatch.setattr("zoo.runs.tuning.SMALL", 10)
+    assert train(batch_size=None, epochs=1).config.train.batch_size == 128
 
 
 def test_nothing_is_fitted_anew_where_nothing_was_fitted():

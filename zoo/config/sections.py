@@ -5,15 +5,16 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from zoo.config.settings import TrainSettings
+from zoo.config.settings import BATCH, TrainSettings
 
 SCHEMA = 3
 """2: pretrained weights are tuned as weights that were learnt, not trained on like random ones, and images are held out
-by name. 3: crops are cut from the pictures in their files, and small sets' heads are fitted anew at the end."""
+by name. 3: crops are cut from the pictures in their files, and small sets are
+tuned in small batches and end with a head that is fitted anew."""
 
 MEANING: dict[int, dict[str, Any]] = {
-    1: {"train": {"tune": "off", "split_by": "order", "crop_from": "input", "refit": "off"}},
-    2: {"train": {"crop_from": "input", "refit": "off"}},
+    1: {"train": {"tune": "off", "split_by": "order", "crop_from": "input", "refit": "off", "batch_size": BATCH}},
+    2: {"train": {"crop_from": "input", "refit": "off", "batch_size": BATCH}},
 }
 """What a file of an older schema left unsaid and meant, by schema; it lies below everything that is said."""
 

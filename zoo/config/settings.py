@@ -14,6 +14,9 @@ from typing import Any
 
 Check = Callable[[Any], bool]
 
+BATCH = 128
+"""Images in a batch, where nobody says how many."""
+
 
 @dataclass(frozen=True)
 class Interval:
@@ -105,7 +108,13 @@ class TrainSettings:
 
     epochs: int = _setting(5, "Passes over the training images.", **_at_least(1))
     steps: int | None = _setting(None, "Stop after N optimizer steps, in place of --epochs.", **_at_least(1))
-    batch_size: int = _setting(128, "Images in a batch.", **_at_least(1))
+    batch_size: int | str = _setting(
+        "auto",
+        "Images in a batch; auto: 16 with --tune full up to 2,000 training images, else 128.",
+        metavar="N|auto",
+        check=lambda value: value == "auto" if isinstance(value, str) else 1 <= value < 2**63,
+        rule="a whole number of at least 1, or auto",
+    )
     eval_batch_size: int = _setting(500, "Images in a batch of an evaluation.", **_at_least(1))
     eval_size: int | None = _setting(
         None,
@@ -282,6 +291,11 @@ class TrainSettings:
     compile: bool = _setting(
         False, "Compile the model with torch.compile: a minute at the start, and no gain on CPUs.", metavar=""
     )
+
+    @property
+    def images_in_batch(self) -> int:
+        """Images in a batch, of any run but a small one that is tuned where nobody said how many."""
+        return self.batch_size if isinstance(self.batch_size, int) else BATCH
 
     @property
     def batches_in_step(self) -> int:

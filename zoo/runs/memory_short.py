@@ -40,7 +40,7 @@ def memory_short(parts: Parts, *, begun: bool) -> ZooError:
         begun: Whether a step was taken, so that the optimizer's own tensors are there.
     """
     settings = parts.config.train
-    most = min(settings.batch_size, len(parts.splits.train))
+    most = min(settings.images_in_batch, len(parts.splits.train))
     fits = _trained_on(parts, most, begun=begun)
     if fits == most:
         return _told("--eval-batch-size", settings.eval_batch_size, _evaluated_on(parts), "")

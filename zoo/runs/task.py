@@ -57,7 +57,7 @@ def build_task(
     reader, augmenter = build_reading(components.several["augment"], images, splits.train, network, settings)
     training = TrainingBatches(
         splits.train,
-        settings.batch_size,
+        settings.images_in_batch,
         seed=settings.seed,
         prepare=network.prepare,
         accumulate=settings.batches_in_step,

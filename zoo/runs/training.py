@@ -294,7 +294,7 @@ def build_parts(
     dataset = held(dataset, network.prepare.size, machine.device, network.prepare.interpolation, cut=cut)
     images, splits = dataset.facts, split_dataset(dataset, config)
     network = prepared_for(network, images, model)
-    train = decided(config.train, components, network)
+    train = decided(config.train, components, network, len(splits.train))
     weighted = weights_of_samples(splits.train) is not None
     order = choose_order(train.order, len(splits.train), train.balance, weighted=weighted)
     config = dataclasses.replace(config, train=dataclasses.replace(train, order=order))

@@ -30,14 +30,17 @@ PROBED_IMAGES = 20_000
 """Images that the head is fitted to at most, mirrored ones counted: what it sees of them stays in memory."""
 
 
-REFITTED_IMAGES = 2000
-"""Training images up to which the head is fitted anew after the last step: how many steps have it behind the rest."""
+SMALL = 2000
+"""Training images up to which a set is small: few steps are taken, and they leave the head behind the rest."""
+
+SMALL_BATCH = 16
+"""Images in a batch where a small set is tuned and nobody says how many, so that there are steps enough."""
 
 
-def decided(settings: TrainSettings, components: Components, network: Network) -> TrainSettings:
+def decided(settings: TrainSettings, components: Components, network: Network, images: int) -> TrainSettings:
     """Return *settings* with what was left open decided: tuning where the model begins with pretrained weights.
 
-    It does where it was asked to, or says what its weights expect.
+    It does where it was asked to, or says what its weights expect. There are so many training *images*.
 
     Raises:
         UsageError: If settings contradict one another.
@@ -55,9 +58,11 @@ def decided(settings: TrainSettings, components: Components, network: Network) -
             f"--layer-decay and --head-lr multiply a rate, but {components['optimizer'].label} has none of its own; "
             "give --lr, or leave them out"
         )
+    small = tune == "full" and images <= SMALL and settings.batch_size == "auto"
     return dataclasses.replace(
         settings,
         tune=tune,
+        batch_size=SMALL_BATCH if small else settings.images_in_batch,
         layer_decay=settings.layer_decay or (LAYER_DECAY if tuned and rated else 1.0),
         head_lr=settings.head_lr or 1.0,
         batch_norm=settings.batch_norm if settings.batch_norm != "auto" else "frozen" if tuned else "train",
@@ -165,7 +170,7 @@ def build_refit(
         raise UsageError(
             "--refit on fits anew what --tune full began with, a fitted head, and there is none; leave it out"
         )
-    if settings.refit == "auto" and len(probe.batches.split) > REFITTED_IMAGES:
+    if settings.refit == "auto" and len(probe.batches.split) > SMALL:
         return None
     if average is None:
         return dataclasses.replace(probe, copies=())
