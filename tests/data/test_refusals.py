@@ -260,7 +260,8 @@ def test_images_of_any_number_of_bytes_are_compared(size: int) -> None:
     others = images[[2, 0]].clone()
     if size > 1:
         others[1, 0, -1, -1] ^= 1
-    found = duplicates(TensorImages(images, torch.zeros(4).long()), TensorImages(others, torch.zeros(2).long()))
+    test, learnt = TensorImages(images, torch.zeros(4).long()), TensorImages(others, torch.zeros(2).long())
+    found = duplicates({"test": test}, learnt)["test"]
     assert found is not None
     assert found.pairs == (((0, 1), (2, 0)) if size == 1 else ((2, 0),))
     assert found.count == len(found.pairs)
@@ -270,7 +271,7 @@ def test_many_pairs_are_counted_and_some_are_told() -> None:
     """In the order of the first split."""
     images = pixels(40)
     ours, theirs = (TensorImages(part, torch.zeros(40).long()) for part in (images, images.flip(0)))
-    found = duplicates(ours, theirs)
+    found = duplicates({"test": ours}, theirs)["test"]
     assert found is not None
     assert found.count == 40
     assert found.pairs == tuple((place, 39 - place) for place in range(EXAMPLES))

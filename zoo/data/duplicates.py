@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -14,7 +15,7 @@ EXAMPLES = 16
 """Pairs that are told."""
 
 _WORD = 8  # bytes that are hashed at once
-_AT_ONCE = 2**25  # bytes of images that are looked at together
+_AT_ONCE = 2**20  # bytes of images that are looked at together: as many as stay in a cache, with their products
 
 
 @dataclass(frozen=True)
@@ -30,18 +31,24 @@ class Duplicates:
     pairs: tuple[tuple[int, int], ...]
 
 
-def duplicates(split: Split, other: Split) -> Duplicates | None:
-    """Return the images of *split* that are also in *other*; None where either is not in memory.
+def duplicates(splits: Mapping[str, Split], other: Split) -> dict[str, Duplicates | None]:
+    """Return by name the images of *splits* that are also in *other*; None where they, or those, are not in memory.
 
     Args:
-        split: M images.
+        splits: M images each.
         other: N images of the same shape.
     """
-    if not all(_in_memory(each) for each in (split, other)):
-        return None
-    ours, theirs = _fingerprints(split), _fingerprints(other)
-    order = theirs.argsort()
-    ranked = theirs[order]
+    found: dict[str, Duplicates | None] = dict.fromkeys(splits)
+    looked_at = {name: split for name, split in splits.items() if _in_memory(split)} if _in_memory(other) else {}
+    if looked_at:
+        ranked, order = _fingerprints(other).sort()
+        found |= {name: _found(split, other, ranked, order) for name, split in looked_at.items()}
+    return found
+
+
+def _found(split: Split, other: Split, ranked: Tensor, order: Tensor) -> Duplicates:
+    """Return the images of *split* that are also in *other*, whose fingerprints are *ranked*, and were in *order*."""
+    ours = _fingerprints(split)
     found = torch.searchsorted(ranked, ours).clamp_(max=len(ranked) - 1)
     rows = (ranked[found] == ours).nonzero().squeeze(1)
     likes = order[found[rows]]
@@ -65,12 +72,11 @@ def _fingerprints(split: Split) -> Tensor:
     size = _pixels(split, indices[:1]).numel()
     words = -(-size // _WORD)
     weights = torch.randint(-(2**62), 2**62, (words,), generator=torch.Generator().manual_seed(0)).to(indices.device)
+    odd = 2 * weights + 1
     found = []
     for some in torch.split(indices, max(1, _AT_ONCE // size)):
         rows = _pixels(split, some).reshape(len(some), size)
         if size % _WORD:
             rows = torch.nn.functional.pad(rows, (0, words * _WORD - size))
-        found.append(
-            (rows.contiguous().view(torch.int64) * (2 * weights + 1)).sum(1).cpu()
-        )  # it wraps around, as hashes do
+        found.append((rows.contiguous().view(torch.int64) * odd).sum(1).cpu())  # it wraps around, as hashes do
     return torch.cat(found)

@@ -46,7 +46,7 @@ class Splits:
     def learnt(self) -> dict[str, Duplicates | None]:
         """Return the validation and test images that are also training images; None where that is not known."""
         others = {"validation": self.validation, "test": self.test}
-        return {name: duplicates(split, self.train) for name, split in others.items() if split is not None}
+        return duplicates({name: split for name, split in others.items() if split is not None}, self.train)
 
 
 def load_dataset(component: Component, split_by: str) -> tuple[Dataset, Identification]:
