@@ -64,6 +64,16 @@ def test_a_bar_and_a_diagram_are_well_formed():
     assert len(diagram.findall("circle")) == 2
 
 
+def test_the_axis_s_name_stands_beside_its_numbers():
+    """Not on them: seen so in a browser, where a letter is at most 7.2 pixels wide and 12 high."""
+    texts = parsed(reliability_diagram("honest", [0.5], [0.4], [10])).findall("text")
+    (name,) = [text for text in texts if text.text == "accuracy"]
+    right = float(name.attrib["transform"].partition("(")[2].split()[0]) + 4  # below the line that letters stand on
+    numbers = [text for text in texts if text.attrib.get("text-anchor") == "end"]
+    assert [text.text for text in numbers] == ["0 %", "50 %", "100 %"]
+    assert all(float(text.attrib["x"]) - 7.2 * len(text.text or "") * 0.85 > right for text in numbers[:2])
+
+
 @pytest.mark.parametrize(("shape", "photo"), [((1, 28, 28), False), ((3, 64, 64), False), ((3, 300, 200), True)])
 def test_small_images_are_exact_and_large_ones_shrunk(shape: tuple[int, int, int], photo: bool):
     """So that a page stays small."""

@@ -52,6 +52,16 @@ def test_the_page_is_written_again_with_equal_bytes(run: Path):
     assert [(run / name).read_bytes() for name in ("report.html", "report.json")] == before
 
 
+def test_the_settings_told_are_those_that_were_asked_for(run: Path):
+    """What zoo chose by itself is no difference to the defaults, until it is another choice."""
+    keys = ["train.epochs", "train.batch_size", "data.limit"]
+    assert [each["key"] for each in story_of(run).document["settings"]] == keys
+    text = (run / "config.toml").read_text()
+    assert 'order = "table"' in text
+    (run / "config.toml").write_text(text.replace('order = "table"', 'order = "keyed"'))
+    assert [each["key"] for each in story_of(run).document["settings"]] == [*keys[:2], "train.order", keys[2]]
+
+
 def test_the_numbers_are_the_run_s(run: Path):
     """Accuracy, rows of the matrix, and the classes, the weakest first."""
     document = json.loads((run / "report.json").read_text())

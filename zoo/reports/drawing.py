@@ -286,7 +286,7 @@ def interval_bar(value: float, low: float, high: float) -> Markup:
     )
 
 
-_SIDE, _AXIS = 200, 40
+_SIDE, _AXIS = 200, 54  # to the axis's left are its name and its numbers, side by side
 
 
 def reliability_diagram(
