@@ -49,7 +49,10 @@ class Interval:
 def _setting(
     default: Any, help: str, *, metavar: str = "N", check: Check | None = None, rule: str = "", **more: Any
 ) -> Any:
-    """Declare one setting: its default, what `--help` says, and which values are right."""
+    """Declare one setting: its default, what `--help` says, and which values are right.
+
+    Where it is left to zoo, ``usual`` is what that comes to unless something speaks for another value.
+    """
     return field(default=default, metadata={"help": help, "metavar": metavar, "check": check, "rule": rule, **more})
 
 
@@ -176,6 +179,7 @@ class TrainSettings:
         "What the augmentation crop cuts from. file: the picture in its file, so that a part keeps its detail, decoded "
         "for each crop; input: the whole picture, in the size of the input; auto: file where images come from files "
         "and crop is the first augmentation.",
+        usual="input",
         **_one_of("auto", "file", "input"),
     )
     memory_format: str = _setting(
@@ -199,6 +203,7 @@ class TrainSettings:
         None,
         "Slices that each batch is cut into, for up to as many processes, now or later, with the same bits at any "
         "number of them. Default: the number of processes at the start.",
+        usual=1,
         **_at_least(1),
     )
     sum: str = _setting(
@@ -237,6 +242,7 @@ class TrainSettings:
         "auto",
         "How an epoch's order is kept. table: shuffled in memory; keyed: computed batch by batch, for sets whose table "
         "would not fit; auto: table below 67 million training images.",
+        usual="table",
         **_one_of("auto", "table", "keyed"),
     )
     tune: str = _setting(
@@ -244,12 +250,14 @@ class TrainSettings:
         "How pretrained weights are tuned. probe: the head alone, fitted in seconds to the images as they are; "
         "full: the probe, then everything; head: the head alone, step by step; "
         "off: as without pretrained weights; auto: full with pretrained weights, else off.",
+        usual="off",
         **_one_of("auto", "off", "probe", "full", "head"),
     )
     refit: str = _setting(
         "auto",
         "Whether the head is fitted anew after the last step, to what the tuned rest then sees; "
         "auto: on with --tune full up to 2,000 training images, where there is a probe.",
+        usual="off",
         **_one_of("auto", "on", "off"),
     )
     layer_decay: float | None = _setting(
@@ -258,8 +266,11 @@ class TrainSettings:
         metavar="X",
         check=lambda value: 0 < value <= 1,
         rule="a number above 0, at most 1",
+        usual=1.0,
     )
-    head_lr: float | None = _setting(None, "How many times the rate the head learns. Default: 1.", **_ABOVE_ZERO)
+    head_lr: float | None = _setting(
+        None, "How many times the rate the head learns. Default: 1.", usual=1.0, **_ABOVE_ZERO
+    )
     freeze: int | str | None = _setting(
         None,
         "What stands still: the first N layer groups, or the parameters whose names match, such as 'blocks.*'.",
@@ -271,6 +282,7 @@ class TrainSettings:
     batch_norm: str = _setting(
         "auto",
         "Whether batch norms below the head learn and count on; auto: frozen where weights are tuned, else train.",
+        usual="train",
         **_one_of("auto", "frozen", "train"),
     )
     patience: int | None = _setting(None, "Stop after N epochs without a better validation (--select).", **_at_least(1))

@@ -35,9 +35,6 @@ from zoo.reports.statistics import wilson
 SCHEMA = 1
 _MAX_METRICS = 2**26  # bytes of metrics.csv
 _CHOSEN = ("device", "precision", "threads", "memory_format", "dropout_masks", "split_by")
-_USUAL = {"slices": 1, "order": "table", "tune": "off", "layer_decay": 1.0, "head_lr": 1.0, "batch_norm": "train"}
-"""What zoo chooses where nothing else is asked for and the model has no pretrained weights."""
-
 _ENVIRONMENT = ("zoo", "python", "torch", "torchvision", "timm", "device", "threads", "cpu_capability", "processor")
 
 
@@ -215,13 +212,12 @@ def _parts(config: Config) -> list[dict[str, Any]]:
 
 def _settings(config: Config) -> list[dict[str, Any]]:
     """Return the settings that differ from the defaults, but for those that were left to zoo to choose."""
-    told = {
-        field.name: (getattr(config.train, field.name), field.default) for field in dataclasses.fields(TrainSettings)
-    }
+    fields = [field for field in dataclasses.fields(TrainSettings) if field.name not in _CHOSEN]
+    told = [(field, getattr(config.train, field.name)) for field in fields]
     found = [
-        {"key": f"train.{name}", "value": value, "default": default}
-        for name, (value, default) in told.items()
-        if name not in _CHOSEN and value not in (default, _USUAL.get(name, default))
+        {"key": f"train.{field.name}", "value": value, "default": field.default}
+        for field, value in told
+        if value not in (field.default, field.metadata.get("usual", field.default))
     ]
     if config.limit is not None:
         found.append({"key": "data.limit", "value": config.limit, "default": None})
