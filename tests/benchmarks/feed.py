@@ -26,6 +26,7 @@ import time
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
+from multiprocessing import active_children
 from pathlib import Path
 
 import numpy as np
@@ -40,12 +41,13 @@ import zoo
 from zoo.data import Preparation, Reader, TrainingBatches, held
 from zoo.data.augmentation import Augmenter
 from zoo.data.cutting import Cutting, takes_parts
+from zoo.training.memory import keep_freed_memory
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 BATCH, WORKERS = 64, 2
 
-Epoch = Callable[[int], float]
-"""Carries out an epoch, by its number, and returns images a second."""
+Epoch = Callable[[int], tuple[float, float]]
+"""Carries out an epoch, by its number; returns images a second, and a second of the processors."""
 
 
 def photographs(root: Path, count: int, size: tuple[int, int]) -> None:
@@ -68,12 +70,21 @@ def photographs(root: Path, count: int, size: tuple[int, int]) -> None:
 def counted(batches: Callable[[int], Iterator[Tensor]]) -> Epoch:
     """Return what carries out an epoch of batches of inputs and does nothing with them."""
 
-    def epoch(number: int) -> float:
-        start = time.perf_counter()
+    def epoch(number: int) -> tuple[float, float]:
+        start, worked = time.perf_counter(), processor_seconds()
         count = sum(len(inputs) for inputs in batches(number))
-        return count / (time.perf_counter() - start)
+        return count / (time.perf_counter() - start), count / (processor_seconds() - worked)
 
     return epoch
+
+
+def processor_seconds() -> float:
+    """Return what this process and its workers have taken: it hangs little on what else the machine does."""
+    total = time.process_time()
+    for process in active_children():
+        fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+        total += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return total
 
 
 def by_zoo(dataset: str, root: Path, side: int, names: Sequence[str] = ("crop", "flip")) -> Epoch:
@@ -149,10 +160,11 @@ def training(root: Path, *, stream: bool) -> Epoch:
     options = {"data.root": str(root), "data.stream": stream, "data.size": 128}
     given = {"epochs": 1, "batch_size": 32, "validation": 0, "device": "cpu", "threads": WORKERS, "readers": WORKERS}
 
-    def epoch(number: int) -> float:
+    def epoch(number: int) -> tuple[float, float]:
+        worked = processor_seconds()
         out = root.parent / f"run-{stream}-{number}"
         run = zoo.train("torchvision/resnet18", data="folder", options=options, out=out, augment=["flip"], **given)
-        return float(run.summary["samples_per_second"])
+        return float(run.summary["samples_per_second"]), run.summary["train"] / (processor_seconds() - worked)
 
     return epoch
 
@@ -185,6 +197,7 @@ def main() -> None:
     parser.add_argument("--side", type=int, help="Default: 224; 128 for packs.")
     given = parser.parse_args()
     torch.set_num_threads(1)
+    keep_freed_memory()  # as a run does; of the others, too, whose workers come from this process
     side = given.side or (128 if given.comparison == "packed" else 224)
     images = given.images or (320 if given.comparison == "memory" else 1000)
     print(f"torch {torch.__version__}, zoo {zoo.__version__}, {os.cpu_count()} CPUs; {images} images, {side} pixels")
@@ -192,14 +205,20 @@ def main() -> None:
         root = Path(folder) / "photographs"
         photographs(root, images, (375, 500))
         epochs = compared(given.comparison, root, side)
-        rates: dict[str, list[float]] = {name: [] for name in epochs}
+        rates: dict[str, list[tuple[float, float]]] = {name: [] for name in epochs}
         for number in range(given.rounds + 1):
             for name, epoch in epochs.items():
                 found = epoch(number)
                 if number:  # the first one starts processes and fills the system's cache
                     rates[name].append(found)
+    for what, unit in enumerate(("a second", "a second of the processors")):
+        report({name: [pair[what] for pair in found] for name, found in rates.items()}, unit)
+
+
+def report(rates: dict[str, list[float]], unit: str) -> None:
+    """Print the medians and what they are to the last one's."""
     for name, found in rates.items():
-        print(f"{name}: {statistics.median(found):,.0f} images/s ({min(found):,.0f} to {max(found):,.0f})")
+        print(f"{name}: {statistics.median(found):,.0f} images {unit} ({min(found):,.0f} to {max(found):,.0f})")
     *others, last = rates
     for name in others:
         pairs = [one / other for one, other in zip(rates[name], rates[last], strict=True)]

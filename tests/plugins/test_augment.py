@@ -278,6 +278,18 @@ def test_flip_mirrors_its_share_of_the_images():
     assert abs(mirrored.sum().item() - 200) < 50
 
 
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_flip_mirrors_large_images_as_small_ones(layout):
+    """One by one, where small ones are mirrored all at once; the same ones, in the same layout."""
+    large = torch.randn(9, 3, 80, 96).to(memory_format=layout)
+    changed, _ = flip()(large, torch.zeros(9), draws(9))
+    corners, _ = flip()(large[..., [0, -1]], torch.zeros(9), draws(9))
+    mirrored = (corners[..., 0] != large[..., 0]).flatten(1).any(1)
+    assert torch.equal(changed, torch.where(mirrored.view(-1, 1, 1, 1), large.flip(3), large))
+    assert 0 < mirrored.sum() < 9
+    assert changed.stride() == large.stride()
+
+
 def test_erasing_blanks_rectangles_of_the_stated_area():
     """What changes is one full rectangle, its area in range but for rounding, with one value a channel."""
     inputs = torch.full((300, 2, 32, 32), 9.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Sequence
 
 import torch
@@ -11,6 +12,9 @@ from torch import Tensor
 from zoo.data.dataset import Split, TensorImages
 from zoo.data.memory import SHARE, device_memory
 from zoo.files.resizing import resized
+
+_PIECE = 2**18
+"""Numbers of a batch that a thread works on at once: they stay in its cache from one operation to the next."""
 
 
 class Preparation:
@@ -58,13 +62,31 @@ class Preparation:
 
     def __call__(self, images: Tensor) -> Tensor:
         """Map images, uint8 (N, C, H, W), on any device, to inputs, float32 (N, C', H', W'), on the device."""
-        inputs = on_device(images, self.device).to(torch.float32, memory_format=self.memory_format)
-        if inputs.shape[1] != self.channels:  # grey for a model of colour
-            inputs = inputs.expand(-1, self.channels, -1, -1).contiguous(memory_format=self.memory_format)
-        inputs = inputs.sub_(self.shift).mul_(self.scale)
+        inputs = self._normalised(on_device(images, self.device))
         if self.size is None or inputs.shape[-2:] == self.size:
             return inputs
         return self._resized(inputs, self.size).contiguous(memory_format=self.memory_format)
+
+    def _normalised(self, images: Tensor) -> Tensor:
+        if images.device.type == "cpu" and images.numel() > _PIECE:
+            return self._in_pieces(images)
+        inputs = images.to(torch.float32, memory_format=self.memory_format)
+        if inputs.shape[1] != self.channels:  # grey for a model of colour
+            inputs = inputs.expand(-1, self.channels, -1, -1).contiguous(memory_format=self.memory_format)
+        return inputs.sub_(self.shift).mul_(self.scale)
+
+    def _in_pieces(self, images: Tensor) -> Tensor:
+        """Do the same with large batches on a CPU: the same bits, in a quarter of the time for photographs."""
+        inputs = torch.empty(
+            (len(images), self.channels, *images.shape[2:]), dtype=torch.float32, memory_format=self.memory_format
+        )
+        shift, scale = self.shift, self.scale
+        if self.memory_format == torch.channels_last and self.channels > 1:
+            shift, scale = _in_a_row(shift, images.shape[3]), _in_a_row(scale, images.shape[3])
+        count = max(1, _PIECE * torch.get_num_threads() // max(1, math.prod(inputs.shape[1:])))
+        for given, piece in zip(torch.split(images, count), torch.split(inputs, count), strict=True):
+            piece.copy_(given).sub_(shift).mul_(scale)
+        return inputs
 
     def at(self, size: tuple[int, int]) -> Preparation:
         """Return the same preparation for inputs of another size, (H, W)."""
@@ -87,6 +109,11 @@ class Preparation:
             return found
         # Bicubic weights overshoot at edges: blacker than black and whiter than white, which no picture is.
         return found.clamp_(-self.shift * self.scale, (255 - self.shift) * self.scale)
+
+
+def _in_a_row(numbers: Tensor, width: int) -> Tensor:
+    """Return one number a channel, (C, 1, 1), as (C, 1, W) in channels_last, over which torch has long loops."""
+    return numbers.view(1, -1).expand(width, -1).contiguous().permute(1, 0).unsqueeze(1)
 
 
 def on_device(tensor: Tensor, device: torch.device) -> Tensor:
