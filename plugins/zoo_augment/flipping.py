@@ -34,6 +34,10 @@ class Flip:
             return _one_by_one(inputs, mirrored), targets
         return torch.where(mirrored.view(-1, 1, 1, 1), inputs.flip(3), inputs), targets
 
+    def views(self, inputs: Tensor) -> list[Tensor]:
+        """Return inputs (B, C, H, W) as they are and mirrored."""
+        return [inputs, inputs.flip(3)]
+
 
 def _one_by_one(inputs: Tensor, mirrored: Tensor) -> Tensor:
     """Return a batch, (B, C, H, W), with those images mirrored for which *mirrored*, (B,), is true."""
@@ -41,10 +45,6 @@ def _one_by_one(inputs: Tensor, mirrored: Tensor) -> Tensor:
     for given, found, turned in zip(inputs, changed, mirrored.tolist(), strict=True):
         found.copy_(given.flip(2) if turned else given)
     return changed
-
-    def views(self, inputs: Tensor) -> list[Tensor]:
-        """Return inputs (B, C, H, W) as they are and mirrored."""
-        return [inputs, inputs.flip(3)]
 
 
 def flip(*, probability: float = 0.5) -> Flip:
