@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -149,6 +150,29 @@ def test_a_second_command_helps_and_takes_over_what_a_killed_one_left(tmp_path: 
     for trial in trials:
         assert outcome(Path("s") / trial) == outcome(tmp_path / "s" / trial)
     assert not any(claims.is_held(trial) for trial in trials)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("forked_runs")
+def test_shares_from_two_machines_are_one_sweep_when_copied_together(capsys: pytest.CaptureFixture[str]):
+    """The copied run is kept as it is, and another sweep's run is refused by what differs from what was asked for."""
+    sweep = ["sweep", *TINY, "--seeds", "2"]
+    for share, out in (("1/2", "a"), ("2/2", "b")):
+        assert main([*sweep, "--share", share, "--out", out]) == 0
+        assert f", share {share}, in {out}" in capsys.readouterr().out
+    shutil.copytree("b/seed-1", "a/seed-1")
+    assert main([*sweep, "--out", "a"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].endswith(", finished before")
+    assert lines[2].startswith("seed-1  validation ")
+    assert " on average of 2 seeds (95 % interval " in lines[3]
+    shutil.rmtree("a/seed-1")
+    assert main(["train", *TINY, "--seed", "2", "--clip-norm", "1", "--out", "b/seed-2"]) == 0
+    shutil.copytree("b/seed-2", "a/seed-2")
+    assert main([*sweep[:-1], "3", "--out", "a"]) == 1
+    err = capsys.readouterr().err
+    assert "a/seed-2 holds a run with other settings: train.clip_norm is 1.0 there and 'off' here." in err
+    assert "seed-2  failed, exit code 2" in err
 
 
 def _until(condition: Callable[[], bool]) -> None:

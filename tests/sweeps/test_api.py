@@ -58,6 +58,12 @@ def test_seeds_return_their_mean():
     assert found.best is None
 
 
+def test_a_share_is_made_alone():
+    """Every second seed from the second on."""
+    found = zoo.sweep("mlp", seeds=4, share="2/2", out="s")
+    assert [run.settings["train.seed"] for run in found.runs] == [1, 3]
+
+
 BAD: dict[str, tuple[dict[str, Any], str]] = {
     "nothing differs": ({}, "Give seeds, folds or space"),
     "two differ": ({"seeds": 2, "folds": 2}, "one alone"),
@@ -70,6 +76,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "trials without a search": ({"seeds": 2, "trials": 3}, "are a search's; leave them out"),
     "a searcher's options without a search": ({"seeds": 2, "options": {"search.points": 3}}, "are a search's"),
     "a pruner's options without a search": ({"folds": 2, "options": {"prune.first": 2}}, "are a search's"),
+    "no share": ({"seeds": 2, "share": "0/2"}, "the share '0/2' is not I/K"),
     "a section alone": ({"seeds": 2, "options": {"search": 3}}, "is no key such as 'model.p'"),
     "a pruner's options without it": (
         {"space": {"model.p": "(0,0.5)"}, "options": {"prune.first": 2}},

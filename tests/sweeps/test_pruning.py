@@ -231,8 +231,10 @@ def test_a_sweep_ends_trials_and_keeps_them_so(tmp_path: Path):
 
 def test_a_sweep_that_is_left_midway_prunes_the_same(tmp_path: Path):
     """Its processes end with it, and what they were not told they are told when it goes on."""
-    with closing(runs_in(tmp_path / "s", Listed(0.1, 0.05, 0.15)).carry_out()) as outcomes:
+    runs = runs_in(tmp_path / "s", Listed(0.1, 0.05, 0.15))
+    with closing(runs.carry_out()) as outcomes:
         next(outcomes)
+    runs.folder.keep("trial-1", {"model.p": 0.05})
     trial(tmp_path / "s/trial-1", status="interrupted")
     assert told(list(runs_in(tmp_path / "s", Listed(0.1, 0.05, 0.15)).carry_out())) == EXPECTED
 

@@ -22,7 +22,7 @@ from zoo.cli.train_options import (
 from zoo.config import assigned
 from zoo.errors import UsageError
 from zoo.runs.configuring import configured
-from zoo.sweeps.asking import Asked
+from zoo.sweeps.asking import Asked, share_of
 from zoo.sweeps.searching import DEFAULT_SEARCHER, Searched, chosen, extremes, split_options
 
 
@@ -79,6 +79,11 @@ from zoo.sweeps.searching import DEFAULT_SEARCHER, Searched, chosen, extremes, s
     show_default=True,
     help="Runs at a time, each a process of its own; they share the CPU's cores.",
 )
+@click.option(
+    "--share",
+    metavar="I/K",
+    help="Make every K-th run from the I-th on alone, where machines share no DIR; copy the runs together afterwards.",
+)
 @common_options
 @click.pass_context
 def sweep(
@@ -95,6 +100,7 @@ def sweep(
     trials: int | None,
     pruner: str | None,
     jobs: int,
+    share: str | None,
     quiet: bool,
     as_json: bool,
     **settings: Any,
@@ -117,7 +123,7 @@ def sweep(
     own, assignments = split_options(assignments, assigned)
     layers = layers_of(ctx, assignments, settings)
     config = configured(layers, recipe=recipe, file=file)
-    asked = Asked(config, typed_again(ctx, assignments), out, jobs)
+    asked = Asked(config, typed_again(ctx, assignments), out, jobs, share_of(share))
     configured([*layers, *extremes(searched)], recipe=recipe, file=file)
     asked_for = Searched(searched, searcher, trials, own["search"], pruner, own["prune"])
     return carry_out(chosen(asked, seeds, folds, asked_for), Told(quiet, as_json))

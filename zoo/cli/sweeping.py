@@ -26,7 +26,7 @@ def carry_out(sweep: Sweep, told: Told) -> int:
     """Carry out a sweep, tell of each run as it ends and of all at the end, and return the exit code."""
     silent = told.quiet or told.as_json
     if not silent:
-        click.echo(f"{sweep.title}, in {sweep.path}")
+        click.echo(sweep.heading)
     outcomes: list[Outcome] = []
     for outcome in sweep.carry_out(lambda line: None if silent else click.echo(line)):
         outcomes.append(outcome)

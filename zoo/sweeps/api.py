@@ -11,7 +11,7 @@ from typing import Any
 from zoo.config import KEYS, Layer, flattened, in_order, layer_of, nested
 from zoo.errors import UnknownNameError, UsageError
 from zoo.runs.configuring import configured
-from zoo.sweeps.asking import Asked, Sweep, concluded
+from zoo.sweeps.asking import Asked, Sweep, concluded, share_of
 from zoo.sweeps.result import SweepResult
 from zoo.sweeps.runs import Outcome
 from zoo.sweeps.searching import DEFAULT_SEARCHER, Searched, chosen, extremes, split_options
@@ -27,6 +27,7 @@ def sweep(
     trials: int | None = None,
     prune: str | None = None,
     jobs: int = 1,
+    share: str | None = None,
     options: Mapping[str, Any] | None = None,
     recipe: str | None = None,
     config: str | Path | None = None,
@@ -52,6 +53,7 @@ def sweep(
         trials: Of a search; 20 by default, or all of a grid.
         prune: A registered pruner, which ends trials early that are worse than others.
         jobs: Runs at a time.
+        share: ``"I/K"``: of all runs in turn, every K-th from the I-th on, where machines share no folder.
         options: Options of the chosen entries by key; the searcher's own are ``search.OPTION``, the pruner's
             ``prune.OPTION``.
         recipe: A registered recipe.
@@ -79,6 +81,7 @@ def sweep(
         _arguments(layers, recipe, config),
         None if out is None else Path(out),
         jobs,
+        share_of(share),
     )
     texts = [f"{key}={text}" for key, text in (space or {}).items()]
     configured([*layers, *extremes(texts)], recipe=recipe, file=config)

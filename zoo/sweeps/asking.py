@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zoo.config import SEVERAL, SINGLE, Choice, Config
+from zoo.config import SEVERAL, SINGLE, Choice, Config, fold_of
 from zoo.errors import UsageError, ZooError
 from zoo.records.directory import new_path
 from zoo.registry import kind_of_section, registry
@@ -37,17 +37,19 @@ class Asked:
         arguments: The same as ``zoo train`` is given them.
         out: The sweep's own folder; None for a new one under runs/.
         jobs: How many runs go at a time.
+        share: I and K of ``"I/K"``: of all runs in turn, every K-th from the I-th on; None for all.
     """
 
     config: Config
     arguments: Sequence[str]
     out: Path | None = None
     jobs: int = 1
+    share: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """A sweep that is about to be carried out.
+    """A sweep that is about to be carried out, or a share of it.
 
     Attributes:
         runs: Its runs.
@@ -63,6 +65,13 @@ class Sweep:
     def path(self) -> Path:
         """Its folder."""
         return self.runs.folder.path
+
+    @property
+    def heading(self) -> str:
+        """What it is and where, for a line."""
+        runs = self.runs
+        share = f", share {runs.first + 1}/{runs.step}" if runs.step > 1 else ""
+        return f"{self.title}{share}, in {self.path}"
 
     def carry_out(self, notice: Callable[[str], object]) -> Iterator[Outcome]:
         """Yield what became of each run as it ends; whatever ends the iteration ends the processes.
@@ -150,7 +159,20 @@ def runs_of(asked: Asked, plan: Plan, question: dict[str, Any], pruning: Pruning
     arguments = list(asked.arguments)
     if asked.jobs > 1 and config.train.threads is None:  # each would take all cores
         arguments.append(f"--threads={max(1, (os.cpu_count() or 1) // asked.jobs)}")
-    return Runs(folder, plan, [*_PROGRAM, *arguments, "--json"], asked.jobs, _HEEDS, pruning)
+    first, step = asked.share or (1, 1)
+    return Runs(folder, plan, [*_PROGRAM, *arguments, "--json"], asked.jobs, _HEEDS, pruning, first - 1, step)
+
+
+def share_of(text: str | None) -> tuple[int, int] | None:
+    """Return the share that was asked for as ``"I/K"``; None of None.
+
+    Raises:
+        UsageError: If it is of another form.
+    """
+    try:
+        return None if text is None else fold_of(text)
+    except ValueError:
+        raise UsageError(f"the share {text!r} is not I/K, such as 1/3: I from 1 to K, and K at least 2") from None
 
 
 def place_of(asked: Asked, kind: str) -> Path:

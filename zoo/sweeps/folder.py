@@ -52,27 +52,47 @@ class SweepFolder:
         """Return a lock, as a context manager, for what one process at a time must do to the folder."""
         return RunLock(self.path, _PATIENCE)
 
+    def holds(self, name: str) -> bool:
+        """Whether it is written down what a run was given."""
+        return name in self._given
+
     def given(self, name: str, ask: Callable[[], Mapping[str, Any] | None]) -> Mapping[str, Any] | None:
         """Return the settings that a run was given; one that was given none is given what *ask* returns, if anything.
 
-        They are kept before the run begins, and whoever takes part in the sweep gets the same.
+        They are kept before the run begins, and whoever takes part in the sweep gets the same. A run that is there
+        although it was given nothing was copied from another share: it has those that it was made with, and they are
+        to be kept once its own process has seen that it is a run of this sweep.
 
         Raises:
             UsageError: If another sweep was begun here meanwhile.
+            DamagedError: If the run that is there is damaged.
             ZooError: If another process goes on holding the folder's lock.
         """
-        if name in self._given:
+        if self.holds(name):
             return self._given[name]
         with self.locked():
             if holds_sweep(self.path):
                 self._read()
-            if name not in self._given:
-                asked = ask()
-                if asked is None:
-                    return None
-                self._given[name] = dict(asked)
-                record = SweepRecord(self._question, self._config, list(self._given), list(self._given.values()))
-                write_sweep(self.path, record)
+            if self.holds(name):
+                return self._given[name]
+            asked = ask()
+            run = RunDirectory(self.directory(name))
+            if asked is not None and run.holds_run:
+                made = _all({}, run.read_config())
+                return {key: made.get(key, value) for key, value in asked.items()}
+            return None if asked is None else self._kept(name, asked)
+
+    def keep(self, name: str, settings: Mapping[str, Any]) -> None:
+        """Write down what a run was given."""
+        with self.locked():
+            if holds_sweep(self.path):
+                self._read()
+            self._kept(name, settings)
+
+    def _kept(self, name: str, settings: Mapping[str, Any]) -> Mapping[str, Any]:
+        self._given[name] = dict(settings)
+        names, runs = list(self._given), list(self._given.values())
+        write_sweep(self.path, SweepRecord(self._question, self._config, names, runs))
         return self._given[name]
 
     def forget(self) -> None:

@@ -120,6 +120,8 @@ class Runs:
         jobs: How many run at a time.
         variables: Further ones of each process's environment.
         pruning: Says which go on after an epoch; None where all do.
+        first: The number of the first run of this process's share.
+        step: From one of its runs to the next; those between are of other shares, and nobody is waited for.
     """
 
     folder: SweepFolder
@@ -128,6 +130,8 @@ class Runs:
     jobs: int = 1
     variables: Mapping[str, str] = field(default_factory=dict)
     pruning: Pruning | None = None
+    first: int = 0
+    step: int = 1
     _next: int = field(default=0, init=False)  # the least number that was not looked at yet
     _elsewhere: list[int] = field(default_factory=list, init=False)  # runs that other processes make
     _running: dict[int, tuple[Outcome, RunProcess]] = field(default_factory=dict, init=False)
@@ -145,6 +149,7 @@ class Runs:
         Raises:
             ZooError: If another process goes on holding the folder's lock.
         """
+        self._next = self.first
         self._failed_before = self.folder.claims.failures()
         try:
             yield from self._outcomes(notice)
@@ -173,8 +178,7 @@ class Runs:
         """Start as many runs as may go at a time; yield those that turn out to have ended already."""
         again, self._elsewhere = self._elsewhere, []
         while len(self._running) < self.jobs and (again or self._next < self.plan.count):
-            number = again.pop(0) if again else self._next
-            self._next = max(self._next, number + 1)
+            number = again.pop(0) if again else self._new()
             run = self._run(number)
             if run is None:
                 self._next = self.plan.count
@@ -192,6 +196,11 @@ class Runs:
                 self._elsewhere.append(number)
         self._elsewhere += again
 
+    def _new(self) -> int:
+        """Return the least number of this share that was not looked at yet."""
+        number, self._next = self._next, self._next + self.step
+        return number
+
     def _run(self, number: int) -> Outcome | None:
         """Return a run, with what it was given; None where there are no more."""
         name = self.plan.name(number)
@@ -200,7 +209,7 @@ class Runs:
 
     def _as_ended(self, run: Outcome) -> Outcome | None:
         """Return a run that was made before or elsewhere; None where it is to be made, or tried again."""
-        if summary := ended_summary(run.directory):
+        if (summary := ended_summary(run.directory)) and self.folder.holds(run.name):
             return dataclasses.replace(run, summary=summary, was_finished=True)
         failure = self.folder.claims.failure(run.name)
         if failure is None or failure == self._failed_before.get(run.name):
@@ -241,6 +250,11 @@ class Runs:
             run, process = self._running.pop(number)
             code, messages = process.end()
             summary = ended_summary(run.directory)
+            if not self.folder.holds(run.name):  # it was copied, and its process has seen whether it is ours
+                if code:
+                    summary = {}
+                else:
+                    self.folder.keep(run.name, run.settings)
             if summary:
                 self.folder.claims.forgive(run.name)
             else:
