@@ -218,6 +218,12 @@ class TrainSettings:
         "number of processes.",
         metavar="",
     )
+    shard_weights: bool = _setting(
+        False,
+        "Share the weights, their gradients and the optimizer's state out over the processes, for models that do not "
+        "fit into one: the results of one process but for rounding.",
+        metavar="",
+    )
     clip_norm: float | None = _setting(None, "Clip the gradients' norm to X.", **_ABOVE_ZERO)
     ema: float | None = _setting(
         None,

@@ -137,7 +137,14 @@ class CheckpointStore:
         self.directory, self.disk = directory, disk
         self.damages: list[Damage] = []
 
-    def save(self, step: int, *, tensors: Mapping[str, Mapping[str, Tensor]], state: Mapping[str, Any]) -> Path:
+    def save(
+        self,
+        step: int,
+        *,
+        tensors: Mapping[str, Mapping[str, Tensor]],
+        state: Mapping[str, Any],
+        whole: Callable[[Tensor], Tensor] | None = None,
+    ) -> Path:
         """Save a checkpoint; when this returns, it would survive a loss of power.
 
         What dead writers left behind is removed first. Where the step's newest checkpoint is whole and has the very
@@ -147,6 +154,8 @@ class CheckpointStore:
             step: The number of optimizer steps so far, 0 or more.
             tensors: By part and name, as in ``{"model": model.state_dict()}``; a part's name is lower-case.
             state: Plain data as JSON has it: string keys, finite numbers, no tuples. `zoo.records.tree` makes it so.
+            whole: Maps each tensor, when its bytes are written, to one of its shape and type on this process's device;
+                None where they are that.
 
         Returns:
             The checkpoint's directory.
@@ -156,7 +165,7 @@ class CheckpointStore:
                 allows; else the next save removes it.
             UsageError: If a tensor cannot be kept.
         """
-        contents = _contents(tensors, state)
+        contents = _contents(tensors, state, whole)
         temporary = self.directory / f"{_TEMPORARY}{_name(step, 1)}"
         try:
             self._prepare()
@@ -326,12 +335,18 @@ def _parsed(path: Path) -> tuple[int, int]:
     return int(found[1]), int(found[2] or 1)
 
 
-def _contents(tensors: Mapping[str, Mapping[str, Tensor]], state: Mapping[str, Any]) -> _Contents:
+def _contents(
+    tensors: Mapping[str, Mapping[str, Tensor]],
+    state: Mapping[str, Any],
+    whole: Callable[[Tensor], Tensor] | None,
+) -> _Contents:
     """Return a checkpoint's files by name, each as what makes its bytes."""
     from zoo.records.tensors import tensor_chunks
 
     text = canonical_json(state)
-    contents: _Contents = {f"{name}.safetensors": partial(tensor_chunks, part) for name, part in tensors.items()}
+    contents: _Contents = {
+        f"{name}.safetensors": partial(tensor_chunks, part, whole=whole) for name, part in tensors.items()
+    }
     for name in contents:
         if not is_file_name(name):
             raise UsageError(f"{name!r} is no name for a checkpoint's file: lower-case letters, digits and _ only")

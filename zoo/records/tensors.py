@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -78,13 +78,16 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], disk: Disk = DISK) 
 
 
 def tensor_chunks(
-    tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None
+    tensors: Mapping[str, Tensor],
+    metadata: Mapping[str, str] | None = None,
+    whole: Callable[[Tensor], Tensor] | None = None,
 ) -> Iterator[bytes | memoryview]:
     """Yield the bytes of a safetensors file that holds *tensors*: the header, then each tensor.
 
     Args:
         tensors: As for `write_tensors`.
         metadata: Texts that the header begins with, sorted by their names; None for none.
+        whole: Maps each tensor, one at a time, to the one whose bytes are yielded; None for itself.
 
     Raises:
         UsageError: As `write_tensors`, before anything is yielded.
@@ -95,7 +98,7 @@ def tensor_chunks(
     yield _header(ordered, metadata)
     for _, tensor in ordered:
         if tensor.numel():
-            yield _bytes_of(tensor)
+            yield _bytes_of(tensor if whole is None else whole(tensor))
 
 
 def file_size(tensors: Mapping[str, Tensor]) -> int:

@@ -52,8 +52,11 @@ def environment(
 
 def environment_changes(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """Return what differs between two environments that may change the bits of a run, a text each."""
-    keys = ("torch", "python", "threads", "cpu_capability", "device", "processes")
+    keys = ("torch", "python", "threads", "cpu_capability", "device")
     changed = [f"{key} {then[key]} then, {now[key]} now" for key in keys if key in then and then[key] != now[key]]
+    counts = [known.get("processes", "any number of") for known in (then, now)]
+    if counts[0] != counts[1]:
+        changed.append(f"{counts[0]} processes then, {counts[1]} now")
     for name, provider in now["entries"].items():
         before = then.get("entries", {}).get(name)
         if before and before["version"] != provider["version"]:

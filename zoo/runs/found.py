@@ -18,7 +18,12 @@ _SLICES = "train.slices"
 _RATE, _WEIGHT = "optimizer.lr", "criterion.weight"
 _CHOSEN = {_SLICES, "train.layer_decay", "train.head_lr"}
 """Settings that have no word for being left to zoo: leaving them out is that word."""
-_WITHOUT_MEANING = {"train.threads", "train.readers", "data.stream"}  # they change how a run is computed, not what
+_WITHOUT_MEANING = {
+    "train.threads",
+    "train.readers",
+    "train.shard_weights",
+    "data.stream",
+}  # they change how a run is computed, not what
 
 
 def recorded_there(

@@ -24,7 +24,7 @@ from zoo.runs.parts import Parts
 from zoo.runs.reporting import Reporter
 from zoo.runs.run import Run
 from zoo.runs.signals import SIGNALS, StopRequests
-from zoo.runs.state import capture, load_weights
+from zoo.runs.state import capture, load_weights_at
 from zoo.runs.summary import description, summary_of
 from zoo.runs.task import evaluation_batches
 from zoo.runs.together import refuse_odd_weights
@@ -33,6 +33,7 @@ from zoo.training.fit import Progress, announced, check_losses, check_metrics, f
 from zoo.training.fitting_batch import is_one_image_under_batch_norm, is_out_of_memory
 from zoo.training.leash import leash
 from zoo.training.predictions import PredictionRecord
+from zoo.training.sharding import collecting
 
 
 class Session:
@@ -83,9 +84,10 @@ class Session:
             self.world.first(lambda: self._write_files("running"))
             self.reporter.started(self.run, self.progress)
             self.observers.tell("run_started", run=self.run)
-            self._ask_to_go_on()
-            self._fit()
-            summary, model = self._conclude()
+            with self.world.watching():
+                self._ask_to_go_on()
+                self._fit()
+                summary, model = self._conclude()
         except BaseException as error:
             self._fail(error)
             raise
@@ -183,6 +185,9 @@ class Session:
             return
         check_losses(self.task, self.progress)
         refuse_odd_weights(self.network.model, self.world, self.progress.step)
+        shards = self.task.shards
+        if shards is not None and not self.world.is_first:
+            shards.lend(capture(self.task, self.progress, self.network)[0])
         if self._guarded(self._save, final=final):
             self._saved = (self.progress.step, self.progress.epoch)
         self._saved_at = time.monotonic()  # also where it failed: a full disk is not tried again at every step
@@ -193,7 +198,8 @@ class Session:
         state["expects"] = expects_to_json(self.network.expects)
         state["config"] = self.config.to_dict()
         state["entries"] = self.parts.components.providers
-        path = self.directory.checkpoints.save(self.progress.step, tensors=tensors, state=state)
+        with collecting(self.task.shards, tensors) as whole:
+            path = self.directory.checkpoints.save(self.progress.step, tensors=tensors, state=state, whole=whole)
         self.directory.checkpoints.prune(self._steps_to_keep())
         self.directory.write_metrics(self.progress.results)
         self._save_failed = False
@@ -293,31 +299,20 @@ class Session:
         metrics = self._evaluate_all(model)
         summary = summary_of(self.run, self.progress, "finished", metrics)
         self._guarded(lambda: self.directory.write_summary(summary), final=True)
-        return summary, model.eval()
+        shards = self.task.shards
+        return summary, (model if shards is None else shards.whole_model(model)).eval()
 
     def _load_best(self, model: nn.Module, name: str) -> None:
         """Put the best epoch's weights into *model*; where their checkpoint was damaged since, the last ones stay."""
         best_step = self._best_step()
         if best_step is None or best_step == self.progress.step:
             return
-        weights, damage = self.world.first(lambda: self._weights_at(best_step, name))
-        if not damage:
-            load_weights(model, weights)
-        else:
+        sharded = self.task.shards is not None
+        if damage := load_weights_at(self.directory.checkpoints, best_step, name, model, self.world, sharded=sharded):
             self.reporter.notice(f"{damage}: it was the best epoch's, so the last epoch's weights are tested instead")
             self.progress.best_epoch = self.progress.epoch
             self._saved = None
             self.save(final=True)
-
-    def _weights_at(self, step: int, name: str) -> tuple[Mapping[str, Tensor], str]:
-        """Return the weights of a checkpoint, and what is wrong with it, the one or the other."""
-        try:
-            checkpoint = self.directory.checkpoints.at(step)
-            return (
-                ({}, f"the checkpoint of step {step} is gone") if checkpoint is None else (checkpoint.tensors(name), "")
-            )
-        except DamagedError as error:
-            return {}, str(error)
 
     def _keep_predictions(self, best: bool) -> None:
         """Keep what the model said of the validation images in the best epoch so far."""
@@ -347,7 +342,7 @@ class Session:
         forward, task = self.network.around(model), self.task
         record = PredictionRecord(len(split), self.parts.images.num_classes)
         try:
-            with closing(announced(batches, self)) as mine:
+            with closing(announced(batches, self, task.idling(forward))) as mine:
                 metrics = evaluate(forward, mine, task.criterion, task.denominator, record, self.world)
         except DamagedError as error:
             raise self._without(error) from error

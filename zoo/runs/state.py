@@ -11,17 +11,22 @@ from torch import Tensor
 
 from zoo.errors import DamagedError, UsageError
 from zoo.records import tree
+from zoo.records.checkpoints import CheckpointStore
 from zoo.records.epochs import results_from
 from zoo.records.optimizer_state import pack, unpack
 from zoo.runs.network import Network
+from zoo.runs.sharding import parts_of, tensors_of
 from zoo.training.fit import Progress, Task
 from zoo.training.randomness import random_state, restore_random_state
+from zoo.training.world import World
 
 Tensors = dict[str, Mapping[str, Tensor]]
 
 
 def capture(task: Task, progress: Progress, network: Network) -> tuple[Tensors, dict[str, Any]]:
     """Return the tensors, by file, and the plain data that `restore` needs.
+
+    Where weights are shared out, those are this process's parts.
 
     Raises:
         UsageError: If the optimizer's or the scheduler's state cannot be kept.
@@ -58,7 +63,7 @@ def restore(task: Task, network: Network, tensors: Mapping[str, Mapping[str, Ten
         unpack(
             task.updates.optimizer,
             dict(network.model.named_parameters()),
-            tensors["optimizer"],
+            parts_of(network.model, tensors["optimizer"]),
             state["optimizer"],
         )
         if task.updates.scheduler is not None:
@@ -83,7 +88,7 @@ def load_weights(model: torch.nn.Module, weights: Mapping[str, Tensor]) -> None:
     Raises:
         UsageError: If they are another model's: the first name or shape that differs is told.
     """
-    own = model.state_dict()
+    own, weights = model.state_dict(), parts_of(model, weights)
     lacking, unknown = sorted(own.keys() - weights.keys()), sorted(weights.keys() - own.keys())
     if lacking or unknown:
         told = [f"only the model has {lacking[0]!r}"] if lacking else []
@@ -98,6 +103,37 @@ def load_weights(model: torch.nn.Module, weights: Mapping[str, Tensor]) -> None:
     with torch.no_grad():
         for name, tensor in own.items():
             tensor.copy_(weights[name])
+
+
+def load_weights_at(
+    store: CheckpointStore, step: int, name: str, model: torch.nn.Module, world: World, *, sharded: bool
+) -> str:
+    """Put the weights of a checkpoint into *model* in all processes, or return what is wrong with it.
+
+    Args:
+        store: The run's checkpoints, which the first process alone reads.
+        step: Which of them.
+        name: ``"model"`` or ``"average"``.
+        model: What gets the weights.
+        world: The processes.
+        sharded: Whether no process shall hold all weights.
+    """
+    found: list[Mapping[str, Tensor]] = []  # in the first process
+
+    def find() -> str:
+        try:
+            checkpoint = store.at(step)
+            if checkpoint is None:
+                return f"the checkpoint of step {step} is gone"
+            found.append(checkpoint.tensors(name))
+        except DamagedError as error:
+            return str(error)
+        return ""
+
+    damage = world.first(find)
+    if not damage:
+        load_weights(model, tensors_of(world, [name], lambda _: found[0], sharded=sharded)[name])
+    return damage
 
 
 def packed_scheduler(task: Task) -> Any:

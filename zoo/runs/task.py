@@ -22,6 +22,7 @@ from zoo.registry.entry import in_one_line
 from zoo.runs.components import Component, Components
 from zoo.runs.datasets import Splits
 from zoo.runs.network import Network
+from zoo.runs.sharding import share_out
 from zoo.runs.tuning import build_freezing, build_probe, build_refit, rates_for
 from zoo.training.averaging import Average
 from zoo.training.fit import Task
@@ -29,6 +30,7 @@ from zoo.training.loss_scale import LossScale
 from zoo.training.losses import LossRecord
 from zoo.training.parameters import parameter_groups
 from zoo.training.predictions import PredictionRecord
+from zoo.training.sharding import step_on_parts
 from zoo.training.slices import Slices
 from zoo.training.updates import Updates
 from zoo.training.world import ALONE, World
@@ -73,18 +75,21 @@ def build_task(
     _check_criterion(components["criterion"], criterion, images.num_classes, augmenter, network.device)
     if settings.patience is not None and settings.validation == 0:
         raise UsageError("--patience waits for a better validation, but --validation 0 holds no images out")
+    average = Average(network.model, settings.ema) if settings.ema is not None else None
+    shards = share_out(settings, network, average, world, images.image_size)
     steps = settings.steps or settings.epochs * training.steps  # also of the schedule of a run that takes none
     rates = rates_for(components["optimizer"], network.model, settings)
     optimizer = build_optimizer(components["optimizer"], network.model, rates)
+    if shards is not None:
+        step_on_parts(optimizer)
     scheduler = components["scheduler"].build(optimizer=optimizer, total_steps=steps, steps_per_epoch=training.steps)
     if isinstance(scheduler, ReduceLROnPlateau):
         raise PluginError(
             f"{components['scheduler'].label} waits for a measure, which schedulers of zoo are not given: they set the "
             "rate step by step"
         )
-    average = Average(network.model, settings.ema) if settings.ema is not None else None
     losses = LossRecord(denominator)
-    slices = build_slices(settings, network, losses, world)
+    slices = build_slices(settings, network, losses, world, sharded=shards is not None)
     probe = build_probe(network, settings, splits.train, average, world)
     return Task(
         forward=network.forward,
@@ -112,15 +117,18 @@ def build_task(
         world=world,
         probe=probe,
         refit=build_refit(probe, network, settings, average),
+        shards=shards,
     )
 
 
-def build_slices(settings: TrainSettings, network: Network, losses: LossRecord, world: World) -> Slices | None:
+def build_slices(
+    settings: TrainSettings, network: Network, losses: LossRecord, world: World, *, sharded: bool
+) -> Slices | None:
     """Return what cuts the steps into slices; None where a batch is one slice: then nothing is done to it."""
     if (settings.slices or 1) == 1:
         return None
     fast = settings.sum == "fast"
-    return Slices(network.model, losses, world, settings.seed, slices_in_step(settings), fast=fast)
+    return Slices(network.model, losses, world, settings.seed, slices_in_step(settings), fast=fast, sharded=sharded)
 
 
 def slices_in_step(settings: TrainSettings) -> int:

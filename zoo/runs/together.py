@@ -18,6 +18,7 @@ from zoo.data.identity import DataIdentity
 from zoo.errors import UsageError, ZooError
 from zoo.runs.task import slices_in_step
 from zoo.training.messages import as_bytes
+from zoo.training.sharding import is_sharded
 from zoo.training.world import World
 
 
@@ -50,8 +51,8 @@ def refuse_too_many(config: Config, world: World) -> None:
         )
 
 
-def refuse_uneven(training: TrainingBatches, world: World) -> None:
-    """See that all processes have as many slices at each step: a batch norm over all of them waits for each.
+def refuse_uneven(training: TrainingBatches, world: World, option: str) -> None:
+    """See that all processes have as many slices at each step: by that *option*, all compute each of them together.
 
     Raises:
         UsageError: If a step has slices that cannot be dealt evenly.
@@ -61,14 +62,16 @@ def refuse_uneven(training: TrainingBatches, world: World) -> None:
         if slices % world.size:
             which = "the last step of an epoch" if window else "a step"
             raise UsageError(
-                f"--sync-batch-norm needs as many slices in each process, and {which} has {slices} for {world.size}; "
+                f"{option} needs as many slices in each process, and {which} has {slices} for {world.size}; "
                 "give another --batch-size or --slices, or leave it out"
             )
 
 
 def counted(settings: TrainSettings, world: World) -> dict[str, int]:
     """Return the number of processes under its name, where a run's bits hang on it; else nothing."""
-    return {"processes": world.size} if settings.sum == "fast" or settings.sync_batch_norm else {}
+    sharded = settings.shard_weights and world.size > 1
+    hangs = settings.sum == "fast" or settings.sync_batch_norm or sharded
+    return {"processes": world.size} if hangs else {}
 
 
 def refuse_nameless(world: World) -> None:
@@ -135,5 +138,7 @@ def _common(error: ZooError) -> ZooError:
 def _checksum(model: nn.Module) -> str:
     digest = hashlib.sha256()
     for tensor in model.state_dict().values():
+        if is_sharded(tensor):
+            continue  # no other process has it
         digest.update(as_bytes(tensor).numpy())  # type: ignore[arg-type]  # an array is a buffer
     return digest.hexdigest()

@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 import gc
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ from zoo.runs.parts import Parts
 from zoo.runs.reporting import Reporter, readable
 from zoo.runs.run import Run
 from zoo.runs.session import Session
+from zoo.runs.sharding import tensors_of
 from zoo.runs.signals import StopRequests
 from zoo.runs.state import packed_scheduler, restore
 from zoo.runs.summary import class_counts
@@ -144,7 +146,8 @@ def _start(request: Request, reporter: Reporter, world: World) -> Run:
     recorded = world.first(lambda: recorded_there(directory, config, components, restart=request.restart))
     if recorded is not None:
         begun = Config.from_layers([Layer(str(directory), recorded)])
-        return _go_on(directory, begun, components, reporter, world)
+        train = dataclasses.replace(begun.train, shard_weights=config.train.shard_weights)  # any of its processes may
+        return _go_on(directory, dataclasses.replace(begun, train=train), components, reporter, world)
     return _begin(directory, request, config, components, reporter, world)
 
 
@@ -301,8 +304,9 @@ def build_parts(
     components = with_class_weights(with_rate(components, config.train), class_counts(splits.train, images))
     config = components.resolved(config)
     task = build_task(components, config, images, splits, network, world)
-    if config.train.sync_batch_norm:
-        refuse_uneven(task.training, world)
+    together = {"--sync-batch-norm": config.train.sync_batch_norm, "--shard-weights": task.shards is not None}
+    for option in (option for option, chosen in together.items() if chosen):
+        refuse_uneven(task.training, world, option)
     packed_scheduler(task)  # one that cannot be saved is refused now, not when the first epoch is over
     optimizer_bytes = check_packable(task.updates.optimizer, dict(network.model.named_parameters()))
     settings = dataclasses.replace(
@@ -321,10 +325,12 @@ def _run(
 ) -> Run:
     """Begin, or go on from the newest checkpoint that is whole."""
     world = parts.task.world
-    restored = world.first(lambda: _open(directory, parts, reporter, found))
+    names, state = world.first(lambda: _open(directory, parts, reporter, found))
     progress = Progress()
-    if restored is not None:
-        progress = world.agree(lambda: restore(parts.task, parts.network, *restored))
+    if state is not None:
+        sharded = parts.task.shards is not None
+        tensors = tensors_of(world, names, partial(_tensors, found), sharded=sharded)
+        progress = world.agree(lambda: restore(parts.task, parts.network, tensors, state))
     refuse_odd_weights(parts.network.model, world, progress.step)
     requests.hold()
     session = Session(directory, parts, progress, reporter, requests)
@@ -336,8 +342,8 @@ def _run(
 
 def _open(
     directory: RunDirectory, parts: Parts, reporter: Reporter, found: list[Checkpoint]
-) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]] | None:
-    """Write what a run begins with, or return the newest checkpoint that is whole: its tensors and its state."""
+) -> tuple[list[str], dict[str, Any] | None]:
+    """Write what a run begins with, or return the names of the newest whole checkpoint's files and its state."""
     environs = environment_of(parts)
     if directory.holds_run:
         _note_changes(readable(directory.read_environment, reporter), environs, reporter)
@@ -353,9 +359,13 @@ def _open(
         directory.write_config(parts.config)  # the last, as a directory holds a run from here on
     _warn_of_little_room(directory, parts.checkpoint_bytes, reporter)
     if not found:
-        return None
+        return [], None
     (checkpoint,) = found
-    return {part: checkpoint.tensors(part) for part in checkpoint.names}, checkpoint.state
+    return checkpoint.names, checkpoint.state
+
+
+def _tensors(found: Sequence[Checkpoint], name: str) -> dict[str, Tensor]:
+    return found[0].tensors(name)
 
 
 def _warn_of_little_room(directory: RunDirectory, size: int, reporter: Reporter) -> None:

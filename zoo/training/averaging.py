@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.errors import UsageError
+from zoo.training.sharding import is_sharded
 
 
 class Average:
@@ -51,7 +52,7 @@ class Average:
         for parameter in self.module.parameters():  # nor can such a module turn all gradients off at once
             parameter.requires_grad_(False).grad = None
         self._model = model
-        self._pair()
+        self.pair()
 
     @torch.no_grad()
     def update(self) -> None:
@@ -59,15 +60,18 @@ class Average:
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
         self.updates += 1
         if any(owner[name] is not tensor for owner, name, tensor in self._seen):
-            self._pair()
+            self.pair()
         for averages, tensors in self._averaged.values():
             torch._foreach_lerp_(averages, tensors, 1 - decay)
         for kept, tensor in self._copied:
             kept.copy_(tensor)
 
-    def _pair(self) -> None:
-        """Sort the tensors into groups to average, of one device and type each, and pairs to copy; average's first."""
-        self._averaged: dict[tuple[torch.device, torch.dtype], tuple[list[Tensor], list[Tensor]]] = {}
+    def pair(self) -> None:
+        """Look the tensors up, also again where those of both modules were replaced.
+
+        They are sorted into groups to average, of one device and type each, and pairs to copy; average's first.
+        """
+        self._averaged: dict[tuple[torch.device, torch.dtype, bool], tuple[list[Tensor], list[Tensor]]] = {}
         self._copied: list[tuple[Tensor, Tensor]] = []
         self._seen: list[tuple[dict[str, Tensor | None], str, Tensor | None]] = []
         for averaged, parameter in zip(self.module.parameters(), self._model.parameters(), strict=True):
@@ -87,7 +91,7 @@ class Average:
                     self._copied.append((kept, tensor))
 
     def _average(self, kept: Tensor, tensor: Tensor) -> None:
-        averages, tensors = self._averaged.setdefault((tensor.device, tensor.dtype), ([], []))
+        averages, tensors = self._averaged.setdefault((tensor.device, tensor.dtype, is_sharded(tensor)), ([], []))
         averages.append(kept)
         tensors.append(tensor)
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 from torch import Tensor, nn
@@ -19,6 +20,7 @@ from zoo.training.loop import train_epoch
 from zoo.training.losses import LossRecord, NonFiniteLossError
 from zoo.training.predictions import PredictionRecord
 from zoo.training.probing import Probe
+from zoo.training.sharding import Shards
 from zoo.training.slices import Slices
 from zoo.training.updates import Updates
 from zoo.training.world import ALONE, World
@@ -89,6 +91,7 @@ class Task:
         world: The processes that train together.
         probe: Fits the head before the first step; None for none.
         refit: Fits the head of what is judged anew after the last step; None for nothing.
+        shards: The weights that are shared out over the processes; None where each has all.
     """
 
     forward: nn.Module
@@ -108,6 +111,7 @@ class Task:
     world: World = ALONE
     probe: Probe | None = None
     refit: Probe | None = None
+    shards: Shards | None = None
 
     @property
     def epochs(self) -> int:
@@ -117,6 +121,10 @@ class Task:
     def windows_in(self, epoch: int) -> int:
         """Optimizer steps of *epoch*, counted from 0."""
         return min(self.training.steps, self.steps - epoch * self.training.steps)
+
+    def idling(self, model: nn.Module) -> Callable[[], object]:
+        """Return what a process does while others evaluate *model* on a batch and it has none."""
+        return partial(self.shards.idle, model) if self.shards is not None else lambda: None
 
 
 def fit(task: Task, progress: Progress, listener: Listener) -> None:
@@ -168,19 +176,26 @@ def _validated(task: Task, progress: Progress, listener: Listener) -> Metrics | 
     if task.validation is None:
         return None
     judged, record = task.judged, task.predictions
-    with closing(announced(task.validation, listener)) as batches:
+    with closing(announced(task.validation, listener, task.idling(judged))) as batches:
         metrics = evaluate(judged, batches, task.criterion, task.denominator, record, task.world)
     check_metrics(metrics, "validation", progress)
     return metrics
 
 
-def announced(batches: EvaluationBatches, listener: Listener) -> Generator[tuple[Tensor, Tensor], None, None]:
-    """Yield this process's evaluation batches, telling *listener* before each, and where only others have one left."""
+def announced(
+    batches: EvaluationBatches, listener: Listener, idle: Callable[[], object] = lambda: None
+) -> Generator[tuple[Tensor, Tensor], None, None]:
+    """Yield this process's evaluation batches, telling *listener* before each, and where only others have one left.
+
+    In that case *idle* is called.
+    """
     mine = iter(batches)
     for _ in range(batches.rounds):
         listener.evaluation_batch()
         if (batch := next(mine, None)) is not None:
             yield batch
+        else:
+            idle()
 
 
 def check_losses(task: Task, progress: Progress) -> None:

@@ -136,6 +136,16 @@ class Processes(World):
         peers = Peers(self.rank, self.size, self._on_cards, self._roll_call.meeting)
         return row_sum(layout, slices, device, peers, fast=fast)
 
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Turn what is said of a connection into a `LostError`, also where a model's own layers send something."""
+        try:
+            yield
+        except RuntimeError as error:
+            if "gloo" not in str(error) and not isinstance(error, distributed.DistError):
+                raise
+            raise self._roll_call.found() from error
+
     def close(self) -> None:
         """Part from the others."""
         self._roll_call.end()

@@ -42,7 +42,11 @@ class RollCall:
         except RuntimeError as error:
             if isinstance(error, ZooError):
                 raise
-            raise lost(self._rank, self._size, self._missing()) from error
+            raise self.found() from error
+
+    def found(self) -> LostError:
+        """Ask who is missing, and return the error that names them."""
+        return lost(self._rank, self._size, self._missing())
 
     def end(self) -> None:
         """Answer nobody any more."""

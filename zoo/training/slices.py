@@ -37,6 +37,7 @@ class Slices:
         seed: The run's seed.
         slices: The most slices that a step can have.
         fast: Whether the sum's order may hang on the number of processes.
+        sharded: Whether the gradients are summed already, as those of sharded weights are in the backward pass.
 
     Attributes:
         wish: Is asked once a step for this process's wishes, `WISHES` numbers; none by default.
@@ -44,10 +45,19 @@ class Slices:
     """
 
     def __init__(
-        self, model: nn.Module, losses: LossRecord, world: World, seed: int, slices: int, *, fast: bool = False
+        self,
+        model: nn.Module,
+        losses: LossRecord,
+        world: World,
+        seed: int,
+        slices: int,
+        *,
+        fast: bool = False,
+        sharded: bool = False,
     ) -> None:
         self._losses, self._world, self._seed = losses, world, seed
-        self._parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        self._device, self._parameters = learning[0].device, [] if sharded else learning
         self._buffers = list(_buffers_of(model))
         self.wish: Callable[[], Sequence[float]] = lambda: [0.0] * WISHES
         self.granted: list[float] = [0.0] * WISHES
@@ -96,7 +106,7 @@ class Slices:
         self._tell_losses(losses)
 
     def _make_rows(self, slices: int, *, fast: bool) -> None:
-        device = self._parameters[0].device
+        device = self._device
         exact = torch.float32 if device.type == "mps" else torch.float64  # Apple's GPUs have no doubles
         fields = [Field.like(parameter) for parameter in self._parameters]
         fields += [buffer.field() for buffer in self._buffers]
