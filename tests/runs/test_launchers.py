@@ -70,8 +70,18 @@ def step(rank: int, port: str) -> dict[str, str]:
 
 
 def pod(rank: int, port: str) -> dict[str, str]:
-    """Return what a PyTorchJob tells a pod."""
-    return {"RANK": str(rank), "WORLD_SIZE": "2", "MASTER_ADDR": "localhost", "MASTER_PORT": port}
+    """Return what a PyTorchJob tells a pod, which has a few variables more for torchrun."""
+    told = {"MASTER_ADDR": "localhost", "MASTER_PORT": port, "NNODES": "2", "NODE_RANK": str(rank)}
+    torchrun = {f"PET_{name}": value for name, value in told.items()}
+    return {
+        **torchrun,
+        "PYTHONUNBUFFERED": "1",
+        "KUBERNETES_SERVICE_HOST": "10.0.0.1",
+        "RANK": str(rank),
+        "WORLD_SIZE": "2",
+        "MASTER_ADDR": "localhost",
+        "MASTER_PORT": port,
+    }
 
 
 @pytest.mark.slow
@@ -86,6 +96,54 @@ def test_tasks_and_pods_find_one_another(tmp_path: Path, expected, told):
     assert [code for code, _, _ in codes] == [0, 0], codes
     assert outcome(tmp_path / "0" / "run") == expected
     assert list((tmp_path / "1").iterdir()) == []
+
+
+BATCH_SCRIPT = {
+    "SLURM_JOB_ID": "7",
+    "SLURM_JOBID": "7",
+    "SLURM_JOB_NODELIST": "localhost",
+    "SLURM_JOB_NUM_NODES": "2",
+    "SLURM_NNODES": "2",
+    "SLURM_NODEID": "0",
+    "SLURM_NTASKS": "2",
+    "SLURM_NPROCS": "2",
+    "SLURM_PROCID": "0",
+    "SLURM_LOCALID": "0",
+    "SLURM_TASKS_PER_NODE": "1(x2)",
+    "SLURM_CPUS_PER_TASK": "1",
+}
+"""What SLURM tells the script of a job with two tasks; it is no task itself."""
+
+SRUN = """\
+#!/bin/bash
+# Starts two tasks of a step, as SLURM's own does: with the script's variables and those of the step.
+shift
+for rank in 0 1; do
+  mkdir -p node$rank
+  (cd node$rank && SLURM_STEP_ID=0 SLURM_STEPID=0 SLURM_STEP_NUM_TASKS=2 SLURM_STEP_NUM_NODES=2 SLURM_PROCID=$rank \
+    SLURM_NODEID=$rank SLURM_LOCALID=0 SLURM_STEP_NODELIST=localhost SLURM_STEP_TASKS_PER_NODE='1(x2)' exec "$@") &
+  tasks+=($!)
+done
+for task in "${tasks[@]}"; do wait "$task" || exit; done
+"""
+
+
+@pytest.mark.slow
+def test_a_job_s_script_trains_by_its_steps_alone(tmp_path: Path, expected):
+    """A command in the script itself has all of SLURM's variables but a step's, and is one process."""
+    srun = tmp_path / "bin" / "srun"
+    srun.parent.mkdir()
+    srun.write_text(SRUN)
+    srun.chmod(0o755)
+    command = shlex.join([*ZOO, *COMMAND, "--out", "run"])
+    script = tmp_path / "job.sh"
+    script.write_text(f"#!/bin/bash\nset -e\n{command}\nsrun --kill-on-bad-exit=1 {command}\n")
+    variables = {**BATCH_SCRIPT, "PATH": f"{srun.parent}:{os.environ['PATH']}", "MASTER_PORT": free_port()}
+    code, out, err = ended(start(tmp_path, ["bash", str(script)], variables))
+    assert (code, err) == (0, ""), out
+    assert out.count("Finished training") == 2
+    assert outcome(tmp_path / "run") == outcome(tmp_path / "node0" / "run") == expected
+    assert list((tmp_path / "node1").iterdir()) == []
 
 
 @pytest.mark.slow

@@ -34,18 +34,21 @@ FEATURES = {
     "twelve slices": f"{NORM} --slices 12",
     "mixed images, averaged weights": f"{NORM} --slices 4 --augment shift,mixup,cutmix --ema 0.9",
     "accumulation": f"{NORM} --slices 2 --accumulate 3 --clip-norm 1",
-    "a weighted criterion": f"{PLAIN} --slices 4 --set data.limit=70 --criterion focal --set criterion.gamma=1.5",
-    "batches that leave one over": f"{PLAIN} --slices 4 --set data.limit=33",
-    "batches that leave two over": f"{PLAIN} --slices 4 --set data.limit=34",
-    "batches that leave three over": f"{PLAIN} --slices 4 --set data.limit=35",
-    "fewer images than a batch": f"{PLAIN} --slices 4 --set data.limit=10",
-    "129 images": f"{PLAIN} --slices 4 --set data.limit=129 --batch-size 128 --epochs 1",
-    "2037 images": f"{PLAIN} --slices 12 --set data.limit=2037 --batch-size 128 --epochs 1",
+    "a weighted criterion": f"{PLAIN} --slices 4 --set data.limit=70 --accumulate 2 --set criterion.weight=balanced",
+    "a criterion of its own": f"{PLAIN} --slices 4 --set data.limit=70 --criterion focal --set criterion.gamma=1.5",
     "a streamed folder": f"{BASE} --model linear --slices 4 --data folder --set data.root=photos "
     "--set data.stream=true --readers 2 --augment mixup --epochs 1",
     "no table of the order": f"{NORM} --slices 4 --order keyed",
     "half precision with a scaled loss": f"{NORM} --slices 4 --precision fp16",
     "checkpoints in an epoch": f"{NORM} --slices 4 --checkpoint-every 2steps --log-every 2",
+}
+
+SIZES = {3: 16, 10: 16, 17: 16, 33: 16, 34: 16, 35: 16, 129: 128, 2037: 128}
+"""Training images and batches: fewer than four processes or than a batch, and 1 to 3 more than whole batches."""
+FEATURES |= {
+    f"{count} images": f"{PLAIN} --slices {12 if count > 1000 else 4} --epochs {1 if batch > 16 else 2} "
+    f"--validation 0 --set data.limit={count} --batch-size {batch}"
+    for count, batch in SIZES.items()
 }
 
 
@@ -70,6 +73,8 @@ def test_any_number_of_processes_gives_the_bits_of_one(tmp_path: Path, name: str
     """The whole table, with a process that has no slice among them."""
     photographs(tmp_path / "photos", train=70, test=9)
     alone = trained(1, FEATURES[name], tmp_path)
+    if name.endswith(" images"):
+        assert dict(alone.summary)["train"] == int(name.split(maxsplit=1)[0])
     for size in (2, 3, 4):
         assert trained(size, FEATURES[name], tmp_path) == alone, f"{size} processes"
 
@@ -120,7 +125,7 @@ def test_a_fast_sum_repeats_at_one_number_of_processes_and_another_is_told(tmp_p
     (tmp_path / "of3" / "summary.json").unlink()
     ended = together(2, ["train", "--resume", "of3"], cwd=tmp_path)
     assert [each.code for each in ended] == [0, 0], ended
-    assert "its bits may differ from an uninterrupted one's: processes 3 then, 2 now" in ended[0].err
+    assert "its bits may differ from an uninterrupted one's: 3 processes then, 2 now" in ended[0].err
 
 
 def test_a_run_goes_on_with_another_number_of_processes(tmp_path: Path):
@@ -136,11 +141,16 @@ def test_a_run_goes_on_with_another_number_of_processes(tmp_path: Path):
     assert outcome(run) == whole
 
 
+@pytest.mark.slow
 def test_an_evaluation_counts_every_image_once(tmp_path: Path):
-    """Of ten images in batches of four, whichever process has which."""
+    """Of ten images in batches of four, whichever process has which: tests/training has the same without processes."""
     command = f"{PLAIN} --slices 4 --set data.limit=10 --eval-batch-size 4 --epochs 1"
-    assert trained(4, command, tmp_path) == trained(1, command, tmp_path)
-    assert json.loads((tmp_path / "of4" / "summary.json").read_text())["test"] == 10
+    alone = trained(1, command, tmp_path)
+    for size in (2, 3, 4):
+        assert trained(size, command, tmp_path) == alone
+        summary = json.loads((tmp_path / f"of{size}" / "summary.json").read_text())
+        assert summary["test"] == 10
+        assert summary["test_loss"] == dict(alone.summary)["test_loss"]
 
 
 REFUSED = {

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+PHASES = ("joining", "step", "evaluation", "save")
+
 _SECONDS = 0.5
 _FROM = 9  # steps: there is a checkpoint by then
 
@@ -15,7 +17,7 @@ def linger(phase: str, folder: Path, rank: int) -> None:
     """Have this process stay for a while in a phase of its run, once, and tell of each save.
 
     Args:
-        phase: ``"step"``, ``"evaluation"`` or ``"save"``.
+        phase: ``"step"``, ``"evaluation"`` or ``"save"``, or ``"joining"``: before it meets the others.
         folder: Where the file ``reached-RANK`` then says at which step it is, and ``saves`` gets a line a save.
         rank: Which process this is; the first one alone saves.
     """
@@ -23,13 +25,16 @@ def linger(phase: str, folder: Path, rank: int) -> None:
     from zoo.runs.session import Session
 
     found: list[Session] = []
+    marker = folder / f"reached-{rank}"
+
+    def stay_at(step: int) -> None:
+        (folder / f".reached-{rank}").write_text(str(step))
+        (folder / f".reached-{rank}").rename(marker)
+        time.sleep(_SECONDS)
 
     def stay() -> None:
-        marker = folder / f"reached-{rank}"
         if found and found[0].progress.step >= _FROM and not marker.exists():
-            (folder / f".reached-{rank}").write_text(str(found[0].progress.step))
-            (folder / f".reached-{rank}").rename(marker)
-            time.sleep(_SECONDS)
+            stay_at(found[0].progress.step)
 
     def noted(session: Session, *_: Any) -> None:
         found[:] = [session]
@@ -46,6 +51,8 @@ def linger(phase: str, folder: Path, rank: int) -> None:
         with (folder / "saves").open("a") as file:
             file.write(f"{step}\n")
 
+    if phase == "joining":
+        stay_at(0)
     _before(Session, "step_finished", noted)
     _before(Session, "evaluation_batch", evaluated)
     _before(CheckpointStore, "save", saved)

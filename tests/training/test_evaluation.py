@@ -9,6 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from small_images import preparation, small_split
+from threads import Hall, Member
 from torch import nn
 from torch.nn import functional
 
@@ -109,3 +110,42 @@ def test_a_weighted_loss_is_the_mean_over_the_weights():
 def test_the_standard_error_is_the_binomial_one():
     """99 % of 10,000 images are known to a tenth of a percent."""
     assert standard_error(0.99, 10_000) == pytest.approx(0.000995, rel=1e-3)
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 4, 10])
+@pytest.mark.parametrize("size", [1, 2, 3, 4])
+def test_ten_images_are_ten_images_in_any_number_of_processes(size: int, batch_size: int):
+    """Every process gets all metrics, with equal bits: nobody's last batch is padded, and nobody's mean is averaged."""
+    split, hall = small_split(10), Hall(size)
+    alone = evaluate(model(), EvaluationBatches(split, batch_size, preparation()), nn.CrossEntropyLoss())
+
+    def measured(rank: int):
+        mine = EvaluationBatches(split, batch_size, preparation(), process=(rank, size))
+        seen = []
+        found = evaluate(
+            nets[rank],
+            mine,
+            nn.CrossEntropyLoss(),
+            record=lambda logits, labels, _: seen.extend(labels.tolist()),
+            world=Member(hall, rank),
+        )
+        return found, seen
+
+    nets = [model() for _ in range(size)]
+    for found, seen in hall.run(measured):
+        assert found == alone  # bits: the loss is a float
+        assert found.samples == 10
+        assert seen == split.labels.tolist()
+
+
+def test_processes_that_are_one_too_many_for_the_batches_still_get_the_metrics():
+    """Of one batch three have none."""
+    split, hall, nets = small_split(3), Hall(4), [model() for _ in range(4)]
+
+    def measured(rank: int):
+        mine = EvaluationBatches(split, 8, preparation(), process=(rank, 4))
+        return evaluate(nets[rank], mine, nn.CrossEntropyLoss(), world=Member(hall, rank))
+
+    found = hall.run(measured)
+    assert [each.samples for each in found] == [3] * 4
+    assert len(set(found)) == 1

@@ -29,6 +29,7 @@ STEP = {
     "SLURM_NTASKS": "6",
 }
 BATCH_SCRIPT = {"SLURM_JOB_ID": "71", "SLURM_NTASKS": "6", "SLURM_PROCID": "0", "SLURM_JOB_NODELIST": "gpu[03-05]"}
+PET = {"PET_NNODES": "3", "PET_NODE_RANK": "1", "PET_MASTER_ADDR": "run-master-0", "PET_MASTER_PORT": "23456"}
 
 
 @pytest.mark.parametrize(
@@ -38,7 +39,10 @@ BATCH_SCRIPT = {"SLURM_JOB_ID": "71", "SLURM_NTASKS": "6", "SLURM_PROCID": "0", 
         ({**TORCHRUN, "WORLD_SIZE": "1", "RANK": "0"}, None),
         (TORCHRUN, Place("torchrun", 3, 4, 1, 2, "node0:29500", "2", served=True)),
         (POD, Place("torchrun", 1, 3, 0, 1, "run-master-0:23456")),
+        ({**POD, **PET}, Place("torchrun", 1, 3, 0, 1, "run-master-0:23456")),
         (STEP, Place("srun", 4, 6, 0, 2, "gpu03:20497")),
+        ({**BATCH_SCRIPT, **STEP}, Place("srun", 4, 6, 0, 2, "gpu03:20497")),
+        ({**STEP, "SLURM_RESTART_COUNT": "2"}, Place("srun", 4, 6, 0, 2, "gpu03:20497", "2")),
         ({**STEP, "MASTER_ADDR": "10.0.0.1", "MASTER_PORT": "77"}, Place("srun", 4, 6, 0, 2, "10.0.0.1:77")),
         ({**STEP, "SLURM_STEP_NODELIST": "a-[2,9],b"}, Place("srun", 4, 6, 0, 2, "a-2:20497")),
         ({**STEP, "SLURM_STEP_NODELIST": "login"}, Place("srun", 4, 6, 0, 2, "login:20497")),
@@ -49,7 +53,22 @@ BATCH_SCRIPT = {"SLURM_JOB_ID": "71", "SLURM_NTASKS": "6", "SLURM_PROCID": "0", 
             Place("zoo", 0, 2, 0, 2, "/tmp/s"),
         ),
     ],
-    ids=["alone", "one", "torchrun", "pod", "step", "told", "names", "one node", "one task", "batch script", "zoo"],
+    ids=[
+        "alone",
+        "one",
+        "torchrun",
+        "pod",
+        "pod for torchrun",
+        "step",
+        "step of a script",
+        "requeued",
+        "told",
+        "names",
+        "one node",
+        "one task",
+        "batch script",
+        "zoo",
+    ],
 )
 def test_a_process_finds_its_place(variables: dict[str, str], expected: Place | None):
     """As torchrun, a pod of Kubernetes, a step of SLURM and zoo itself set them; a batch script is alone."""
