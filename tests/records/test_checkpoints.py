@@ -56,6 +56,26 @@ def test_equal_states_make_equal_files(tmp_path: Path) -> None:
     }
 
 
+def test_tensors_that_are_put_together_while_they_are_written_make_equal_files(tmp_path: Path) -> None:
+    """One at a time and once each: of those before it none is held any more."""
+    for run in ("a", "b"):
+        (tmp_path / run).mkdir()
+    first, again = save(tmp_path / "a", 3), content(3)
+    asked = []
+
+    def whole(tensor: torch.Tensor) -> torch.Tensor:
+        asked.append(id(tensor))
+        return tensor * 1
+
+    store = CheckpointStore(tmp_path / "b" / "checkpoints")
+    second = store.save(3, tensors=again["tensors"], state=again["state"], whole=whole)
+    assert {path.name: path.read_bytes() for path in first.iterdir()} == {
+        path.name: path.read_bytes() for path in second.iterdir()
+    }
+    filled = [id(tensor) for part in again["tensors"].values() for tensor in part.values() if tensor.numel()]
+    assert sorted(asked) == sorted(filled)
+
+
 def test_saving_the_same_again_changes_nothing(store: CheckpointStore, tmp_path: Path) -> None:
     """The checkpoint that stands is left alone, to the inode."""
     path = save(tmp_path, 3)
