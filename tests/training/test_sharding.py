@@ -10,7 +10,7 @@ from threads import Hall, Member
 from torch import distributed, nn
 
 from zoo.errors import UsageError
-from zoo.training.sharding import Shards, collecting, is_sharded, part, shard, step_on_parts
+from zoo.training.sharding import Shards, collecting, is_sharded, part, refuse_whole, shard, step_on_parts
 from zoo.training.world import ALONE
 
 
@@ -36,14 +36,14 @@ def weights() -> list[nn.Parameter]:
 @pytest.mark.parametrize("make", [torch.optim.SGD, torch.optim.AdamW, torch.optim.RMSprop, Signed])
 def test_an_optimizer_that_treats_each_number_by_itself_may_step_on_parts(make):
     """Torch's own are known; another says so by an attribute."""
-    step_on_parts(make(weights()))
+    refuse_whole(make(weights()))
 
 
 @pytest.mark.parametrize("make", [torch.optim.LBFGS, torch.optim.Adafactor, torch.optim.Muon, Silent])
 def test_other_optimizers_are_refused_by_name(make):
     """Muon makes a matrix orthogonal, Adafactor takes means of rows: parts of them would be other steps."""
     with pytest.raises(UsageError, match=f"treats each number by itself, .*and {make.__name__} is not known to"):
-        step_on_parts(make(weights()))
+        refuse_whole(make(weights()))
 
 
 def test_a_kind_of_sgd_that_does_more_is_not_known():
@@ -53,14 +53,14 @@ def test_a_kind_of_sgd_that_does_more_is_not_known():
         pass
 
     with pytest.raises(UsageError, match="Normalised is not known to"):
-        step_on_parts(Normalised(weights()))
+        refuse_whole(Normalised(weights()))
 
 
 def test_fused_steps_are_taken_apart():
     """They pair a part with other numbers, or take none."""
-    optimizer = torch.optim.AdamW(weights(), fused=True)
-    step_on_parts(optimizer)
+    optimizer = step_on_parts(torch.optim.AdamW(weights(), fused=True))
     assert [group["fused"] for group in optimizer.param_groups] == [False]
+    assert not optimizer.defaults["fused"]  # which a run's first lines tell
 
 
 class Telling(Member):

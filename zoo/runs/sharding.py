@@ -7,19 +7,36 @@ from functools import partial
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from zoo.config import TrainSettings
 from zoo.errors import UsageError
 from zoo.runs.network import Network
 from zoo.training.averaging import Average
-from zoo.training.sharding import Shards, part, shard
+from zoo.training.sharding import Shards, part, refuse_whole, shard
 from zoo.training.world import World
 
 
 def share_out(
-    settings: TrainSettings, network: Network, average: Average | None, world: World, image_size: tuple[int, int]
+    settings: TrainSettings,
+    network: Network,
+    optimizer: Optimizer,
+    average: Average | None,
+    world: World,
+    image_size: tuple[int, int],
 ) -> Shards | None:
     """Share out the weights of a run's model, and those of their average, over its processes, where that is wanted.
+
+    Args:
+        settings: Where what is left to zoo is decided.
+        network: Whose model.
+        optimizer: One of the kind that will be made for the parts; this one has the model's weights no more then.
+        average: Of the model; None without.
+        world: The processes.
+        image_size: H and W, in pixels.
+
+    Returns:
+        None where each process has all weights.
 
     Raises:
         UsageError: If the run has something that needs them whole.
@@ -27,6 +44,7 @@ def share_out(
     if not settings.shard_weights or world.size == 1:
         return None
     refuse_clashes(settings, network.precision)
+    refuse_whole(optimizer)
     shards = Shards(network.model, world, partial(_run_empty, network, image_size))
     if average is not None:
         shard(average.module)

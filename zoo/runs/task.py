@@ -76,12 +76,12 @@ def build_task(
     if settings.patience is not None and settings.validation == 0:
         raise UsageError("--patience waits for a better validation, but --validation 0 holds no images out")
     average = Average(network.model, settings.ema) if settings.ema is not None else None
-    shards = share_out(settings, network, average, world, images.image_size)
     steps = settings.steps or settings.epochs * training.steps  # also of the schedule of a run that takes none
     rates = rates_for(components["optimizer"], network.model, settings)
     optimizer = build_optimizer(components["optimizer"], network.model, rates)
-    if shards is not None:
-        step_on_parts(optimizer)
+    shards = share_out(settings, network, optimizer, average, world, images.image_size)
+    if shards is not None:  # of the parts
+        optimizer = step_on_parts(build_optimizer(components["optimizer"], network.model, rates))
     scheduler = components["scheduler"].build(optimizer=optimizer, total_steps=steps, steps_per_epoch=training.steps)
     if isinstance(scheduler, ReduceLROnPlateau):
         raise PluginError(

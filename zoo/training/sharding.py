@@ -115,8 +115,8 @@ def collecting(
         yield whole
 
 
-def step_on_parts(optimizer: Optimizer) -> None:
-    """Have *optimizer* step on parts of weights: see that it treats each number of a weight by itself.
+def refuse_whole(optimizer: Optimizer) -> None:
+    """See that *optimizer* treats each number of a weight by itself, so that it can step on parts of weights.
 
     An optimizer of somebody's own says so by an attribute, ``elementwise = True``.
 
@@ -129,9 +129,14 @@ def step_on_parts(optimizer: Optimizer) -> None:
             f"--shard-weights needs an optimizer that treats each number by itself, as adamw and sgd do, and "
             f"{kind.__name__} is not known to; choose another, or leave it out"
         )
-    for group in optimizer.param_groups:
+
+
+def step_on_parts(optimizer: Optimizer) -> Optimizer:
+    """Return *optimizer*, made to step on parts: fused steps pair a part with other numbers, or take none."""
+    for group in (*optimizer.param_groups, optimizer.defaults):
         if group.get("fused"):
-            group["fused"] = False  # torch's fused steps pair a part with other numbers, or take none
+            group["fused"] = False
+    return optimizer
 
 
 def is_sharded(tensor: Tensor) -> bool:
