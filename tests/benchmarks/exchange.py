@@ -83,9 +83,9 @@ def exchanged(rank: int, size: int, store: str, rounds: int, told: Connection) -
 
 
 def exchanges(rounds: int) -> None:
-    """Print the sums' times for two and four processes."""
+    """Print the sums' times for two to four processes."""
     context = multiprocessing.get_context("spawn")
-    for size in (2, 4):
+    for size in (2, 3, 4):
         with tempfile.TemporaryDirectory() as folder:
             receiving, sending = context.Pipe(duplex=False)
             places = [(rank, size, f"{folder}/store", rounds, sending) for rank in range(size)]

@@ -54,6 +54,10 @@ class Hall:
         """Do what `zoo.training.sums.gather_into` does."""
         every.copy_(torch.cat(self.meet(mine.clone())))
 
+    def all_reduce(self, numbers: Tensor) -> None:
+        """Do what torch.distributed's function of this name does."""
+        numbers.copy_(torch.stack(self.meet(numbers.clone())).sum(0))
+
     def all_to_all_single(self, incoming: Tensor, outgoing: Tensor, taken: Sequence[int], sent: Sequence[int]) -> None:
         """Do what torch.distributed's function of this name does."""
         parts = self.meet(outgoing.clone().split(list(sent)))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from small_images import preparation, small_split
 from torch import nn
 
@@ -11,7 +13,7 @@ from zoo.data import TrainingBatches, share_of
 from zoo.errors import PluginError
 from zoo.training.loop import train_epoch
 from zoo.training.losses import LossRecord
-from zoo.training.slices import Slices
+from zoo.training.slices import Slices, _joined, _put
 from zoo.training.sums import RowSum
 from zoo.training.updates import Updates
 from zoo.training.world import World
@@ -185,6 +187,33 @@ def test_a_buffer_of_another_shape_is_refused():
     """There is no mean over slices then."""
     with pytest.raises(PluginError, match=r"changed its buffer 'mask' from shape \(3,\) to shape .*--slices 1"):
         train(Growing(), slices=2)
+
+
+@given(
+    number=st.floats(1e-15, 1e38) | st.floats(-1e38, -1e-15) | st.just(0.0) | st.integers(0, 2**53),
+    as_tensor=st.booleans(),
+)
+def test_three_single_numbers_hold_a_double(number, as_tensor):
+    """So that a row whose numbers are single ones alone loses no bit of a loss, or of what it is divided by."""
+    line = torch.zeros(9)
+    _put(line, 1, torch.tensor(number, dtype=torch.float64) if as_tensor else number)
+    assert _joined(line) == [0.0, number, 0.0]
+
+
+@pytest.mark.parametrize("number", [float("inf"), float("-inf"), float("nan")])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_what_is_not_finite_stays_what_it_is(number, dtype):
+    """The run is stopped by it."""
+    line = torch.zeros(3)
+    _put(line, 0, torch.tensor(number, dtype=dtype))
+    assert str(_joined(line)) == str([number])
+
+
+def test_a_double_goes_into_a_line_of_doubles_as_it_is():
+    """There its range is larger, too."""
+    line = torch.zeros(2, dtype=torch.float64)
+    _put(line, 1, 1e300)
+    assert _joined(line) == [0.0, 1e300]
 
 
 def test_the_loss_of_a_slice_that_is_not_finite_is_its_batch_s():

@@ -75,6 +75,30 @@ def test_the_order_of_a_sum_is_told_by_its_bits():
     assert not torch.equal(total, added(layout, 4))
 
 
+@pytest.mark.parametrize(
+    ("size", "slices", "fields", "reduced"),
+    [(2, 2, FIELDS[:1], True), (2, 2, FIELDS, False), (2, 3, FIELDS[:1], False), (3, 3, FIELDS[:1], False)],
+    ids=["a row each", "two types", "two rows", "three processes"],
+)
+def test_two_rows_of_one_type_are_added_by_all_reduce(monkeypatch, size, slices, fields, reduced):
+    """Two numbers have one sum in any order, with the same bits; three have not."""
+    hall, layout = Hall(size), RowLayout(fields, size)
+    calls = []
+    monkeypatch.setattr(sums, "gather_into", hall.gather_into)
+    monkeypatch.setattr(distributed, "all_reduce", lambda numbers: [calls.append(1), hall.all_reduce(numbers)])
+
+    def work(rank: int) -> torch.Tensor:
+        summed = row_sum(layout, slices, CPU, Peers(rank, size, False, nullcontext), fast=False)
+        for row, number in zip(summed.rows, share_of(slices, rank, size), strict=False):
+            row.copy_(row_of(layout, number))
+        summed.add(slices)
+        return summed.total
+
+    for total in hall.run(work):
+        assert torch.equal(total, added(layout, slices))
+    assert bool(calls) is reduced
+
+
 @pytest.mark.parametrize("small", [0, 2**22], ids=["in parts", "at once"])
 def test_a_step_lays_nothing_out_anew(monkeypatch, small: int):
     """Where the sum stands, and where the rows do, stays: the optimizer's gradients are views of it."""

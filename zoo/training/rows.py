@@ -68,6 +68,11 @@ class RowLayout:
             end = _up_to(end, _ALIGNED)
         self.length = _up_to(end, _ALIGNED * parts)
 
+    @property
+    def has_one_type(self) -> bool:
+        """Whether all numbers of a row are of one type."""
+        return len(self._sections) == 1
+
     def views(self, row: Tensor) -> list[Tensor]:
         """Return the fields of *row*, uint8 (length,), as tensors that share its memory."""
         views = []

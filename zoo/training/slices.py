@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,10 @@ from zoo.training.losses import LossRecord
 from zoo.training.randomness import seed_everything
 from zoo.training.rows import Field, RowLayout
 from zoo.training.world import World
+
+_SINGLE = torch.float32
+_PIECES = 3
+"""Single numbers that hold what a double does, where it is not too large for them."""
 
 WISHES = 3
 """What a process can ask all to do after a step: numbers that are added over the processes."""
@@ -96,7 +101,7 @@ class Slices:
         views.wishes.copy_(torch.tensor(self.wish()))
         self._sum.add(sum(map(len, self._sizes)))
         total = self._total_views
-        marks, losses, self.granted = total.marks.tolist(), total.losses.tolist(), total.wishes.tolist()
+        marks, losses, self.granted = total.marks.tolist(), _joined(total.losses), total.wishes.tolist()
         for parameter, gradient, seen in zip(self._parameters, total.gradients, marks, strict=False):
             parameter.grad = gradient if seen else None
         changed = marks[len(self._parameters) :]
@@ -107,12 +112,13 @@ class Slices:
 
     def _make_rows(self, slices: int, *, fast: bool) -> None:
         device = self._device
-        exact = torch.float32 if device.type == "mps" else torch.float64  # Apple's GPUs have no doubles
         fields = [Field.like(parameter) for parameter in self._parameters]
         fields += [buffer.field() for buffer in self._buffers]
-        fields += [
-            Field.numbers(count, exact) for count in (2 * slices, len(self._parameters) + len(self._buffers), WISHES)
-        ]
+        # Rows of one type are added with one call. Apple's GPUs have no doubles.
+        single = device.type == "mps" or {field.dtype for field in fields if field.dtype.is_floating_point} == {_SINGLE}
+        kind = _SINGLE if single else torch.float64
+        fields.append(Field.numbers(2 * slices * (_PIECES if single else 1), kind))
+        fields += [Field.numbers(count, kind) for count in (len(self._parameters) + len(self._buffers), WISHES)]
         self._layout = RowLayout(fields, self._world.size)
         self._sum = self._world.row_sum(self._layout, slices, device, fast=fast)
         self._views = [self._named(row) for row in self._sum.rows]
@@ -134,8 +140,8 @@ class Slices:
             ]
         row.marks.add_(torch.tensor([*used, *changed], dtype=row.marks.dtype))
         loss, weight = self._loss
-        row.losses[2 * number] = loss
-        row.losses[2 * number + 1] = weight
+        _put(row.losses, 2 * number, loss)
+        _put(row.losses, 2 * number + 1, weight)
 
     def _put_gradients(self, row: _Row) -> None:
         """Add the parameters' gradients to the row, and leave them none."""
@@ -198,6 +204,34 @@ class _Buffer:
         elif first:
             view.add_(tensor)
         return not torch.equal(tensor, before)
+
+
+def _put(line: Tensor, place: int, number: Any) -> None:
+    """Put a number into a line of doubles, or of single ones: then as three that add up to it, one after another."""
+    pieces = _PIECES if line.dtype == _SINGLE else 1
+    if pieces == 1 or _is_single(number):
+        line[pieces * place] = number
+        return
+    rest = torch.as_tensor(number, dtype=torch.float64, device="cpu")
+    for piece in range(pieces):
+        line[pieces * place + piece] = rest
+        rest = rest - rest.to(_SINGLE)  # of what is not finite, nothing is left
+        rest = torch.where(rest.isfinite(), rest, 0.0)
+
+
+def _is_single(number: Any) -> bool:
+    """Say whether a number is known to be one of single precision."""
+    if isinstance(number, Tensor):
+        return number.is_floating_point() and number.dtype.itemsize <= 4
+    return isinstance(number, int) and abs(number) <= 2**24
+
+
+def _joined(line: Tensor) -> list[float]:
+    """Return the numbers that `_put` put into a line."""
+    if line.dtype != _SINGLE:
+        return line.tolist()
+    first, second, third = line.cpu().double().view(-1, _PIECES).unbind(1)
+    return (first + second + third).tolist()
 
 
 def _buffers_of(model: nn.Module) -> Iterator[_Buffer]:

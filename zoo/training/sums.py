@@ -62,9 +62,10 @@ def row_sum(layout: RowLayout, slices: int, device: torch.device, peers: Peers, 
     In order each process adds all rows, or where they are long, a part of all. The bits are the same: each number is
     the sum of the same numbers in the same order.
     """
-    if fast:
+    rows = max(peers.counts(slices))
+    if fast or (peers.size == 2 and rows == 1 and layout.has_one_type):  # two numbers have one sum, in any order
         return _Reduced(layout, slices, device, peers)
-    short = max(peers.counts(slices)) * layout.length * peers.size <= _SMALL
+    short = rows * layout.length * peers.size <= _SMALL
     return (_Gathered if short else _Parted)(layout, slices, device, peers)
 
 
