@@ -57,4 +57,6 @@ def test_slices_that_cannot_be_dealt_evenly_are_refused(count: int, slices: int,
     batches = TrainingBatches(small_split(count), 16, seed=0, prepare=preparation(), slices=slices)
     with pytest.raises(UsageError, match=f"--sync-batch-norm needs as many slices in each process, and .*{which}"):
         refuse_uneven(batches, Pair({}), "--sync-batch-norm")
-    refuse_uneven(TrainingBatches(small_split(36), 16, seed=0, prepare=preparation(), slices=4), Pair({}))
+    refuse_uneven(
+        TrainingBatches(small_split(36), 16, seed=0, prepare=preparation(), slices=4), Pair({}), "--sync-batch-norm"
+    )
