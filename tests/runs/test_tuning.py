@@ -154,26 +154,22 @@ def test_a_head_that_cannot_be_fitted_is_tuned_without_a_probe():
     assert not Path("run").exists()
 
 
-def probe_of(run: zoo.Run) -> Probe:
-    """Return what would fit the head of a run's model to all that the run was trained on."""
-    network = load_run(run.directory, objects={"model": tunable}).network
-    batches = EvaluationBatches(small_dataset().train, 500, network.prepare)
-    return Probe(run.model, run.model.head, [], batches, mirrored=True)
-
-
 @pytest.mark.parametrize("settings", [{}, {"ema": 0.5}], ids=["plain", "averaged"])
 def test_the_head_is_fitted_anew_to_what_the_tuned_rest_sees(settings):
     """The rest is what it is without that, and the head what a probe of it says; of averaged weights theirs."""
-    run, plain = (train(refit=refit, validation=0, **settings) for refit in ("auto", "off"))
+    run, plain = (train(refit=refit, validation=0, lr=1e-3, **settings) for refit in ("auto", "off"))
     assert (run.config.train.refit, plain.config.train.refit) == ("on", "off")
-    tuned = run.model.state_dict()
+    tuned = {name: tensor.clone() for name, tensor in run.model.state_dict().items()}
     assert moved(plain)
     assert {name for name, value in plain.model.state_dict().items() if not torch.equal(value, tuned[name])} == set(
         HEAD
     )
-    probe = probe_of(run)
-    probe.fit(probe.batches)
-    torch.testing.assert_close(probe.head.weight.detach(), tuned["head.weight"])
+    network = load_run(run.directory, objects={"model": tunable}).network
+    batches = EvaluationBatches(small_dataset().train, 500, network.prepare)
+    with torch.no_grad():
+        run.model.head.weight.zero_()
+    Probe(network.around(run.model), run.model.head, [], batches, mirrored=True).fit(batches)
+    assert torch.equal(run.model.head.weight, tuned["head.weight"])
 
 
 def test_a_head_that_is_fitted_anew_is_the_best_where_it_is_as_good(monkeypatch):
@@ -267,9 +263,10 @@ def test_a_run_that_is_stopped_at_its_probe_goes_on_to_the_same_bits():
 
 
 def test_tuning_has_a_gentle_rate_of_its_own_unless_one_is_given():
-    """A thirtieth of the optimizer's; the same command finds its run again, and another rate does not."""
+    """A tenth of the optimizer's, or a thirtieth; the same command finds its run again, and another rate does not."""
     run = train(out="run")
-    assert run.config.optimizer.options["lr"] == pytest.approx(0.003 / 30)
+    assert run.config.optimizer.options["lr"] == pytest.approx(0.003 / 10)
+    assert train(refit="off").config.optimizer.options["lr"] == pytest.approx(0.003 / 30)
     assert train(out="run").summary == run.summary
     with pytest.raises(UsageError, match=r"optimizer\.lr is .* there and 0\.003 here"):
         train(out="run", lr=0.003)

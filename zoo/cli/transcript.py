@@ -120,6 +120,10 @@ class Transcript(Silence):
         self._print("  ".join(parts))
         self._bar = None  # the next epoch has its own
 
+    def refitted(self, images: int) -> None:
+        """Print that the head has seen all images, and the numbers so far have not."""
+        self._print(f"the probe is the best: its head is fitted once more, to all {images:,} images")
+
     def closed(self) -> None:
         """Remove the bar."""
         self._hide()

@@ -24,6 +24,9 @@ from zoo.records.manifest import MANIFEST, STATE, Manifest, is_file_name, read_m
 if TYPE_CHECKING:
     from torch import Tensor
 
+WHOLE = "whole"
+"""The part of a checkpoint with weights whose head was fitted to the validation images, too."""
+
 _MAX_STATE = 64 * 2**20  # bytes; the histories of some 100,000 epochs
 _NAME = re.compile(r"step-(\d{8,18})(?:\.([1-9]\d{0,8}))?")
 _TEMPORARY = ".tmp-"
@@ -68,6 +71,16 @@ class Checkpoint:
     def names(self) -> list[str]:
         """The parts of which it has tensors, such as ``model`` and ``optimizer``, sorted."""
         return sorted(name.removesuffix(".safetensors") for name in self.manifest.files if name != STATE)
+
+    @property
+    def validated_part(self) -> str:
+        """The part that was validated: the averaged weights where there are such."""
+        return "average" if "average" in self.names else "model"
+
+    @property
+    def weights_part(self) -> str:
+        """The part with the weights that count."""
+        return WHOLE if WHOLE in self.names else self.validated_part
 
     def tensors(self, name: str) -> dict[str, Tensor]:
         """Return the tensors of the part *name*, by name, on the CPU.

@@ -61,6 +61,8 @@ def _facts(document: Mapping[str, Any]) -> list[tuple[str, str]]:
         found.append(("validation accuracy", f"{100 * accuracy:.2f} %"))
     if (best := summary.get("best_epoch")) is not None:
         found.append(("best epoch", f"{best} of {len(document['epochs'])}"))
+    if refitted := summary.get("refitted"):
+        found.append(("head fitted once more", f"to all {refitted:,} images"))
     if (error := document["metrics"].get("balanced_accuracy")) is not None:
         found.append(("balanced accuracy", f"{100 * error:.2f} %"))
     if (top5 := document["metrics"].get("top5_accuracy")) is not None:

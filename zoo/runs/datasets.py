@@ -29,13 +29,15 @@ _UNREAD = {"size": 32, "color": True}
 class Splits:
     """The three parts of a dataset that a run uses; *validation* is None where nothing is held out.
 
-    *rule* is how the held-out images were chosen, as `zoo.data.hold_out` knows it.
+    *rule* is how the held-out images were chosen, as `zoo.data.hold_out` knows it, and *chosen* whether the validation
+    images were, as a part of the dataset's training images.
     """
 
     train: Split
     validation: Split | None
     test: Split
     rule: str
+    chosen: bool = False
 
     @property
     def counts(self) -> dict[str, int]:
@@ -118,6 +120,7 @@ def split_dataset(dataset: Dataset, config: Config) -> Splits:
         validation=capped(validation, config.limit, settings.seed, rule) if len(validation) else None,
         test=capped(dataset.test, config.limit, settings.seed, rule),
         rule=rule,
+        chosen=validation is not dataset.validation and len(validation) > 0,
     )
 
 

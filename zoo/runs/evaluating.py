@@ -104,6 +104,7 @@ def on_own_data(
     Raises:
         UsageError: If the data are not what the run was trained on, or there is no such split.
     """
+    loaded = loaded.as_validated() if split == "validation" else loaded
     chosen = own_split(loaded, split, options)
     return _kept(loaded, loaded.config, measured(loaded, chosen, limit), (split, split, checkpoint), {})
 

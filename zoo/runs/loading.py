@@ -78,6 +78,12 @@ class LoadedRun:
         """Where what is measured of it is kept."""
         return self.directory
 
+    def as_validated(self) -> LoadedRun:
+        """Return it with the weights that were validated, whose head had not seen the validation images."""
+        if (part := self.checkpoint.validated_part) != self.checkpoint.weights_part:
+            load_weights(self.network.model, self.checkpoint.tensors(part))
+        return self
+
     def changed(self, images: Identification, notice: Notice, splits: tuple[str, ...] = ()) -> list[str]:
         """Return how *images* differ from those that it was trained on; see `zoo.runs.images.changed_images`."""
         return changed_images(self.directory, self.images, images, notice, splits)
@@ -106,14 +112,9 @@ def load_run(
         logging.getLogger("zoo").warning("%s; the checkpoint before it is used", damage)
     images = facts_from_json(checkpoint.state.get("images"))
     recorded = expects_from_json(checkpoint.state.get("expects"))
-    weights = checkpoint.tensors(weights_part(checkpoint))
+    weights = checkpoint.tensors(checkpoint.weights_part)
     machine, network = network_with(weights, component, images, config.train, recorded)
     return LoadedRun(directory, config, images, machine, network, results_from(checkpoint.state), checkpoint)
-
-
-def weights_part(checkpoint: Checkpoint) -> str:
-    """Return which of a checkpoint's parts are the weights that count: the averaged ones where there are such."""
-    return "average" if "average" in checkpoint.names else "model"
 
 
 def network_with(

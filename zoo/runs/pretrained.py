@@ -260,7 +260,7 @@ def _as_trained(images: ImageFacts, before: Expects | None) -> Expects:
 def _of_run(path: Path) -> Source:
     """Return the weights of a run's best epoch; they expect what they were trained on."""
     checkpoint = RunDirectory.open(path).checkpoint("best")
-    part = "average" if "average" in checkpoint.names else "model"
+    part = checkpoint.weights_part
     images = facts_from_json(checkpoint.state.get("images"))
     before = expects_from_json(checkpoint.state.get("expects"))
     digest = checkpoint.manifest.files[f"{part}.safetensors"].sha256

@@ -31,6 +31,9 @@ class Reporter:
     def epoch(self, result: EpochResult, epochs: int) -> None:
         """An epoch is done."""
 
+    def refitted(self, images: int) -> None:
+        """The probe was the best: its head was fitted once more, to so many images, those for validation among them."""
+
     def closed(self) -> None:
         """Nothing more will be told: whatever was drawn is to be left tidy."""
 

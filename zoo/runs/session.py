@@ -21,6 +21,7 @@ from zoo.runs.evaluations import Measured, about_evaluation, document
 from zoo.runs.facts import expects_to_json, facts_to_json
 from zoo.runs.memory_short import cut, memory_short, slices_that_fit
 from zoo.runs.parts import Parts
+from zoo.runs.refitting import add_whole, fitted_to_all
 from zoo.runs.reporting import Reporter
 from zoo.runs.run import Run
 from zoo.runs.signals import SIGNALS, StopRequests
@@ -60,8 +61,7 @@ class Session:
         self.directory, self.parts, self.progress = directory, parts, progress
         self.reporter, self.requests = reporter, requests
         self.config, self.network, self.task, self.observers = parts.config, parts.network, parts.task, parts.observers
-        config, task = parts.config, parts.task
-        self.world = task.world
+        config, task, self.world = parts.config, parts.task, parts.task.world
         if task.slices is not None:
             task.slices.wish = self._wishes
         self._interval = Interval.parse(config.train.checkpoint_every)
@@ -296,8 +296,13 @@ class Session:
         average = self.task.updates.average
         model = average.module if average is not None else self.network.model
         self._load_best(model, "average" if average is not None else "model")
-        metrics = self._evaluate_all(model)
-        summary = summary_of(self.run, self.progress, "finished", metrics)
+        validation = self._validated(model)
+        images = fitted_to_all(self.parts, model, self.progress, self)
+        if images is not None:
+            self._guarded(lambda: add_whole(self.directory, self._best_result(), model), final=True)
+            self.reporter.refitted(images)
+        metrics = self._evaluate_all(model, validation)
+        summary = summary_of(self.run, self.progress, "finished", metrics, images)
         self._guarded(lambda: self.directory.write_summary(summary), final=True)
         shards = self.task.shards
         return summary, (model if shards is None else shards.whole_model(model)).eval()
@@ -322,17 +327,21 @@ class Session:
         if best:
             self._best_predictions = (self.progress.best_epoch, taken)
 
-    def _evaluate_all(self, model: nn.Module) -> Metrics:
-        """Evaluate the best epoch's weights on the test images; keep that, and the same of the validation images."""
+    def _validated(self, model: nn.Module) -> Measured | None:
+        """Return what the best epoch's weights say of the validation images."""
+        result, held_out = self._best_result(), self.parts.splits.validation
+        if held_out is None:
+            return None
+        epoch, predictions = self._best_predictions
+        if epoch == self.progress.best_epoch and result.val_loss is not None:
+            return Measured(held_out, result.val_loss, predictions)
+        return self._evaluate(model, "validation", held_out)[1]  # the run was interrupted since, and that is lost
+
+    def _evaluate_all(self, model: nn.Module, validation: Measured | None) -> Metrics:
+        """Evaluate the best weights on the test images; keep that, and what was said of the validation images."""
         metrics, test = self._evaluate(model, "test", self.parts.splits.test)
         self.world.first(lambda: self._keep_evaluation("test", test))
-        result = self._best_result()
-        if (held_out := self.parts.splits.validation) is not None:
-            epoch, predictions = self._best_predictions
-            if epoch == self.progress.best_epoch and result.val_loss is not None:
-                validation = Measured(held_out, result.val_loss, predictions)
-            else:  # the run was interrupted since, and what was said then is lost
-                _, validation = self._evaluate(model, "validation", held_out)
+        if validation is not None:
             self.world.first(lambda: self._keep_evaluation("validation", validation))
         return metrics
 

@@ -29,7 +29,7 @@ from zoo.runs.components import find_components
 from zoo.runs.elsewhere import Fetched, fetched, is_named, refuse_missing
 from zoo.runs.facts import expects_from_json, facts_from_json
 from zoo.runs.images import Notice, changed_images, changes_since, identity_from_json
-from zoo.runs.loading import LoadedRun, load_run, network_with, weights_part
+from zoo.runs.loading import LoadedRun, load_run, network_with
 from zoo.runs.machine import Machine
 from zoo.runs.network import Network, build_network
 from zoo.runs.pretrained import registered
@@ -144,6 +144,16 @@ class LoadedSource:
     @property
     def keeper(self) -> None:
         """Nothing that is measured of it is kept."""
+
+    def as_validated(self) -> LoadedSource:
+        """Return it, unless its head may have seen the validation images.
+
+        Raises:
+            UsageError: If it may.
+        """
+        if self.config.train.refit == "on" and self.epoch == 0:
+            raise UsageError(f"the head of {self.where} may have learnt its validation images; use --split test")
+        return self
 
     def changed(self, images: Identification, notice: Notice, splits: tuple[str, ...] = ()) -> list[str]:
         """Return how *images* differ from those that it was trained on."""
@@ -263,7 +273,7 @@ def _of_state(where: str, config: Config, checkpoint: Checkpoint, run: RunDirect
         config,
         facts_from_json(checkpoint.state.get("images")),
         expects_from_json(checkpoint.state.get("expects")),
-        checkpoint.tensors(weights_part(checkpoint)),
+        checkpoint.tensors(checkpoint.weights_part),
         None if run is None else read_temperature(run.path, checkpoint.manifest.digest),
         results[-1].epoch if (results := results_from(checkpoint.state)) else 0,
         checkpoint.step,

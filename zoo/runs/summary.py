@@ -87,7 +87,9 @@ def _drops(model: nn.Module) -> bool:
     return any(isinstance(module, nn.Dropout) and module.p > 0 for module in model.modules())
 
 
-def summary_of(run: Mapping[str, Any], progress: Progress, status: str, test: Metrics | None = None) -> dict[str, Any]:
+def summary_of(
+    run: Mapping[str, Any], progress: Progress, status: str, test: Metrics | None = None, refitted: int | None = None
+) -> dict[str, Any]:
     """Return what summary.json holds.
 
     Args:
@@ -95,6 +97,7 @@ def summary_of(run: Mapping[str, Any], progress: Progress, status: str, test: Me
         progress: How far it came.
         status: ``"running"``, ``"finished"``, ``"interrupted"``, ``"pruned"`` or ``"failed"``.
         test: What the best epoch's weights did on the test set; None where that was not measured.
+        refitted: How many images the probe's head was fitted to in the end, those for validation among them; or None.
     """
     results = progress.results
     best = progress.best
@@ -106,6 +109,7 @@ def summary_of(run: Mapping[str, Any], progress: Progress, status: str, test: Me
         "steps": progress.step,
         "select": run["select"],
         "best_epoch": best.epoch if best else None,
+        "refitted": refitted,
         "val_loss": _finite(best.val_loss) if best and best.val_loss is not None else None,
         "val_accuracy": best.val_accuracy if best else None,
         "val_balanced_accuracy": best.val_balanced_accuracy if best else None,

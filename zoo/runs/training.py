@@ -301,7 +301,9 @@ def build_parts(
     weighted = weights_of_samples(splits.train) is not None
     order = choose_order(train.order, len(splits.train), train.balance, weighted=weighted)
     config = dataclasses.replace(config, train=dataclasses.replace(train, order=order))
-    components = with_class_weights(with_rate(components, config.train), class_counts(splits.train, images))
+    components = with_class_weights(
+        with_rate(components, config.train, len(splits.train)), class_counts(splits.train, images)
+    )
     config = components.resolved(config)
     task = build_task(components, config, images, splits, network, world)
     together = {"--sync-batch-norm": config.train.sync_batch_norm, "--shard-weights": task.shards is not None}
@@ -316,7 +318,10 @@ def build_parts(
         refit="on" if task.refit is not None else "off",
     )
     resolved = dataclasses.replace(config, train=settings)
-    size = estimate_bytes({"model": network.model.state_dict()}) * (2 if task.updates.average else 1) + optimizer_bytes
+    size = (
+        estimate_bytes({"model": network.model.state_dict()}) * (1 + bool(task.updates.average) + bool(task.refit))
+        + optimizer_bytes
+    )
     return Parts(resolved, components, machine, network, images, identity, splits, task, size, observers)
 
 

@@ -26,6 +26,9 @@ LAYER_DECAY = 0.75
 GENTLE = 1 / 30
 """What the optimizer's own rate is multiplied by where whole networks are tuned and no rate is given."""
 
+GENTLE_SMALL = 1 / 10
+"""The same for small sets, which take few steps, and whose head is fitted anew."""
+
 PROBED_IMAGES = 20_000
 """Images that the head is fitted to at most, mirrored ones counted: what it sees of them stays in memory."""
 
@@ -69,13 +72,16 @@ def decided(settings: TrainSettings, components: Components, network: Network, i
     )
 
 
-def with_rate(components: Components, settings: TrainSettings) -> Components:
-    """Return *components* with the rate for tuning, where whole networks are tuned and nobody gave a rate."""
+def with_rate(components: Components, settings: TrainSettings, images: int) -> Components:
+    """Return *components* with the rate for tuning, where whole networks are tuned and nobody gave a rate.
+
+    There are so many training *images*.
+    """
     optimizer = components["optimizer"]
     rate = base_rate(optimizer)
     if settings.tune != "full" or "lr" in optimizer.options or rate is None:
         return components
-    own = {"lr": rate * GENTLE}
+    own = {"lr": rate * (GENTLE_SMALL if images <= SMALL and settings.refit != "off" else GENTLE)}
     choice = dataclasses.replace(optimizer.choice, options={**optimizer.choice.options, **own})
     gentle = dataclasses.replace(optimizer, choice=choice, options={**optimizer.options, **own})
     return dataclasses.replace(components, single={**components.single, "optimizer": gentle})

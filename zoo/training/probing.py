@@ -58,19 +58,32 @@ class Probe:
         Raises:
             UsageError: If the head is given something else than a vector for each image.
         """
+        features, labels = self.look(batches, world)
+        return self.solve(features, labels, world), len(labels)
+
+    def look(self, batches: Iterable[tuple[Tensor, Tensor]], world: World = ALONE) -> tuple[Tensor, Tensor]:
+        """Return what the head is given for the images of *batches*, of all processes, (N, V, D), and the labels, (N,).
+
+        Raises:
+            UsageError: If the head is given something else than a vector for each image.
+        """
         dealt = world.gather(seen_by_head(self.forward, self.head, batches, mirrored=self.mirrored))
         # Whole batches were dealt in turn, so in turn they are taken up again.
         features, labels = (
             torch.cat([part for part in chain(*zip_longest(*parts)) if part is not None])
             for parts in zip(*dealt, strict=True)
         )
+        return features, labels
+
+    def solve(self, features: Tensor, labels: Tensor, world: World = ALONE) -> float:
+        """Give the head, and its copies, the solution for these features, (N, V, D); return the mean loss."""
         weight, bias, loss = world.first(lambda: fit_ridge(features, labels, self.head.out_features))
         with torch.no_grad():
             for layer in (self.head, *self.copies):
                 layer.weight.copy_(weight)
                 if layer.bias is not None:
                     layer.bias.copy_(bias)
-        return loss, len(labels)
+        return loss
 
 
 def seen_by_head(
