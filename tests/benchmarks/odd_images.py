@@ -25,7 +25,6 @@ from pathlib import Path
 from typing import TypeVar
 
 import torch
-import torchvision.io  # noqa: F401 - so that the first JPEG need not wait for it
 from PIL import __version__ as pillow_version
 
 import zoo

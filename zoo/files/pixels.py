@@ -10,6 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from zoo.files.fitting import PADDING, Box, narrowed, placement
+from zoo.files.jpegs import COLOUR, GREY, decoder
 from zoo.files.orientation import SIDEWAYS
 from zoo.files.resizing import resized
 
@@ -46,21 +47,18 @@ def decode_plain_jpeg(image: Image.Image, file: BinaryIO, channels: int) -> Tens
     """
     if image.format != "JPEG" or image.mode not in ("L", "RGB") or (image.mode == "RGB" and channels == 1):
         return None
-    try:
-        from torchvision.io import ImageReadMode, decode_jpeg  # 0.1 s, which sets without a JPEG need not wait for
-    except ImportError:
+    decode = decoder()
+    if decode is None:
         return None  # torchvision announces that it will let go of its decoders some day
     file.seek(0)
     content = bytearray(file.read())
     if not _is_orderly(content):
         return None
     data = torch.frombuffer(content, dtype=torch.uint8)
-    mode = ImageReadMode.GRAY if image.mode == "L" else ImageReadMode.RGB
     try:
-        pixels: Tensor = decode_jpeg(data, mode=mode)
+        return decode(data, GREY if image.mode == "L" else COLOUR)
     except RuntimeError:
         return None
-    return pixels
 
 
 def _is_orderly(content: bytearray) -> bool:
