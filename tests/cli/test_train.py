@@ -106,6 +106,11 @@ BAD = {
     "resume of nothing": (["--resume", "none"], 2, "leave out --model"),
     "unknown augmentation": (["--augment", "shfit"], 2, "no augmentation named 'shfit'. Did you mean 'shift'"),
     "options of what is not chosen": (["--set", "augment.shift.pixels=1"], 2, "'shift' is not among the chosen"),
+    "options of none of several": (
+        ["--augment", "shift", "--augment", "mixup,cutmix", "--set", "augment.erasing.largest=0.1"],
+        2,
+        "'erasing' is not among the chosen: shift, mixup, cutmix",
+    ),
     "a folder without data": (["--data", "folder"], 2, "data.root"),
     "misspelt flag": (["--modle", "mlp"], 2, "No such option '--modle'"),
 }
@@ -124,6 +129,21 @@ def test_bad_input_costs_a_line_or_two_and_the_right_code(case, capsys):
     assert len(err.splitlines()) <= 2
     assert "Traceback" not in err
     assert not Path("runs").exists()
+
+
+@pytest.mark.parametrize("text", ["shift,mixup", "shift, mixup", "shift mixup"])
+def test_names_in_a_variable_are_several(text, monkeypatch, capsys):
+    """With commas, as in the option, or spaces."""
+    monkeypatch.setenv("ZOO_TRAIN_AUGMENT", text)
+    assert main(["train", "--model", "linear", "--set", "augment.erasing.largest=0.1"]) == 2
+    assert "'erasing' is not among the chosen: shift, mixup\n" in capsys.readouterr().err
+
+
+def test_no_names_take_away_those_of_a_recipe(capsys):
+    """An empty text is a choice."""
+    arguments = ["--recipe", "fashion-best", "--augment", "", "--set", "augment.shift.pixels=1"]
+    assert main(["train", *arguments]) == 2
+    assert "augment.shift has options, but 'shift' is not among the chosen" in capsys.readouterr().err
 
 
 def test_a_misspelt_variable_is_an_error(monkeypatch, capsys):

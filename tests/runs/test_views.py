@@ -75,7 +75,7 @@ def test_views_of_first_party_augmentations(name: str, count: int):
 def test_an_evaluation_over_views_is_told_and_kept_apart(run: Path, capsys: pytest.CaptureFixture[str]):
     """In the line, in JSON, in the file's name and on the page; the plain evaluation stays as it was."""
     plain = (run / "evaluations" / "test-best.json").read_bytes()
-    assert main(["evaluate", str(run), "--tta", "shift", "--tta", "flip", "--json"]) == 0
+    assert main(["evaluate", str(run), "--tta", "shift, flip", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["tta"] == ["augment/shift", "augment/flip"]
     assert found["kept"] == str(run / "evaluations" / "test-tta-shift+flip-best.json")

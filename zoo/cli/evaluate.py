@@ -10,7 +10,7 @@ import click
 
 from zoo.cli.completion import complete_names
 from zoo.cli.exported import is_exported, refuse_for_file
-from zoo.cli.options import checkpoint_option, common_options
+from zoo.cli.options import checkpoint_option, common_options, joined
 from zoo.cli.output import percent, table, write_json
 from zoo.config import assigned
 
@@ -45,8 +45,9 @@ _WEAKEST = 5  # classes that are told of
 )
 @click.option(
     "--tta",
-    metavar="NAME",
+    metavar="NAME,...",
     multiple=True,
+    callback=joined,
     shell_complete=complete_names("augmentations"),
     help="Test-time augmentation: average over the views that an augmentation, such as flip or shift, shows.",
 )
@@ -58,7 +59,7 @@ def evaluate(
     data: str | None,
     assignments: tuple[str, ...],
     name: str | None,
-    tta: tuple[str, ...],
+    tta: str | None,
     quiet: bool,
     as_json: bool,
 ) -> None:
@@ -86,7 +87,15 @@ def evaluate(
         refuse_missing(run)
         from zoo.runs.evaluating import evaluate as measure
 
-        found = measure(run, split=split, checkpoint=checkpoint, data=data, options=options, name=name, tta=tta)
+        found = measure(
+            run,
+            split=split,
+            checkpoint=checkpoint,
+            data=data,
+            options=options,
+            name=name,
+            tta=[view.strip() for view in tta.split(",")] if tta else (),
+        )
     if as_json:
         write_json(found)
         return

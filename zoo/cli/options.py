@@ -26,6 +26,11 @@ def checkpoint_option(command: Command) -> Command:
     )(command)
 
 
+def joined(_: click.Context, __: click.Parameter, names: tuple[str, ...]) -> str | None:
+    """Return names as one text with commas, whether one option gave them or several; None where none did."""
+    return ",".join(names) if names else None
+
+
 def seeds_option(command: Command) -> Command:
     """Add ``--seeds``; the command's function gets ``seeds``, a number or None."""
     return click.option(

@@ -12,7 +12,7 @@ import click
 from click.core import ParameterSource
 
 from zoo.cli.completion import complete_names
-from zoo.cli.options import LEFT_OUT
+from zoo.cli.options import LEFT_OUT, joined
 from zoo.config import KEYS, SINGLE, Layer, TrainSettings, in_order, layer_of, parse_assignment
 from zoo.errors import UnknownNameError
 
@@ -55,6 +55,8 @@ def _train_options() -> list[click.Option]:
             click.Option(
                 [f"--{section}"],
                 metavar="NAME,...",
+                multiple=True,
+                callback=joined,
                 envvar=variable(section),
                 shell_complete=complete_names(kind),
                 help={"augment": "Change training images at random.", "observe": "Let observers watch the run."}[
