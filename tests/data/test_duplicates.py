@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zoo.data import Subset, TensorImages
+from zoo.data import Split, Subset, TensorImages
 from zoo.data.duplicates import EXAMPLES, Duplicates, duplicates
 
 
@@ -45,11 +45,18 @@ def test_places_are_the_dataset_s_own():
 def test_each_split_is_compared_by_itself():
     """More images than are looked at together, some of two splits."""
     images = torch.randint(0, 256, (300, 3, 64, 64), dtype=torch.uint8)
-    others = {"validation": split(images[[299, 0]]), "test": split(images[[150]]), "none": split(255 - images[:1])}
+    others: dict[str, Split] = {
+        "validation": split(images[[299, 0]]),
+        "test": split(images[[150]]),
+        "none": split(255 - images[:1]),
+    }
+    others |= {"few": Subset(split(images), torch.tensor([7])), "empty": split(images[:0])}
     assert duplicates(others, split(images)) == {
         "validation": Duplicates(2, ((0, 299), (1, 0))),
         "test": Duplicates(1, ((0, 150),)),
         "none": Duplicates(0, ()),
+        "few": Duplicates(1, ((7, 7),)),
+        "empty": Duplicates(0, ()),
     }
 
 

@@ -104,7 +104,21 @@ for path in Path("run/wandb").glob("offline-run-*/*.wandb"):
             for each in told if each.HasField("history")]
     found.append([(row["_step"], row["val_loss"]) for row in rows])
 """
-READ = {"mlflow": _MLFLOW, "trackio": _TRACKIO, "wandb": _WANDB}
+_TENSORBOARD = """
+from pathlib import Path
+
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
+
+events = EventAccumulator("run/tensorboard")
+events.Reload()
+found = [[(each.step, each.value) for each in events.Scalars("loss/validation")]]
+tags = [value.tag for file in Path("run/tensorboard").iterdir() for event in EventFileLoader(str(file)).Load()
+        for value in event.summary.value]
+once = ["_hparams_/session_start_info", "_hparams_/session_end_info", "confusion", "mistakes"]
+assert [tags.count(tag) for tag in once] == [1, 1, 1, 1], tags
+"""
+READ = {"mlflow": _MLFLOW, "trackio": _TRACKIO, "wandb": _WANDB, "tensorboard": _TENSORBOARD}
 """By tracker, what finds each of its runs' steps and losses."""
 
 
@@ -118,7 +132,7 @@ def kept(name: str) -> list[list[tuple[int, float]]]:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*NAMES, "tensorboard"])
 def test_a_killed_run_that_goes_on_is_one_run_without_a_step_twice(name: str, tmp_path: Path):
     """Epochs 3 and 4 are trained again after the kill; what each tracker has is what metrics.csv has."""
     program = _KILLED.format(options=OPTIONS, settings=SETTINGS)

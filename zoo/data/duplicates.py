@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -68,15 +69,28 @@ def _pixels(split: Split, indices: Tensor) -> Tensor:
 
 def _fingerprints(split: Split) -> Tensor:
     """Return a number for each image, int64 (N,) on the CPU, the same for equal ones and hardly ever for others."""
-    indices = torch.arange(len(split), device=split.labels.device)
-    size = _pixels(split, indices[:1]).numel()
-    words = -(-size // _WORD)
-    weights = torch.randint(-(2**62), 2**62, (words,), generator=torch.Generator().manual_seed(0)).to(indices.device)
-    odd = 2 * weights + 1
-    found = []
-    for some in torch.split(indices, max(1, _AT_ONCE // size)):
-        rows = _pixels(split, some).reshape(len(some), size)
-        if size % _WORD:
-            rows = torch.nn.functional.pad(rows, (0, words * _WORD - size))
-        found.append((rows.contiguous().view(torch.int64) * odd).sum(1).cpu())  # it wraps around, as hashes do
+    found, places = looked_up(split, torch.arange(len(split), device=split.labels.device))
+    source = cast(TensorImages, found)
+    if 2 * len(places) < len(source):
+        return _hashed(source.images.index_select(0, some) for some in torch.split(places, _count(source)))
+    # To gather most images one by one takes longer than to look at all where they lie.
+    return _hashed(torch.split(source.images, _count(source)))[places.cpu()]
+
+
+def _count(source: TensorImages) -> int:
+    """Return how many images are looked at together."""
+    return max(1, _AT_ONCE // max(1, source.images[:1].numel()))
+
+
+def _hashed(parts: Iterable[Tensor]) -> Tensor:
+    """Return the numbers of images that come in *parts*, (B, C, H, W) each."""
+    generator, odd, found = torch.Generator().manual_seed(0), None, []
+    for images in parts:
+        rows = images.flatten(1)
+        if missing := -rows.shape[1] % _WORD:
+            rows = torch.nn.functional.pad(rows, (0, missing))
+        rows = rows.contiguous().view(torch.int64)
+        if odd is None:
+            odd = 2 * torch.randint(-(2**62), 2**62, (rows.shape[1],), generator=generator).to(rows.device) + 1
+        found.append((rows * odd).sum(1).cpu())  # it wraps around, as hashes do
     return torch.cat(found)
