@@ -28,7 +28,7 @@ class Comparison(dict[str, Any]):
     """What was found when runs were compared: plain data, which a notebook shows as a page."""
 
     def report(self, out: str | Path) -> Path:
-        """Write the page of the comparison, as ``zoo compare --html`` does, and return its path.
+        """Write the page of the comparison, as ``zoo compare --html FILE`` does, and return its path.
 
         Raises:
             UsageError: If it cannot be written there.
