@@ -240,7 +240,7 @@ class Runs:
     def _wait_for_others(self, notice: Callable[[str], object]) -> None:
         """Tell, once of each, which runs are waited for."""
         for name in map(self.plan.name, self._elsewhere):
-            if name not in self._waited_for:
+            if name not in self._waited_for and self.folder.claims.is_held(name):
                 self._waited_for.add(name)
                 notice(f"{name} is made by {self.folder.claims.holder(name)}; it is waited for")
 
