@@ -49,6 +49,8 @@ def _npy(path: Path) -> Array:
 
 
 def _npz(path: Path) -> Mapping[str, Array]:
+    if not zipfile.is_zipfile(path):  # of which NumPy says how it could be unpickled
+        raise zoo.DamagedError(f"{str(path)!r} is no .npz that zoo reads: it is no zip archive, or damaged")
     try:
         with np.load(path, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}

@@ -259,3 +259,9 @@ def test_an_end_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
         assert file.at(0, 8) == MAGIC
         assert file.at(len(whole) - 3, 10) == MAGIC[-3:]
         assert file.at(len(whole) + 5, 10) == b""
+
+
+def test_a_folder_is_no_pack(tmp_path: Path) -> None:
+    """Its owner meant another dataset, or has not packed it yet."""
+    with pytest.raises(UsageError, match="is a folder and no pack; 'zoo pack' makes one of it, or give --data folder"):
+        PackFile(tmp_path)

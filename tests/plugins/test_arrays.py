@@ -152,3 +152,12 @@ def test_what_is_missing_is_told(tmp_path):
     np.savez(tmp_path / "set.npz", pictures=np.zeros(3))
     with pytest.raises(zoo.UsageError, match="has the arrays 'pictures'; wanted are train_images and train_labels"):
         arrays(root=str(tmp_path / "set.npz"))
+
+
+def test_no_message_tells_how_to_unpickle(tmp_path: Path) -> None:
+    """NumPy takes what is no archive for a pickle, and says how it could be loaded in spite of that."""
+    (tmp_path / "set.npz").write_bytes(b"junk")
+    with pytest.raises(
+        zoo.DamagedError, match=r"set.npz' is no .npz that zoo reads: it is no zip archive, or damaged$"
+    ):
+        arrays(root=str(tmp_path / "set.npz"))

@@ -178,12 +178,16 @@ class PackFile:
         splits: By name.
 
     Raises:
-        UsageError: If there is no such file.
+        UsageError: If there is no such file, or it is a folder.
         DamagedError: If it is no pack, cut short, or damaged.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        if path.is_dir():
+            raise UsageError(
+                f"{str(path)!r} is a folder and no pack; 'zoo pack' makes one of it, or give --data folder"
+            )
         try:
             self._descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
         except OSError as error:
