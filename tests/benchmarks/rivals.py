@@ -5,11 +5,12 @@ pixels and have one thread. The clock is the whole process; beside the seconds s
 other work on the machine changes less.
 
     python tests/benchmarks/rivals.py FOLDER [--who zoo,fastai,timm] [--sets stamps,digits,...] [--splits 0,1,2,3,4]
+        [--again zoo]
 
 lays the sets out in FOLDER as pictures, class by class, adds each run to FOLDER/rivals.jsonl, runs that stand there
-left out, and prints the table. It needs docs/examples/zoo-lite0, scikit-learn, timm; fastai where that runs (another
-Python that has it: ``--fastai PYTHON``); the photographs of Debian's tuxpaint-stamps-default, the files of its
-dataset-fashion-mnist.
+left out but for those of ``--again``, and prints the table. It needs docs/examples/zoo-lite0, scikit-learn, timm;
+fastai where that runs (another Python that has it: ``--fastai PYTHON``); the photographs of Debian's
+tuxpaint-stamps-default, the files of its dataset-fashion-mnist.
 """
 
 from __future__ import annotations
@@ -173,12 +174,14 @@ def main() -> None:
     parser.add_argument("--who", default=",".join(WHO))
     parser.add_argument("--sets", default=",".join(TRAINING))
     parser.add_argument("--splits", default="0,1,2,3,4")
+    parser.add_argument("--again", default="", help="whose runs are made anew, as when their defaults have changed")
     parser.add_argument("--fastai", default=sys.executable, help="a Python that has fastai")
     given = parser.parse_args()
     log = given.folder / "rivals.jsonl"
     given.folder.mkdir(parents=True, exist_ok=True)
     rows = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
-    done = {(row["who"], row["set"], row["split"]) for row in rows}
+    again = given.again.split(",")
+    done = {(row["who"], row["set"], row["split"]) for row in rows if row["who"] not in again}
     for split in map(int, given.splits.split(",")):
         for name in given.sets.split(","):
             for who in given.who.split(","):
