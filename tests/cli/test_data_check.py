@@ -48,7 +48,8 @@ def test_what_would_falsify_a_result_ends_with_1_and_damage_with_4(root, capsys)
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["nowhere"], "no dataset named 'nowhere'"),
+        (["nowhere"], "there is no folder 'nowhere', and no dataset named 'nowhere'."),
+        (["table", "--set", "data.rot=a.csv"], "no option of dataset 'table/table'"),
         (["folder"], "which images?"),
         (["mnist", "--set", "model.p=1"], "'model.p' is no option of the dataset"),
     ],

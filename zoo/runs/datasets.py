@@ -15,7 +15,7 @@ from zoo.data.dataset import weights_of
 from zoo.data.duplicates import Duplicates, duplicates
 from zoo.data.identity import Identification
 from zoo.data.splits import places_of
-from zoo.errors import UsageError
+from zoo.errors import UnknownNameError, UsageError
 from zoo.registry import signature_of
 from zoo.runs.components import Component, find_component
 
@@ -83,7 +83,12 @@ def dataset_named(data: str, options: Mapping[str, Any], *, unread: bool = False
     choice = Choice(data, given)
     if (folder := Path(data).expanduser()).is_dir() and "root" not in given:
         choice = Choice(_FOLDER, {"root": str(folder), **given})
-    component = find_component("data", choice)
+    try:
+        component = find_component("data", choice)
+    except UnknownNameError as error:
+        if error.what != "dataset":
+            raise
+        raise UsageError(f"there is no folder {data!r}, and {error}") from error
     if unread and component.entry is not None:
         known = signature_of(component.entry).options
         chosen = {name: value for name, value in _UNREAD.items() if name in known and name not in component.options}
