@@ -58,7 +58,7 @@ def _ends(runs: int) -> int:
             place = Path(folder) / str(number)
             place.mkdir()
             codes.update(each.code for each in together(4, SHORT, cwd=place))
-    print(f"{runs} runs of 4 processes; exit codes: {dict(codes)}")
+            print(f"{number + 1} runs of 4 processes; exit codes and how often: {dict(codes)}", flush=True)
     return int(set(codes) != {0})
 
 

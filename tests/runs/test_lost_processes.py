@@ -103,8 +103,13 @@ def test_a_signal_to_one_process_stops_all_after_the_same_step(tmp_path: Path, v
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("phase", ["step", "evaluation", "save"])
+@pytest.mark.parametrize(
+    ("phase", "number"),
+    [
+        ("step", signal.SIGTERM),
+        *((phase, n) for phase in ("evaluation", "save") for n in (signal.SIGTERM, signal.SIGINT)),
+    ],
+)
 @pytest.mark.parametrize("victim", range(3))
 def test_a_signal_in_any_phase_stops_all_within_a_step_and_a_save(
     tmp_path: Path, victim: int, phase: str, number: signal.Signals

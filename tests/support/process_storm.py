@@ -28,7 +28,7 @@ LONGER = [*COMMAND, "--epochs", "60"]
 """The same, long enough for twenty kills, each after a new checkpoint."""
 
 SHORT = shlex.split(
-    "train --model linear --set data.limit=64 --threads 1 --epochs 2 --batch-size 16 --slices 4 --out run"
+    "train --model linear --set data.limit=64 --threads 1 --epochs 2 --batch-size 16 --slices 4 --no-report --out run"
 )
 """A run that is soon over."""
 
