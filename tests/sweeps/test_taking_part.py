@@ -16,6 +16,8 @@ from zoo.config import Config, Layer
 from zoo.errors import UsageError
 from zoo.records.claims import Claims
 from zoo.records.sweeps import read_sweep
+from zoo.sweeps import folder as folder_module
+from zoo.sweeps.asking import Sweep, concluded
 from zoo.sweeps.folder import SweepFolder
 from zoo.sweeps.runs import Outcome, Runs
 from zoo.sweeps.seeds import Seeds
@@ -163,3 +165,19 @@ def test_another_sweep_that_was_begun_meanwhile_is_not_mixed_in(tmp_path: Path):
     assert folders[0].given("seed-0", lambda: {"train.seed": 0}) == {"train.seed": 0}
     with pytest.raises(UsageError, match="holds another sweep: kind is 'seeds' there and 'search' here"):
         folders[1].given("trial-0", lambda: {"train.seed": 0})
+
+
+def test_the_end_waits_for_no_deadline_and_keeps_nobody_from_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """However long another's page takes: runs are made meanwhile, and a sweep that has succeeded ends well."""
+    monkeypatch.setattr(folder_module, "_PATIENCE", 0.0)
+    pages = []
+    monkeypatch.setattr("zoo.reports.report.report_if_possible", lambda path, notice: pages.append(path))
+    sweep = Sweep(runs_in(tmp_path / "s", 2), "two", "seeds")
+    with ThreadPoolExecutor() as pool, sweep.runs.folder.concluding():
+        outcomes = list(sweep.runs.carry_out())
+        end = pool.submit(concluded, sweep, outcomes, print)
+        with pytest.raises(TimeoutError):
+            end.result(timeout=0.05)
+        assert pages == []
+    assert [run.finished for run in end.result().runs] == [True, True]
+    assert pages == [tmp_path / "s"]

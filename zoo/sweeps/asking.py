@@ -100,13 +100,13 @@ def concluded(sweep: Sweep, outcomes: Sequence[Outcome], notice: Callable[[str],
         notice: Told where the page cannot be written.
 
     Raises:
-        ZooError: If the predictions cannot be read.
+        ZooError: If the predictions cannot be read, or the file system has no locks.
     """
     from zoo.reports.report import report_if_possible  # with the library that makes pages, which runs do not wait for
 
     runs = tuple(sorted(outcomes, key=lambda outcome: outcome.number))
     done = [run for run in runs if run.finished]
-    with sweep.runs.folder.locked():  # whoever else took part in it is at its end now, too
+    with sweep.runs.folder.concluding():  # whoever else took part in it is at its end now, too
         pooled = out_of_fold(sweep.path, done) if sweep.kind == "folds" and done else None
         report_if_possible(sweep.path, notice)
     return SweepResult(sweep.path, sweep.kind, runs, pooled)

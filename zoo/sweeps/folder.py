@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +53,17 @@ class SweepFolder:
     def locked(self) -> RunLock:
         """Return a lock, as a context manager, for what one process at a time must do to the folder."""
         return RunLock(self.path, _PATIENCE)
+
+    def concluding(self) -> RunLock:
+        """Return a lock, as a context manager, for what is made of all runs at the end.
+
+        It is another than `locked`, so that nobody who still has runs to make waits for a page; and those that are at
+        the end, too, wait as long as it takes: a page of large runs costs minutes, and the sweep has succeeded by then.
+        """
+        place = self.path / CLAIMS
+        with suppress(OSError):  # where nothing can be written, all runs are old ones, and so is what is made of them
+            place.mkdir(exist_ok=True)
+        return RunLock(place if place.is_dir() else self.path, math.inf)
 
     def holds(self, name: str) -> bool:
         """Whether it is written down what a run was given."""
