@@ -180,6 +180,7 @@ def test_another_number_of_processes_is_told_where_bits_hang_on_it(then: dict, n
     """Also where a run goes on that had its weights shared out before, or has not any more."""
     known = {"torch": "2", "python": "3", "threads": 1, "cpu_capability": "AVX2", "device": "cpu", "entries": {}}
     assert environment_changes({**known, **then}, {**known, **now}) == told
+    assert environment_changes({}, {**known, **now}) == []  # of a run that kept no environment, nothing is known
 
 
 def test_tensors_are_sent_one_at_a_time_and_read_once():

@@ -55,7 +55,7 @@ def environment_changes(then: Mapping[str, Any], now: Mapping[str, Any]) -> list
     keys = ("torch", "python", "threads", "cpu_capability", "device")
     changed = [f"{key} {then[key]} then, {now[key]} now" for key in keys if key in then and then[key] != now[key]]
     counts = [known.get("processes", "any number of") for known in (then, now)]
-    if counts[0] != counts[1]:
+    if then and counts[0] != counts[1]:  # of a run that kept nothing, nothing is known
         changed.append(f"{counts[0]} processes then, {counts[1]} now")
     for name, provider in now["entries"].items():
         before = then.get("entries", {}).get(name)
