@@ -17,6 +17,7 @@ from tunable_net import tunable
 import zoo
 from zoo.data import Dataset, TensorImages
 from zoo.training.lr_range import RangeTest
+from zoo.training.probing import Probe
 
 SMALL = {"data": small_dataset(), "batch_size": 16, "validation": 12, "threads": 1}
 
@@ -107,3 +108,11 @@ def test_what_cannot_be_tested_is_told(settings, message):
     """In one line."""
     with pytest.raises(zoo.UsageError, match=message):
         zoo.lr_range(small_net(), **SMALL, **settings)
+
+
+def test_the_head_is_not_fitted_anew_at_the_end(monkeypatch: pytest.MonkeyPatch):
+    """That is of no use to the steps, and the last of them may have ruined the weights. The probe is fitted."""
+    fit, fitted = Probe.fit, []
+    monkeypatch.setattr(Probe, "fit", lambda probe, *given: fitted.append(probe) or fit(probe, *given))
+    assert zoo.lr_range(tunable, options={"model.pretrained": True}, highest=1e-6, steps=3, **SMALL).rates
+    assert len(fitted) == 1

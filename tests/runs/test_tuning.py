@@ -207,6 +207,22 @@ def test_a_large_set_is_tuned_in_batches_as_any_other(monkeypatch):
     assert train(batch_size=None, epochs=1).config.train.batch_size == 128
 
 
+def test_a_last_step_that_ruins_the_weights_is_named_where_the_head_is_fitted_anew():
+    """The head is not fitted to what is no number; nor to what weights see that were ruined before the first step."""
+    settings = {"batch_size": 100, "epochs": 1, "optimizer": "sgd", "scheduler": "constant", "layer_decay": 1.0}
+    with pytest.raises(zoo.ZooError, match=r"the train loss became nan after step 1 \(epoch 1\), where lr was 1e\+38"):
+        train(**settings, lr=1e38)
+    with pytest.raises(zoo.ZooError, match=r"the train loss became nan after step 0 \(epoch 0\)"):
+        train(model=ruined)
+
+
+def ruined(num_classes: int, in_channels: int, image_size: tuple[int, int], pretrained: bool = False) -> nn.Module:
+    net = tunable(num_classes, in_channels, image_size, pretrained)
+    with torch.no_grad():
+        net.wide.weight.fill_(torch.nan)
+    return net
+
+
 def test_nothing_is_fitted_anew_where_nothing_was_fitted():
     """By default; asked for, it is refused before anything is written."""
     for settings in ({"tune": "probe"}, {"tune": "head"}, {"pretrained": False}, {"model": over_patches, "epochs": 1}):

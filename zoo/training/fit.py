@@ -131,7 +131,7 @@ def fit(task: Task, progress: Progress, listener: Listener) -> None:
     """Train from where *progress* is to the end, and keep *progress* up to date.
 
     Raises:
-        NonFiniteLossError: If a loss was not finite.
+        NonFiniteLossError: If a loss was not finite, or what a head is to be fitted to.
     """
     clock = _Clock(progress)
     if task.probe is not None and not progress.results and not progress.step:
@@ -152,8 +152,7 @@ def _fit(task: Task, progress: Progress, listener: Listener, clock: _Clock) -> N
         check_losses(task, progress)
         clock.training()  # the device had steps left to do until their losses could be read
         if task.refit is not None and progress.epoch + 1 == task.epochs:
-            with closing(announced(task.refit.batches, listener)) as seen:
-                task.refit.fit(seen, task.world)
+            _fit_head(task, task.refit, progress, listener)
         metrics = _validated(task, progress, listener)
         clock.stop()
         result = _close_epoch(task, progress, metrics)
@@ -163,13 +162,20 @@ def _fit(task: Task, progress: Progress, listener: Listener, clock: _Clock) -> N
 
 def _probed(task: Task, probe: Probe, progress: Progress, listener: Listener, clock: _Clock) -> EpochResult:
     """Fit the head and return what came of it as epoch 0, which no step belongs to."""
-    with closing(announced(probe.batches, listener)) as batches:
-        loss, images = probe.fit(batches, task.world)
+    loss, images = _fit_head(task, probe, progress, listener)
     clock.training()
     spent, progress.train_seconds = progress.train_seconds, 0.0
     metrics = _validated(task, progress, listener)
     clock.stop()
     return _added(task, progress, metrics, epoch=0, loss=loss, lr=0.0, samples_per_second=images / spent)
+
+
+def _fit_head(task: Task, probe: Probe, progress: Progress, listener: Listener) -> tuple[float, int]:
+    """Fit the head, and return its mean loss, which is checked, and to how many images."""
+    with closing(announced(probe.batches, listener)) as batches:
+        loss, images = probe.fit(batches, task.world)
+    _check_loss(loss, "train", progress)
+    return loss, images
 
 
 def _validated(task: Task, progress: Progress, listener: Listener) -> Metrics | None:
@@ -224,11 +230,15 @@ def check_metrics(metrics: Metrics, split: str, progress: Progress) -> None:
     Raises:
         NonFiniteLossError: Naming that step and its rate.
     """
-    if not math.isnan(metrics.loss):
+    _check_loss(metrics.loss, split, progress)
+
+
+def _check_loss(loss: float, split: str, progress: Progress) -> None:
+    if not math.isnan(loss):
         return
     lr = progress.lrs[-1] if progress.lrs else progress.results[-1].lr if progress.results else 0.0
     epoch = progress.epoch + bool(progress.lrs)
-    raise NonFiniteLossError(epoch=epoch, batch=None, step=progress.step, lr=lr, value=metrics.loss, split=split)
+    raise NonFiniteLossError(epoch=epoch, batch=None, step=progress.step, lr=lr, value=loss, split=split)
 
 
 class _Clock:

@@ -75,7 +75,9 @@ def range_test(task: Task, lowest: float, highest: float) -> RangeTest:
     progress = Progress()
     watch = _Watch(task, progress)
     with suppress(_LossLost):
-        fit(dataclasses.replace(task, validation=None, predictions=None, patience=None), progress, watch)
+        # Nothing that comes after a step, which is of no use here: the weights may be ruined by then.
+        steps_alone = dataclasses.replace(task, validation=None, predictions=None, patience=None, refit=None)
+        fit(steps_alone, progress, watch)
     return RangeTest(tuple(watch.rates), tuple(watch.losses))
 
 

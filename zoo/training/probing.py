@@ -8,6 +8,7 @@ begins.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain, zip_longest
@@ -53,7 +54,7 @@ class Probe:
         """Fit the head to *batches*, which are the probe's own; of several processes the first does it for all.
 
         Returns:
-            The mean loss over the images as they are, and how many there were.
+            The mean loss over the images as they are, as :meth:`solve` returns it, and how many there were.
 
         Raises:
             UsageError: If the head is given something else than a vector for each image.
@@ -76,7 +77,12 @@ class Probe:
         return features, labels
 
     def solve(self, features: Tensor, labels: Tensor, world: World = ALONE) -> float:
-        """Give the head, and its copies, the solution for these features, (N, V, D); return the mean loss."""
+        """Give the head, and its copies, the solution for these features, (N, V, D); return the mean loss.
+
+        Where features are not finite, as those of ruined weights, nothing is changed, and the loss is not a number.
+        """
+        if not features.isfinite().all():
+            return math.nan
         weight, bias, loss = world.first(lambda: fit_ridge(features, labels, self.head.out_features))
         with torch.no_grad():
             for layer in (self.head, *self.copies):
