@@ -71,6 +71,15 @@ def test_what_is_told_of_validation_images_is_what_was_said_without_them():
     assert all(torch.equal(validated[name], tensor) for name, tensor in checkpoint.tensors("model").items())
 
 
+def test_another_run_begins_with_the_weights_that_were_validated():
+    """As it may hold out the same images, whose labels the head in use knows."""
+    train(out="run")
+    saved = RunDirectory("run").checkpoint("best")
+    begun = train(options={"model.pretrained": "run"}, tune="off", out="begun")
+    state = RunDirectory(begun.directory).checkpoint("best").state
+    assert state["expects"]["sha256"] == saved.manifest.files["model.safetensors"].sha256
+
+
 def test_test_images_are_measured_with_the_head_that_is_used():
     """What the summary says of them is what the weights in use say."""
     run = train(out="run")

@@ -19,6 +19,7 @@ from zoo.data import EvaluationBatches
 from zoo.errors import Interrupted, UsageError
 from zoo.records import tree
 from zoo.records.directory import RunDirectory
+from zoo.records.epochs import results_from
 from zoo.runs.loading import load_run
 from zoo.training.probing import Probe
 
@@ -116,6 +117,19 @@ def test_the_probe_is_row_0_and_validation_never_ends_below_it():
     assert (run.summary["best_epoch"], run.summary["val_accuracy"]) == (0, run.metrics[0].val_accuracy)
     ruined = train(lr=3.0, epochs=2, optimizer="sgd", scheduler="constant", clip_norm=1.0)
     assert ruined.summary["val_accuracy"] >= ruined.metrics[0].val_accuracy
+
+
+@pytest.mark.parametrize("settings", [{"tune": "probe"}, {"lr": 1e-9, "epochs": 1, "refit": "off"}], ids=str)
+def test_a_fitted_head_is_saved_also_where_batches_may_be_cut(settings):
+    """Though the state before it, at the same step, is saved as well, to begin with again."""
+    run = train(accumulate="auto", out="run", **settings)
+    assert run.summary["best_epoch"] == 0
+    saved = RunDirectory(run.directory).checkpoint("best")
+    assert [result.epoch for result in results_from(saved.state)] == [0]
+    assert not any(torch.equal(saved.tensors("model")[name], begun()[name]) for name in HEAD)
+    if settings.get("tune") == "probe":
+        assert (run.directory / "metrics.csv").exists()
+        assert all(torch.equal(saved.tensors("model")[name], value) for name, value in run.model.state_dict().items())
 
 
 def test_tune_probe_takes_no_step():

@@ -124,9 +124,10 @@ def test_what_is_missing_is_made_by_the_same_option(run: Path):
         (["filp"], "no augmentation named 'filp'. Did you mean 'flip'"),
         (["mixup"], "shows no views of an image; --tta takes augmentations that do"),
         (["flip", "augment/flip"], "names an augmentation twice"),
+        ("flip, mixup,", "shows no views of an image"),
     ],
 )
-def test_what_has_no_views_is_refused(run: Path, names: list[str], text: str):
+def test_what_has_no_views_is_refused(run: Path, names: str | list[str], text: str):
     """Before anything is measured."""
     with pytest.raises(UsageError, match=text):
         zoo.evaluate(run, tta=names)

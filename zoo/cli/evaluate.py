@@ -94,7 +94,7 @@ def evaluate(
             data=data,
             options=options,
             name=name,
-            tta=[view.strip() for view in tta.split(",")] if tta else (),
+            tta=tta or (),
         )
     if as_json:
         write_json(found)

@@ -117,6 +117,7 @@ class TrainSettings:
         metavar="N|auto",
         check=lambda value: value == "auto" if isinstance(value, str) else 1 <= value < 2**63,
         rule="a whole number of at least 1, or auto",
+        usual=BATCH,
     )
     eval_batch_size: int = _setting(500, "Images in a batch of an evaluation.", **_at_least(1))
     eval_size: int | None = _setting(

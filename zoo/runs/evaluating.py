@@ -37,7 +37,7 @@ def evaluate(
     data: str | None = None,
     options: Mapping[str, Any] | None = None,
     name: str | None = None,
-    tta: Sequence[str] = (),
+    tta: str | Sequence[str] = (),
 ) -> dict[str, Any]:
     """Measure a trained model on a split, with the recorded batch size, precision and threads.
 

@@ -258,9 +258,13 @@ def _as_trained(images: ImageFacts, before: Expects | None) -> Expects:
 
 
 def _of_run(path: Path) -> Source:
-    """Return the weights of a run's best epoch; they expect what they were trained on."""
+    """Return the weights of a run's best epoch; they expect what they were trained on.
+
+    Those that were validated, as the same images may be held out again: a head that was then fitted to all of them
+    would know their labels.
+    """
     checkpoint = RunDirectory.open(path).checkpoint("best")
-    part = checkpoint.weights_part
+    part = checkpoint.validated_part
     images = facts_from_json(checkpoint.state.get("images"))
     before = expects_from_json(checkpoint.state.get("expects"))
     digest = checkpoint.manifest.files[f"{part}.safetensors"].sha256

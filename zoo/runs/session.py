@@ -65,7 +65,7 @@ class Session:
         if task.slices is not None:
             task.slices.wish = self._wishes
         self._interval = Interval.parse(config.train.checkpoint_every)
-        self._saved = (progress.step, progress.epoch) if progress.step or progress.results else None
+        self._saved = self._reached() if progress.step or progress.results else None
         self._saved_at = time.monotonic()
         self._save_failed = False
         self._best_predictions: tuple[int | None, Mapping[str, Tensor]] = (None, {})  # the epoch, and what was said
@@ -189,7 +189,7 @@ class Session:
         if shards is not None and not self.world.is_first:
             shards.lend(capture(self.task, self.progress, self.network)[0])
         if self._guarded(self._save, final=final):
-            self._saved = (self.progress.step, self.progress.epoch)
+            self._saved = self._reached()
         self._saved_at = time.monotonic()  # also where it failed: a full disk is not tried again at every step
 
     def _save(self) -> None:
@@ -212,8 +212,15 @@ class Session:
         self.observers.tell("checkpoint_saved", run=self.run, checkpoint=saved)
 
     def _is_saved(self) -> bool:
-        # The same step is saved twice where a run stopped before its epoch's evaluation, and again after it.
-        return self._saved == (self.progress.step, self.progress.epoch)
+        return self._saved == self._reached()
+
+    def _reached(self) -> tuple[int, int, int]:
+        """Return the step, the epoch and the number of results.
+
+        The same step is saved twice where a run stopped before its epoch's evaluation, and where a head is fitted
+        before the first step.
+        """
+        return self.progress.step, self.progress.epoch, len(self.progress.results)
 
     def _guarded(self, write: Callable[[], None], *, final: bool = False) -> bool:
         """Write in the first process, and tell all whether it was written."""

@@ -18,18 +18,20 @@ from zoo.runs.task import build_augmentations
 from zoo.training.views import Viewed, Views
 
 
-def viewed(loaded: Trained, names: Sequence[str]) -> Trained:
+def viewed(loaded: Trained, names: str | Sequence[str]) -> Trained:
     """Return a trained model that looks at the views of these augmentations, built with their default options.
 
     Args:
         loaded: The model.
-        names: Of registered augmentations, applied one after the other; none for the model as it is.
+        names: Of registered augmentations, applied one after the other, also as one text with commas; none for the
+            model as it is.
 
     Raises:
         UsageError: If one of them is not known, is named twice, or has no views.
         PluginError: If a plugin's views are none.
     """
-    if not names:
+    texts = names.split(",") if isinstance(names, str) else names
+    if not (names := [name.strip() for name in texts if name.strip()]):
         return loaded
     parts = [find_component("augment", Choice(name)) for name in names]
     full = tuple(part.choice.name for part in parts)
