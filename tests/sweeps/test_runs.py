@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from quick_runs import quick
 
 from zoo.config import Config, Layer
 from zoo.errors import DamagedError, UsageError
+from zoo.sweeps.asking import Asked, over_seeds
 from zoo.sweeps.folder import SweepFolder
 from zoo.sweeps.runs import Runs
 from zoo.sweeps.seeds import Seeds, means
@@ -127,6 +129,37 @@ def test_another_sweep_s_folder_is_refused_with_what_differs(tmp_path: Path):
     with pytest.raises(UsageError, match=r"holds another sweep: train.epochs is 5 there and 7 here.\nGive another"):
         _folder(tmp_path / "s", other)
     assert (tmp_path / "s/sweep.json").read_bytes() == before
+
+
+def test_a_sweep_from_before_a_setting_could_be_left_to_zoo_goes_on_as_it_was(tmp_path: Path):
+    """By its own command: further runs are given what it meant then; only what was asked for is held against it."""
+    asked = Asked(BASE, ["--model=linear"], tmp_path / "s")
+    over_seeds(asked, 2).runs.folder.given("seed-0", lambda: {"train.seed": 0})
+    record = json.loads((tmp_path / "s/sweep.json").read_text())
+    record["config"]["schema"] = 2
+    for name in ("batch_size", "crop_from", "refit"):
+        assert record["config"]["train"].pop(name) == "auto"
+    (tmp_path / "s/sweep.json").write_text(json.dumps(record))
+
+    runs = over_seeds(asked, 2).runs
+    settled = ["--set=train.batch_size=128", '--set=train.crop_from="input"', '--set=train.refit="off"']
+    assert [word for word in runs.command if word.startswith("--set=")] == settled
+    assert runs.command.index("--model=linear") < runs.command.index(settled[0])
+    runs.folder.given("seed-1", lambda: {"train.seed": 1})
+    assert json.loads((tmp_path / "s/sweep.json").read_text())["config"]["train"]["batch_size"] == 128
+    assert not [word for word in over_seeds(replace(asked, out=tmp_path / "new"), 2).runs.command if "--set" in word]
+
+    other = Config.from_layers([Layer("test", {**BASE.to_dict(), "train": {"batch_size": 64}})])
+    with pytest.raises(UsageError, match=r"holds another sweep: train.batch_size is 128 there and 64 here\.\nGive"):
+        over_seeds(replace(asked, config=other), 2)
+
+
+def test_what_was_asked_for_is_not_left_to_zoo_later(tmp_path: Path):
+    """Where the sweep recorded ``auto``, a value is another sweep."""
+    list(_runs(tmp_path / "s", 1).carry_out())
+    other = Config.from_layers([Layer("test", {**BASE.to_dict(), "train": {"batch_size": 64}})])
+    with pytest.raises(UsageError, match=r"train\.batch_size is 'auto' there and 64 here"):
+        _folder(tmp_path / "s", other)
 
 
 @pytest.mark.parametrize("name", ["cat.png", "config.toml"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -156,7 +157,7 @@ def runs_of(asked: Asked, plan: Plan, question: dict[str, Any], pruning: Pruning
     config = asked.config
     folder = SweepFolder(place_of(asked, question["kind"]), question, config)
     folder.open()
-    arguments = list(asked.arguments)
+    arguments = [*asked.arguments, *(f"--set={key}={json.dumps(value)}" for key, value in folder.settled.items())]
     if asked.jobs > 1 and config.train.threads is None:  # each would take all cores
         arguments.append(f"--threads={max(1, (os.cpu_count() or 1) // asked.jobs)}")
     first, step = asked.share or (1, 1)

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from zoo.config import Config, differing, flattened
+from zoo.config import Config, Layer, differing, flattened, nested
 from zoo.errors import UsageError
 from zoo.records.claims import CLAIMS, Claims
 from zoo.records.directory import CONFIG, RunDirectory
@@ -33,6 +33,8 @@ class SweepFolder:
         self.path = Path(path).expanduser()
         self.claims = Claims(self.path)
         """Which process makes which run."""
+        self.settled: dict[str, Any] = {}
+        """By key, what a sweep that goes on has recorded where zoo was asked to choose: further runs are given it."""
         self._question, self._config = question, config
         self._given: dict[str, Mapping[str, Any]] = {}  # by run, in the order in which they began
 
@@ -44,6 +46,7 @@ class SweepFolder:
             DamagedError: If its record is damaged.
         """
         if holds_sweep(self.path):
+            self._settle(read_sweep(self.path).config)
             self._read()
             return
         if (self.path / CONFIG).is_file() or not RunDirectory(self.path).is_free:
@@ -117,6 +120,17 @@ class SweepFolder:
     def directory(self, name: str) -> Path:
         """Return the directory of the run with this name."""
         return self.path / name
+
+    def _settle(self, recorded: Config) -> None:
+        """Take what was recorded for what was left to zoo, as a run that goes on does.
+
+        So a sweep goes on that was begun before a setting had the value ``auto``, or whose command said more.
+        """
+        there, here = _all({}, recorded), _all({}, self._config)
+        open_keys = [key for key, value in here.items() if value == "auto" and there.get(key, value) != value]
+        self.settled = {key: there[key] for key in open_keys}
+        layers = [nested(key, value) for key, value in self.settled.items()]
+        self._config = Config.from_layers(Layer("what is recorded", each) for each in [self._config.to_dict(), *layers])
 
     def _read(self) -> None:
         found = read_sweep(self.path)
