@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -14,6 +15,7 @@ from quick_runs import quick
 
 from zoo.config import Config, Layer
 from zoo.errors import PluginError, UsageError
+from zoo.records.directory import RunDirectory
 from zoo.records.sweeps import read_sweep
 from zoo.sweeps.curves import Curve
 from zoo.sweeps.folder import SweepFolder
@@ -78,6 +80,22 @@ def test_a_trial_that_goes_on_after_a_kill_is_judged_where_it_had_come_to(tmp_pa
     assert judged.begun(4, run) == "2\n"
     assert judged.told(4, run, []) == "-2\n"
     assert [scores for scores, _ in listens.shown] == [(0.5, 0.25)]
+
+
+@pytest.mark.parametrize("status", ["pruned", "interrupted"])
+def test_a_verdict_stands_of_a_trial_that_was_copied(tmp_path: Path, status: str):
+    """Its process, which says whether it is of this sweep, is told to end where it was ended; others are judged."""
+    run = trial(tmp_path / "a", "1,1,2.0,0.5,0.5", "2,2,1.0,0.25,0.5", status=status)
+    judged = pruning(Listens(True))
+    pruned = status == "pruned"
+    assert judged.begun(4, run) == ("-2\n" if pruned else "2\n")
+    assert judged.told(4, run, []) == (None if pruned else "3\n")
+
+
+def test_a_pruned_trial_without_its_curve_is_judged_again(tmp_path: Path):
+    """A line that names no epoch of its would leave it waiting for ever."""
+    run = trial(tmp_path / "a", status="pruned")
+    assert pruning(Listens()).begun(4, run) == "1\n"
 
 
 def test_others_are_those_before_as_they_stand(tmp_path: Path):
@@ -166,16 +184,16 @@ _LEASHED = """
         new = out / "metrics.new"
         new.write_text("epoch,val_accuracy\\n" + "\\n".join(rows) + "\\n")
         new.rename(out / "metrics.csv")
-        while epoch < 5 and not until > epoch:
-            told = sys.stdin.readline()
-            if not told:
-                sys.exit(143)
-            until = int(told)
+        while epoch < 5 and abs(until) <= epoch:
+            if until != -epoch:
+                told = sys.stdin.readline()
+                if not told:
+                    sys.exit(143)
+                until = int(told)
             if until == -epoch:
                 text = json.dumps({"status": "pruned", "epochs": epoch, "val_accuracy": accuracy})
                 (out / "summary.json").write_text(text)
                 sys.exit(0)
-            until = abs(until)
 """
 
 
@@ -237,6 +255,18 @@ def test_a_sweep_that_is_left_midway_prunes_the_same(tmp_path: Path):
     runs.folder.keep("trial-1", {"model.p": 0.05})
     trial(tmp_path / "s/trial-1", status="interrupted")
     assert told(list(runs_in(tmp_path / "s", Listed(0.1, 0.05, 0.15)).carry_out())) == EXPECTED
+
+
+def test_a_pruned_trial_of_another_share_stays_pruned(tmp_path: Path):
+    """Though nothing that is here is better: what was is in the other share's folder."""
+    made = list(runs_in(tmp_path / "other", Listed(0.1, 0.05)).carry_out())
+    layers = [Layer("test", layer) for layer in (BASE.to_dict(), {"model": {"p": 0.05}})]
+    RunDirectory(made[1].directory).write_config(Config.from_layers(layers))
+    runs = runs_in(tmp_path / "s", Listed(0.01, 0.07))
+    shutil.copytree(made[1].directory, tmp_path / "s/trial-1")
+    expected = [("trial-0", "finished", None), ("trial-1", "pruned", 2)]
+    assert told(made) == told(list(runs.carry_out())) == expected
+    assert read_sweep(tmp_path / "s").runs == [{"model.p": 0.01}, {"model.p": 0.05}]
 
 
 def test_several_at_a_time_are_let_on_and_come_to_their_end(tmp_path: Path):

@@ -45,9 +45,16 @@ class Pruning:
         self._ended: dict[Path, Curve] = {}  # of trials that are over, which are read once
 
     def begun(self, number: int, directory: Path) -> str:
-        """Return what a trial is told when it begins or goes on: to train as far as it was before, and wait."""
+        """Return what a trial is told when it begins or goes on: to train as far as it was before, and wait.
+
+        One that was pruned already was copied from another share, and its process is to say whether it is of this
+        sweep: the verdict stands, and it ends there again.
+        """
         self._seen.pop(number, None)
-        self._asked[number] = max(1, len(self._curve(directory).scores))
+        reached = len(self._curve(directory).scores)
+        if reached and ended_summary(directory).get("status") == "pruned":
+            return ends(reached)
+        self._asked[number] = max(1, reached)
         return goes_on(self._asked[number])
 
     def told(self, number: int, directory: Path, before: Iterable[Path]) -> str | None:
