@@ -111,6 +111,19 @@ def test_images_that_are_not_zoo_s_to_learn_from_are_not(settings):
     assert checkpoint_of(run).weights_part == "model"
 
 
+@pytest.mark.parametrize(("limit", "images", "looks"), [(59, None, 0), (60, 60, 1), (119, 60, 1), (120, 60, 2)])
+def test_all_images_are_those_that_a_probe_may_look_at(monkeypatch, limit, images, looks):
+    """Where training and validation images are more together, it is left; mirrored ones count where they are shown."""
+    for module in ("tuning", "refitting"):
+        monkeypatch.setattr(f"zoo.runs.{module}.PROBED_IMAGES", limit)
+    solve, shown = Probe.solve, []
+    monkeypatch.setattr(
+        Probe, "solve", lambda probe, features, *given: shown.append(features.shape) or solve(probe, features, *given)
+    )
+    assert train().summary["refitted"] == images
+    assert [shape[1] for shape in shown if shape[0] == 60] == [looks] * bool(images)
+
+
 @pytest.mark.parametrize("saved", [False, True], ids=["before it is saved", "after"])
 def test_a_run_that_is_killed_meanwhile_ends_with_the_same_bits(monkeypatch, saved):
     """The fit is repeated; nothing in it is random."""

@@ -15,7 +15,7 @@ from torch import nn
 from tunable_net import HEAD, tunable
 
 import zoo
-from zoo.data import EvaluationBatches
+from zoo.data import EvaluationBatches, Expects
 from zoo.errors import Interrupted, UsageError
 from zoo.records import tree
 from zoo.records.directory import RunDirectory
@@ -303,11 +303,39 @@ def test_tuning_has_a_gentle_rate_of_its_own_unless_one_is_given():
     assert train(tune="head").config.optimizer.options["lr"] == 0.003
 
 
+def whole(num_classes: int, in_channels: int, image_size: tuple[int, int], pretrained: bool = False) -> nn.Module:
+    """Build a network whose head knows the classes already."""
+    net = tunable(num_classes, in_channels, image_size, pretrained)
+    net.expects = Expects(size=image_size, mean=(0.5,), std=(0.5,), head="kept")
+    return net
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"model": over_patches}, {"model": whole}, {"patience": 2}],
+    ids=["no probe", "kept head", "patience"],
+)
+def test_the_rate_of_small_sets_is_for_those_whose_head_is_fitted_anew(settings):
+    """Others are tuned at a thirtieth; where the last epoch is not known, the head is not fitted anew after it."""
+    run = train(**settings, epochs=1)
+    assert (run.config.train.tune, run.config.train.refit) == ("full", "off")
+    assert run.config.optimizer.options["lr"] == pytest.approx(0.003 / 30)
+
+
+def test_a_large_set_is_tuned_at_a_thirtieth_also_where_its_head_is_fitted_anew(monkeypatch):
+    """Its steps are many."""
+    monkeypatch.setattr("zoo.runs.tuning.SMALL", 10)
+    run = train(refit="on", epochs=1)
+    assert run.config.train.refit == "on"
+    assert run.config.optimizer.options["lr"] == pytest.approx(0.003 / 30)
+
+
 def test_settings_that_mean_nothing_together_are_refused():
     """Before anything is written."""
     for settings, message in (
         ({"unfreeze_after": 1}, "--unfreeze-after needs --freeze or --tune head"),
         ({"freeze": "blok*"}, r"--freeze blok\* matches none"),
+        ({"refit": "on", "patience": 2}, "--refit on is for the last epoch, which --patience may leave out"),
         ({"optimizer": torch.optim.LBFGS, "layer_decay": 2.0}, "train.layer_decay must be a number above 0, at most 1"),
     ):
         with pytest.raises(UsageError, match=message):

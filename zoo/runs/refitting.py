@@ -18,6 +18,7 @@ from zoo.records.checkpoints import WHOLE
 from zoo.records.directory import RunDirectory
 from zoo.records.epochs import EpochResult
 from zoo.runs.parts import Parts
+from zoo.runs.tuning import PROBED_IMAGES
 from zoo.training.fit import Listener, Progress, announced
 from zoo.training.layer_groups import head_of
 
@@ -25,7 +26,8 @@ from zoo.training.layer_groups import head_of
 def fitted_to_all(parts: Parts, model: nn.Module, progress: Progress, listener: Listener) -> int | None:
     """Fit the head of *model* to the training and the validation images together, where the probe is the best epoch.
 
-    It is not where the validation images are the dataset's own, or a fold, whose predictions are pooled with others'.
+    It is not where the validation images are the dataset's own, or a fold, whose predictions are pooled with others',
+    nor where they would be too many for a probe.
 
     Returns:
         To how many images; None where that was not done.
@@ -34,6 +36,8 @@ def fitted_to_all(parts: Parts, model: nn.Module, progress: Progress, listener: 
     if probe is None or parts.task.refit is None or progress.best_epoch != 0:
         return None
     if splits.validation is None or not splits.chosen or settings.fold is not None:
+        return None
+    if (images := len(probe.batches.split) + len(splits.validation)) > PROBED_IMAGES:
         return None
     _, head = head_of(model)
     if not isinstance(head, nn.Linear):
@@ -46,14 +50,15 @@ def fitted_to_all(parts: Parts, model: nn.Module, progress: Progress, listener: 
         readers=reader_count(settings.readers),
         process=(world.rank, world.size),
     )
-    probe = dataclasses.replace(probe, forward=network.around(model), head=head, copies=())
+    mirrored = 2 * images <= PROBED_IMAGES
+    probe = dataclasses.replace(probe, forward=network.around(model), head=head, copies=(), mirrored=mirrored)
     seen = []
     for part in (probe.batches, others):
         with closing(announced(part, listener)) as batches:
             seen.append(probe.look(batches, world))
     features, labels = (torch.cat(both) for both in zip(*seen, strict=True))
     probe.solve(features, labels, world)
-    return len(labels)
+    return images
 
 
 def add_whole(directory: RunDirectory, result: EpochResult, model: nn.Module) -> None:

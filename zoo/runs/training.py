@@ -297,7 +297,7 @@ def build_parts(
     dataset = held(dataset, network.prepare.size, machine.device, network.prepare.interpolation, cut=cut)
     images, splits = dataset.facts, split_dataset(dataset, config)
     network = prepared_for(network, images, model)
-    train = decided(config.train, components, network, len(splits.train))
+    train = decided(config.train, components, network, splits.train)
     weighted = weights_of_samples(splits.train) is not None
     order = choose_order(train.order, len(splits.train), train.balance, weighted=weighted)
     config = dataclasses.replace(config, train=dataclasses.replace(train, order=order))
@@ -315,7 +315,6 @@ def build_parts(
         machine.resolved(config.train, network.memory_format, network.precision),
         slices=config.train.slices or 1,
         split_by=splits.rule,
-        refit="on" if task.refit is not None else "off",
     )
     resolved = dataclasses.replace(config, train=settings)
     size = (

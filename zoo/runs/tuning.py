@@ -40,10 +40,10 @@ SMALL_BATCH = 16
 """Images in a batch where a small set is tuned and nobody says how many, so that there are steps enough."""
 
 
-def decided(settings: TrainSettings, components: Components, network: Network, images: int) -> TrainSettings:
+def decided(settings: TrainSettings, components: Components, network: Network, split: Split) -> TrainSettings:
     """Return *settings* with what was left open decided: tuning where the model begins with pretrained weights.
 
-    It does where it was asked to, or says what its weights expect. There are so many training *images*.
+    It does where it was asked to, or says what its weights expect. The *split* has the training images.
 
     Raises:
         UsageError: If settings contradict one another.
@@ -61,10 +61,11 @@ def decided(settings: TrainSettings, components: Components, network: Network, i
             f"--layer-decay and --head-lr multiply a rate, but {components['optimizer'].label} has none of its own; "
             "give --lr, or leave them out"
         )
-    small = tune == "full" and images <= SMALL and settings.batch_size == "auto"
+    small = tune == "full" and len(split) <= SMALL and settings.batch_size == "auto"
+    settings = dataclasses.replace(settings, tune=tune)
     return dataclasses.replace(
         settings,
-        tune=tune,
+        refit="on" if _is_refitted(settings, network, split) else "off",
         batch_size=SMALL_BATCH if small else settings.images_in_batch,
         layer_decay=settings.layer_decay or (LAYER_DECAY if tuned and rated else 1.0),
         head_lr=settings.head_lr or 1.0,
@@ -75,13 +76,13 @@ def decided(settings: TrainSettings, components: Components, network: Network, i
 def with_rate(components: Components, settings: TrainSettings, images: int) -> Components:
     """Return *components* with the rate for tuning, where whole networks are tuned and nobody gave a rate.
 
-    There are so many training *images*.
+    There are so many training *images*, and the settings are `decided`.
     """
     optimizer = components["optimizer"]
     rate = base_rate(optimizer)
     if settings.tune != "full" or "lr" in optimizer.options or rate is None:
         return components
-    own = {"lr": rate * (GENTLE_SMALL if images <= SMALL and settings.refit != "off" else GENTLE)}
+    own = {"lr": rate * (GENTLE_SMALL if images <= SMALL and settings.refit == "on" else GENTLE)}
     choice = dataclasses.replace(optimizer.choice, options={**optimizer.choice.options, **own})
     gentle = dataclasses.replace(optimizer, choice=choice, options={**optimizer.options, **own})
     return dataclasses.replace(components, single={**components.single, "optimizer": gentle})
@@ -132,11 +133,7 @@ def build_probe(
     if settings.tune not in ("probe", "full"):
         return None
     name, head = head_of(network.model)
-    if settings.tune == "full" and _kept_head(network):
-        return None
-    forward = network.around(network.model)
-    pixels, _ = split.batch(torch.arange(min(2, len(split)), device=split.labels.device))
-    if not isinstance(head, nn.Linear) or not can_be_probed(forward, head, network.prepare(pixels)):
+    if not _is_probed(settings, network, split) or not isinstance(head, nn.Linear):
         if settings.tune == "full":
             return None
         raise UsageError(
@@ -146,7 +143,7 @@ def build_probe(
     copies = [average.module.get_submodule(name)] if average is not None else []
     images = capped(split, PROBED_IMAGES, settings.seed)
     return Probe(
-        forward=forward,
+        forward=network.around(network.model),
         head=head,
         copies=[layer for layer in copies if isinstance(layer, nn.Linear)],
         mirrored=2 * len(images) <= PROBED_IMAGES,
@@ -165,23 +162,41 @@ def build_refit(
 ) -> Probe | None:
     """Return what fits the head anew after the last step, that of the averaged weights where there are such; or None.
 
-    Raises:
-        UsageError: If it is asked for, and nothing is probed, or no step is taken after the probe.
+    Whether it is, is `decided`.
     """
-    if settings.refit == "off":
-        return None
-    if probe is None or settings.tune != "full":
-        if settings.refit == "auto":
-            return None
-        raise UsageError(
-            "--refit on fits anew what --tune full began with, a fitted head, and there is none; leave it out"
-        )
-    if settings.refit == "auto" and len(probe.batches.split) > SMALL:
+    if probe is None or settings.refit != "on":
         return None
     if average is None:
         return dataclasses.replace(probe, copies=())
     (head,) = probe.copies
     return dataclasses.replace(probe, forward=network.around(average.module), head=head, copies=())
+
+
+def _is_refitted(settings: TrainSettings, network: Network, split: Split) -> bool:
+    """Decide whether the head is fitted anew after the last step.
+
+    Raises:
+        UsageError: If it is asked for, and nothing is probed, no step is taken after the probe, or the last may not be.
+    """
+    if settings.refit == "on":
+        if settings.patience is not None:
+            raise UsageError("--refit on is for the last epoch, which --patience may leave out; leave one of them out")
+        if settings.tune != "full" or not _is_probed(settings, network, split):
+            raise UsageError(
+                "--refit on fits anew what --tune full began with, a fitted head, and there is none; leave it out"
+            )
+        return True
+    wanted = settings.refit == "auto" and settings.patience is None
+    return wanted and settings.tune == "full" and len(split) <= SMALL and _is_probed(settings, network, split)
+
+
+def _is_probed(settings: TrainSettings, network: Network, split: Split) -> bool:
+    """Whether the head can be fitted before the first step, and is not one to be tuned on from what it is."""
+    if settings.tune == "full" and _kept_head(network):
+        return False
+    pixels, _ = split.batch(torch.arange(min(2, len(split)), device=split.labels.device))
+    _, head = head_of(network.model)
+    return can_be_probed(network.around(network.model), head, network.prepare(pixels))
 
 
 def _kept_head(network: Network) -> bool:
