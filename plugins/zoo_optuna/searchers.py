@@ -24,7 +24,9 @@ class TPE:
     those that came to their end, as Optuna has it, and better the further it came.
 
     The trials are also written to a study, which optuna-dashboard shows: in the sweep's folder, by which nothing is
-    decided, or in a storage of one's own, from which the trials of other sweeps' folders are learnt, too.
+    decided, or in a storage of one's own, from which the trials of other sweeps' folders are learnt, too. There, trials
+    of one number are the same where their settings are: a share's, which may be copied and told of in two folders.
+    Sweeps of one seed that differ in something else than what is searched need studies of their own.
 
     Args:
         space: What to choose from, by key.
@@ -71,8 +73,8 @@ class TPE:
             seed=_seed(self._seed, number), n_startup_trials=self._startup, multivariate=self._together
         )
         study = self._optuna.create_study(direction="maximize", sampler=sampler)
-        known = {**self._told_elsewhere(), **self._told}
-        study.add_trials([known[place] for place in sorted(known)])
+        known = {**self._told_elsewhere(), **{_key(trial): trial for trial in self._told.values()}}
+        study.add_trials([known[key] for key in sorted(known)])
         proposed = study.ask(self._domains).params
         return {key: self._space[key].nearest(value) for key, value in proposed.items()}
 
@@ -90,19 +92,19 @@ class TPE:
         )
         self._told[number] = trial
         if self._place is not None:
-            self._show(number, trial)
+            self._show(trial)
 
-    def _show(self, number: int, trial: Any) -> None:
+    def _show(self, trial: Any) -> None:
         """Add a trial to the study, unless it is there as it is: a sweep that goes on tells of all again."""
         self._study = study = self._study or self._created()
-        there = [each for each in study.get_trials(deepcopy=False) if each.user_attrs.get(NUMBER) == number]
+        there = [each for each in _numbered(study) if _key(each) == _key(trial)]
         if not any(each.state == trial.state and each.values == trial.values for each in there):
             study.add_trial(trial)
 
-    def _told_elsewhere(self) -> dict[int, Any]:
-        """Return the trials of the user's study by their number."""
-        found = self._study.get_trials(deepcopy=False) if self._study and self._learns_elsewhere else []
-        return {trial.user_attrs[NUMBER]: trial for trial in found if NUMBER in trial.user_attrs}
+    def _told_elsewhere(self) -> dict[tuple[Any, ...], Any]:
+        """Return the trials of the user's study."""
+        found = _numbered(self._study) if self._study and self._learns_elsewhere else []
+        return {_key(trial): trial for trial in found}
 
     def _created(self) -> Any:
         return self._optuna.create_study(
@@ -125,6 +127,18 @@ class TPE:
         if others:
             raise zoo.UsageError(f"the study {self._name!r} holds another search; give another search.study")
         return study
+
+
+def _numbered(study: Any) -> list[Any]:
+    """Return a study's trials that are of sweeps."""
+    return [trial for trial in study.get_trials(deepcopy=False) if NUMBER in trial.user_attrs]
+
+
+def _key(trial: Any) -> tuple[Any, ...]:
+    """Return what tells a trial from all others: its number alone may be that of another sweep's in the study, too."""
+    domains = trial.distributions  # as the database has values, where 1 and 1.0 are one
+    settings = sorted((key, domains[key].to_internal_repr(value)) for key, value in trial.params.items())
+    return trial.user_attrs[NUMBER], *settings
 
 
 def _distribution(optuna: Any, domain: Any) -> Any:

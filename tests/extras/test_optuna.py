@@ -137,6 +137,26 @@ def test_a_storage_of_one_s_own_is_learnt_from(tmp_path: Path):
     assert TPE(SPACE, 2, **where).ask(14) == alone.ask(14) != TPE(SPACE, 2).ask(14)
 
 
+def test_trials_of_another_sweep_in_one_study_count_beside_one_s_own(tmp_path: Path):
+    """Though their numbers are the same: all are in the study, each once, and all are learnt from."""
+    import optuna
+    from zoo_optuna.searchers import TPE
+
+    where = {"storage": f"sqlite:///{tmp_path / 'all.db'}", "study": "rates", "startup": 6}
+    searched(6, 1, **where)
+    second, alone = TPE(SPACE, 2, **where), TPE(SPACE, 2, startup=6)
+    for number in range(6):
+        settings = alone.ask(number)
+        for _ in range(2):  # as one that goes on tells again
+            second.tell(number, settings, score_of(settings))
+        alone.tell(number, settings, score_of(settings))
+    study = optuna.load_study(study_name="rates", storage=where["storage"])
+    assert sorted(trial.user_attrs["zoo_trial"] for trial in study.get_trials()) == sorted([*range(6)] * 2)
+    assert second.ask(6) != alone.ask(6)
+    again = TPE(SPACE, 2, **where)  # in another folder, to which no run was copied
+    assert again.ask(6) == second.ask(6)
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [
