@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
@@ -53,6 +54,28 @@ def joined(place: Place | None, timeout: float) -> Iterator[World]:
     processes.close()
 
 
+@contextmanager
+def unprinted() -> Iterator[None]:
+    """Keep off the process's standard output what a library prints there meanwhile, as gloo does in torch 2.10.
+
+    What the command prints may be JSON, and belongs to it alone.
+    """
+    try:
+        kept = os.dup(1)
+    except OSError:  # it is closed
+        yield
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        sys.stdout.flush()
+        os.dup2(nowhere, 1)
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+        os.close(nowhere)
+
+
 def have_met() -> bool:
     """Say whether this process was ever one of several that found one another."""
     return Processes.met
@@ -88,7 +111,8 @@ class Processes(World):
             self._on_cards = have_cards(store, self.rank, self.size)
             backend = "cpu:gloo,cuda:nccl" if self._on_cards else "gloo"
             os.environ.setdefault("TORCH_NCCL_BLOCKING_WAIT", "1")  # else a lost process ends this one by an abort
-            distributed.init_process_group(backend, store=store, rank=self.rank, world_size=self.size, timeout=wait)
+            with unprinted():
+                distributed.init_process_group(backend, store=store, rank=self.rank, world_size=self.size, timeout=wait)
         Processes.met = True
 
     def first(self, make: Callable[[], T]) -> T:
