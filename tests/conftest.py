@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 
+import pytest
 from finished_runs import both_kinds as both_kinds  # noqa: PLC0414
 from finished_runs import finished as finished  # noqa: PLC0414 - a fixture is found by its name here
 from finished_runs import run as run  # noqa: PLC0414
@@ -22,6 +23,14 @@ settings.load_profile("zoo")
 # test starts and then interrupts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Let a process that has done its half of the tests take some of the other's: ``pytest -n 2`` waits for both."""
+    from xdist.scheduler import WorkStealingScheduling
+
+    return WorkStealingScheduling(config, log) if config.getoption("dist") == "load" else None
 
 
 def pytest_runtest_setup() -> None:

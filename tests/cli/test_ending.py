@@ -9,9 +9,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ZOO = [sys.executable, "-m", "zoo"]
 
 
+@pytest.mark.slow
 def test_a_run_outlives_the_reader_of_its_transcript(tmp_path: Path):
     """``zoo train | head -1`` trains to the end: hours of work do not hang on a pipe."""
     reading, writing = os.pipe()

@@ -211,6 +211,7 @@ PRUNED += ["--search", "optimizer.lr=[1e-2,1e-7]", "--searcher", "grid", "--out"
 PRUNED += ["--prune", "halving", "--set", "prune.first=2"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("forked_runs")
 def test_a_trial_is_pruned_after_an_epoch_and_goes_on_by_hand(capsys: pytest.CaptureFixture[str]):
     """It is marked and ranks nowhere, no test image was looked at, and gone on with it is the run that it would be."""

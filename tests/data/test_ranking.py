@@ -181,6 +181,7 @@ def test_the_names_of_files_are_written_as_they_were(tmp_path, monkeypatch):
     assert not (tmp_path / FILES).exists()
 
 
+@pytest.mark.slow
 def test_a_name_costs_few_bytes_while_a_run_is_begun(tmp_path):
     """Listing, digests, hold-out, folds and the record, of 30,000 names whose texts would take 3 MB once."""
     split = many(30_000)

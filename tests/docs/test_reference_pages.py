@@ -149,6 +149,7 @@ def _keys(document: Any) -> set[str]:
     return keys
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("forked_runs")
 def test_the_keys_of_every_json_document_stand_on_the_page(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -67,7 +67,7 @@ def test_a_timm_that_cannot_be_scanned_is_imported(monkeypatch: pytest.MonkeyPat
         ("resnet18", (28, 28)),
         ("mobilenetv3_small_050", (28, 28)),
         ("vit_tiny_patch16_224", (32, 32)),
-        ("vgg11", (32, 32)),
+        pytest.param("vgg11", (32, 32), marks=pytest.mark.slow),
     ],
 )
 def test_a_model_runs_at_its_size_and_sees_every_part_of_it(name: str, size: tuple[int, int]):

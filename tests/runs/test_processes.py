@@ -61,7 +61,9 @@ def trained(size: int, command: str, cwd: Path, **more) -> Outcome:
     return outcome(cwd / f"of{size}")
 
 
-@pytest.mark.parametrize("name", ["mixed images, averaged weights", "accumulation"])
+@pytest.mark.parametrize(
+    "name", ["mixed images, averaged weights", pytest.param("accumulation", marks=pytest.mark.slow)]
+)
 def test_three_processes_give_the_bits_of_one(tmp_path: Path, name: str):
     """Weights, optimizer, metrics and summary, with checkpoints, evaluations and uneven last batches."""
     assert trained(3, FEATURES[name], tmp_path) == trained(1, FEATURES[name], tmp_path)
@@ -79,6 +81,7 @@ def test_any_number_of_processes_gives_the_bits_of_one(tmp_path: Path, name: str
         assert trained(size, FEATURES[name], tmp_path) == alone, f"{size} processes"
 
 
+@pytest.mark.slow
 def test_rows_too_long_for_one_exchange_are_added_in_parts_with_the_same_bits(tmp_path: Path):
     """A model of 1.4 million weights: each process adds a part of all rows, as it does for every large model."""
     command = f"{BASE} --model mlp --set model.widths=[1024,512] --set data.limit=40 --slices 3 --epochs 1"
@@ -89,6 +92,7 @@ def weights(run: Path) -> dict[str, torch.Tensor]:
     return load_file(max((run / "checkpoints").iterdir()) / "model.safetensors")
 
 
+@pytest.mark.slow
 def test_a_fast_sum_is_the_ordered_one_but_for_rounding(tmp_path: Path):
     """With accumulation, buffers and a process that has more slices than the other; its number is recorded."""
     command = f"{NORM} --slices 3 --accumulate 2 --epochs 1"

@@ -6,12 +6,15 @@ import subprocess
 import sys
 import textwrap
 
+import pytest
+
 
 def python(code: str) -> None:
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_a_run_never_imports_the_compiler_and_it_still_works_afterwards(tmp_path):
     """`zoo train` leaves torch._dynamo out; afterwards functions can be compiled and optimizers work all the same."""
     python(f"""
