@@ -12,13 +12,12 @@ from contextlib import closing
 import torch
 from torch import nn
 
-from zoo.data import EvaluationBatches, reader_count
 from zoo.errors import ZooError
 from zoo.records.checkpoints import WHOLE
 from zoo.records.directory import RunDirectory
 from zoo.records.epochs import EpochResult
 from zoo.runs.parts import Parts
-from zoo.runs.tuning import PROBED_IMAGES
+from zoo.runs.tuning import PROBED_IMAGES, batches_for_probe
 from zoo.training.fit import Listener, Progress, announced
 from zoo.training.layer_groups import head_of
 
@@ -43,13 +42,7 @@ def fitted_to_all(parts: Parts, model: nn.Module, progress: Progress, listener: 
     if not isinstance(head, nn.Linear):
         return None
     world, network = parts.task.world, parts.network
-    others = EvaluationBatches(
-        splits.validation,
-        settings.eval_batch_size,
-        network.prepare,
-        readers=reader_count(settings.readers),
-        process=(world.rank, world.size),
-    )
+    others = batches_for_probe(splits.validation, settings, network, world)
     mirrored = 2 * images <= PROBED_IMAGES
     probe = dataclasses.replace(probe, forward=network.around(model), head=head, copies=(), mirrored=mirrored)
     seen = []

@@ -133,7 +133,8 @@ def build_probe(
     if settings.tune not in ("probe", "full"):
         return None
     name, head = head_of(network.model)
-    if not _is_probed(settings, network, split) or not isinstance(head, nn.Linear):
+    probed = settings.refit == "on" or _is_probed(settings, network, split)  # the former was decided by the latter
+    if not probed or not isinstance(head, nn.Linear):
         if settings.tune == "full":
             return None
         raise UsageError(
@@ -147,14 +148,14 @@ def build_probe(
         head=head,
         copies=[layer for layer in copies if isinstance(layer, nn.Linear)],
         mirrored=2 * len(images) <= PROBED_IMAGES,
-        batches=EvaluationBatches(
-            images,
-            settings.eval_batch_size,
-            network.prepare,
-            readers=reader_count(settings.readers),
-            process=(world.rank, world.size),
-        ),
+        batches=batches_for_probe(images, settings, network, world),
     )
+
+
+def batches_for_probe(split: Split, settings: TrainSettings, network: Network, world: World) -> EvaluationBatches:
+    """Return this process's batches of images that a head is fitted to, in the size of training."""
+    readers, process = reader_count(settings.readers), (world.rank, world.size)
+    return EvaluationBatches(split, settings.eval_batch_size, network.prepare, readers=readers, process=process)
 
 
 def build_refit(
