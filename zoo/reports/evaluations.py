@@ -23,9 +23,7 @@ SCHEMA = 1
 OWN = ("test-best", "validation-best")
 """Those that a run's end leaves; its page shows the details of the first that is there."""
 
-TTA = "-tta-"
-"""What stands between the images and the augmentations in the name of an evaluation over several views."""
-
+_TTA = "-tta-"  # between the images and the augmentations, in the name of an evaluation over several views
 _MAX_JSON = 64 * 2**20  # bytes; the classes of ImageNet-21k take 8 million
 _MAX_TENSORS = 2**31
 _KEYS = {
@@ -95,6 +93,18 @@ def outcomes_from(arrays: Arrays) -> Outcomes:
     )
 
 
+def evaluation_name(images: str, tta: Sequence[str], checkpoint: str) -> str:
+    """Return what an evaluation is kept under, such as ``test-best``, or ``test-tta-flip+shift-best``.
+
+    Args:
+        images: The split, or what other data are called.
+        tta: The full names of the augmentations over whose views the probabilities were averaged.
+        checkpoint: ``"best"`` or ``"last"``.
+    """
+    views = f"{_TTA}{'+'.join(name.rpartition('/')[2] for name in tta)}" if tta else ""
+    return f"{images}{views}-{checkpoint}"
+
+
 def evaluation_names(run: Path) -> list[str]:
     """Return the names of a run's kept evaluations, sorted."""
     return sorted(path.stem for path in (run / EVALUATIONS).glob("*.json") if not path.name.startswith("."))
@@ -154,7 +164,7 @@ def main_evaluation(run: Path) -> Evaluation:
 
 def _how_to_make(run: Path, name: str) -> str:
     split, _, checkpoint = name.rpartition("-")
-    split, _, views = split.partition(TTA)
+    split, _, views = split.partition(_TTA)
     options = [] if split == "test" else [f"--split {split}"]
     options += [f"--tta {view}" for view in views.split("+") if view]
     options += [] if checkpoint == "best" else [f"--checkpoint {checkpoint}"]

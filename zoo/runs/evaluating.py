@@ -15,7 +15,7 @@ from zoo.errors import UsageError, ZooError
 from zoo.records.directory import EVALUATIONS, RunDirectory
 from zoo.records.lock import RunLock
 from zoo.registry.entry import in_one_line
-from zoo.reports.evaluations import TTA, keep_evaluation
+from zoo.reports.evaluations import evaluation_name, keep_evaluation
 from zoo.runs.components import find_components
 from zoo.runs.datasets import load_dataset, split_dataset
 from zoo.runs.evaluations import Measured, about_evaluation, document
@@ -172,7 +172,7 @@ def _kept(
     how_far = loaded.epoch, loaded.step, loaded.digest
     about = about_evaluation(config, loaded.network, split, checkpoint, *how_far)
     found, tensors = document(measured, loaded.images, {**about, **more})
-    file = f"{name}{_viewed_as(loaded.network.tta)}-{checkpoint}"
+    file = evaluation_name(name, loaded.network.tta, checkpoint)
     return {
         "run": loaded.where,
         **about,
@@ -183,11 +183,6 @@ def _kept(
         "images": found["images"],
         "kept": _keep(loaded.keeper, file, found, tensors),
     }
-
-
-def _viewed_as(tta: Sequence[str]) -> str:
-    """Return what a file's name tells of test-time augmentation."""
-    return f"{TTA}{'+'.join(name.rpartition('/')[2] for name in tta)}" if tta else ""
 
 
 def _keep(directory: RunDirectory | None, name: str, found: Mapping[str, Any], tensors: bytes) -> str | None:
