@@ -9,8 +9,8 @@ from zoo.config.settings import BATCH, TrainSettings
 
 SCHEMA = 3
 """2: pretrained weights are tuned as weights that were learnt, not trained on like random ones, and images are held out
-by name. 3: crops are cut from the pictures in their files, and small sets are
-tuned in small batches and end with a head that is fitted anew."""
+by name. 3: crops are cut from the pictures in their files, and small sets are tuned in small batches and end with a
+head that is fitted anew."""
 
 MEANING: dict[int, dict[str, Any]] = {
     1: {"train": {"tune": "off", "split_by": "order", "crop_from": "input", "refit": "off", "batch_size": BATCH}},
