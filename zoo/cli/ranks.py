@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import TYPE_CHECKING
 
 from zoo.errors import LostError, UsageError, ZooError
-from zoo.training.place import Place, place
+
+if TYPE_CHECKING:
+    from zoo.training.place import Place
 
 
 def is_first() -> bool:
@@ -37,6 +40,8 @@ def end_process_if_it_met_others(code: int) -> None:
 
 
 def _place() -> Place | None:
+    from zoo.training.place import place  # which ``zoo --version`` and ``zoo --help`` need not pay for
+
     try:
         return place()
     except UsageError:  # the variables are wrong, in a way that each process tells

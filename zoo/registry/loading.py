@@ -6,7 +6,6 @@ import contextlib
 import inspect
 import sys
 import time
-from collections.abc import Collection
 from typing import Any
 
 import pluggy
@@ -19,12 +18,14 @@ from zoo.registry.compatibility import accepts
 from zoo.registry.discovery import Found
 from zoo.registry.entry import Plugin, in_one_line
 
+_HOOKS = frozenset(name for name, value in vars(hookspec).items() if inspect.isfunction(value))
+
 
 class _Manager(pluggy.PluginManager):
-    """pluggy's manager; it skips private names, most of a module's, which halves what a plugin costs."""
+    """pluggy's manager; it skips names that cannot be hooks, most of a module's, which halves what a plugin costs."""
 
     def parse_hookspec_opts(self, module_or_class: Any, name: str) -> pluggy.HookspecOpts | None:
-        return None if name.startswith("_") else super().parse_hookspec_opts(module_or_class, name)
+        return super().parse_hookspec_opts(module_or_class, name) if name in _HOOKS else None
 
     def parse_hookimpl_opts(self, plugin: Any, name: str) -> pluggy.HookimplOpts | None:
         return None if name.startswith("_") else super().parse_hookimpl_opts(plugin, name)
@@ -82,28 +83,27 @@ def _hooks(found: Found) -> pluggy.HookRelay:
     # A manager of its own for each plugin, so that its hooks are called alone, and two names may share a module.
     manager = _Manager(hookspec.GROUP)
     manager.add_hookspecs(hookspec)
-    known = set(vars(manager.hook))
     plugin = found.entry_point.load()
     try:
         manager.register(plugin, name=found.label)
         manager.check_pending()
     except pluggy.PluginValidationError as error:
-        raise PluginError(_misuse(manager, plugin, known) or in_one_line(error)) from error
-    if not any(getattr(manager.hook, name).get_hookimpls() for name in known):
+        raise PluginError(_misuse(manager, plugin) or in_one_line(error)) from error
+    if not any(getattr(manager.hook, name).get_hookimpls() for name in _HOOKS):
         raise PluginError(f"{found.entry_point.value!r} has no hook: put @zoo.hookimpl above 'def register(add)'")
     return manager.hook
 
 
-def _misuse(manager: pluggy.PluginManager, plugin: object, known: Collection[str]) -> str:
+def _misuse(manager: pluggy.PluginManager, plugin: object) -> str:
     """Say which hook a plugin misspelt or gave an unknown argument; pluggy's own words vary with the hash seed."""
     for attribute in dir(plugin):
         options = manager.parse_hookimpl_opts(plugin, attribute)
         if options is None:
             continue
         hook = options["specname"] or attribute
-        if hook not in known:
-            close = suggestions(hook, known)
-            guess = f"Did you mean {close[0]!r}?" if close else f"There are: {', '.join(sorted(known))}."
+        if hook not in _HOOKS:
+            close = suggestions(hook, _HOOKS)
+            guess = f"Did you mean {close[0]!r}?" if close else f"There are: {', '.join(sorted(_HOOKS))}."
             return f"no hook is named {hook!r}. {guess}"
         given = inspect.signature(getattr(hookspec, hook)).parameters
         for wanted in inspect.signature(getattr(plugin, attribute)).parameters:
