@@ -80,5 +80,4 @@ def folder(
 
 
 def _labelled(root: Path, samples: Samples) -> tuple[zoo.ImageFiles, torch.Tensor]:
-    paths = (sample.spelled for sample in samples)
-    return zoo.ImageFiles(root, paths, cure=CURE), samples.labels
+    return zoo.ImageFiles(root, samples.paths, cure=CURE), samples.labels

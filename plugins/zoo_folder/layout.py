@@ -49,6 +49,11 @@ class Samples:
         return (Sample(spelled, label, name) for label, names in self.files.items() for spelled, name in names)
 
     @property
+    def paths(self) -> Iterator[str]:
+        """Each one's path below the root, as the system spells it."""
+        return (spelled for names in self.files.values() for spelled, _ in names)
+
+    @property
     def labels(self) -> torch.Tensor:
         """int64 (N,)."""
         counts = torch.tensor([len(names) for names in self.files.values()], dtype=torch.int64)
@@ -217,7 +222,7 @@ def _split(classes: Sequence[str], files: Files, fraction: float, seed: int, *, 
         train, test = _shuffled(files, fraction, seed)
         return Layout(classes, _samples(classes, train), _samples(classes, test))
     whole = _samples(classes, files)
-    names = zoo.ImageFiles("", (sample.spelled for sample in whole)).names  # which cost their letters
+    names = zoo.ImageFiles("", whole.paths).names  # which cost their letters
     kept, tested = zoo.split_by_name(names, whole.labels, fraction, seed)
     return Layout(classes, whole.chosen(kept), whole.chosen(tested))
 

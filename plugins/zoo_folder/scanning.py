@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from operator import itemgetter
 from pathlib import Path
 
 import zoo
@@ -99,14 +100,14 @@ def plain(name: str) -> str:
 def _fill(folder: Folder, above: list[str]) -> None:
     files = []
     for name, entry in _entries(folder.path).items():
-        path = folder.path / entry.name
         if not entry.is_dir():
-            ending = path.suffix.casefold()
-            if ending in _BESIDE:
+            # Of very many names each makes no object of its own but its two texts.
+            if (ending := _ending(entry.name)) in _BESIDE:
                 folder.beside[ending] += 1
             else:
                 files.append((entry.name, name))
             continue
+        path = folder.path / entry.name
         real = os.path.realpath(path) if entry.is_symlink() else os.path.join(above[-1], entry.name)  # noqa: PTH118
         if entry.is_symlink() and any(_is_within(each, real) for each in above):
             continue
@@ -133,7 +134,7 @@ def _entries(path: Path) -> dict[str, os.DirEntry[str]]:
         where = "" if path.is_absolute() else f" in {str(Path.cwd())!r}"
         raise zoo.UsageError(f"cannot read the folder {str(path)!r}{where}: {error.strerror}") from error
     found: dict[str, os.DirEntry[str]] = {}
-    for name, entry in sorted(((plain(entry.name), entry) for entry in entries), key=lambda pair: pair[0]):
+    for name, entry in sorted(((plain(entry.name), entry) for entry in entries), key=itemgetter(0)):
         if name in found:
             raise zoo.UsageError(
                 f"{str(path)!r} has two names that look the same, {found[name].name!a} and {entry.name!a}. "
@@ -141,6 +142,12 @@ def _entries(path: Path) -> dict[str, os.DirEntry[str]]:
             )
         found[name] = entry
     return found
+
+
+def _ending(name: str) -> str:
+    """Return a name's ending with its dot, in lower case; empty for none."""
+    _, dot, last = name.rpartition(".")
+    return f".{last.casefold()}" if dot else ""
 
 
 def _is_litter(name: str) -> bool:

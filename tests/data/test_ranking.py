@@ -19,7 +19,7 @@ from zoo.data import Dataset, Subset, TensorImages, ranking, split_by_name
 from zoo.data.folds import folds_of
 from zoo.data.holding_out import cap, hold_out
 from zoo.data.identity import Identification
-from zoo.data.image_files import Lazy
+from zoo.data.lazy import Lazy
 from zoo.data.ranking import by_name, by_share, name_shares
 from zoo.records.images import FILES, read_files, write_images
 

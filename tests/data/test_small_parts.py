@@ -13,17 +13,22 @@ from hypothesis import strategies as st
 
 import zoo
 from zoo.data import likeness, memory
-from zoo.data.image_files import ByteStrings, Lazy
+from zoo.data.image_files import ByteStrings
+from zoo.data.lazy import Lazy, taken
 from zoo.data.likeness import SEEN, Likenesses
 
 
-@settings(max_examples=40)
-@given(st.lists(st.integers(), max_size=8), st.slices(8), st.integers(-9, 8))
-def test_a_lazy_sequence_is_the_list_of_its_items(items: list[int], part: slice, index: int) -> None:
-    """From either end, in slices of any step, and beyond its ends as a list."""
-    lazy = Lazy(len(items), items.__getitem__)
+@settings(max_examples=60)
+@given(st.lists(st.integers(), max_size=8), st.slices(8), st.integers(-9, 8), st.booleans(), st.integers(1, 5))
+def test_a_lazy_sequence_is_the_list_of_its_items(
+    items: list[int], part: slice, index: int, at_once: bool, longest: int
+) -> None:
+    """From either end, in slices of any step, and beyond its ends as a list; made one by one, or several at once."""
+    lazy = Lazy(len(items), items.__getitem__, (lambda start, stop: items[start:stop]) if at_once else None)
     assert len(lazy) == len(items)
-    assert list(lazy) == items
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("zoo.data.lazy.STRETCH", longest)
+        assert list(lazy) == items
     assert list(lazy[part]) == items[part]
     assert lazy == items
     assert (lazy == [*items, 0]) is False
@@ -33,6 +38,30 @@ def test_a_lazy_sequence_is_the_list_of_its_items(items: list[int], part: slice,
     else:
         with pytest.raises(IndexError):
             lazy[index]
+
+
+@given(st.lists(st.integers(0, 8), max_size=12), st.slices(12))
+def test_what_is_taken_is_what_lies_at_those_places(places: list[int], part: slice) -> None:
+    """In any order, side by side or not, the same place several times."""
+    values = [f"name {index}" for index in range(9)]
+    chosen = taken(values, np.array(places, dtype=np.int64))
+    expected = [values[place] for place in places]
+    assert list(chosen) == expected
+    assert chosen[part] == expected[part]
+    assert [chosen[index] for index in range(len(places))] == expected
+
+
+def test_what_lies_side_by_side_is_taken_in_one_go() -> None:
+    """A name of a million costs no slice of its own."""
+    asked: list[tuple[int, int]] = []
+
+    def stretch(start: int, stop: int) -> list[int]:
+        asked.append((start, stop))
+        return list(range(start, stop))
+
+    lazy = Lazy(100, int, stretch)
+    assert list(taken(lazy, np.array([*range(40, 90), 3, 4, 1]))) == [*range(40, 90), 3, 4, 1]
+    assert asked == [(40, 90), (3, 5), (1, 2)]
 
 
 def test_a_lazy_sequence_makes_only_what_is_asked_for() -> None:

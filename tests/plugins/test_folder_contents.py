@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import json
 import os
 import random
 import sys
@@ -21,6 +23,8 @@ from zoo_folder.names import Names
 from zoo_folder.scanning import scan
 
 import zoo
+from zoo.data.holding_out import hold_out
+from zoo.data.identity import Identification
 
 LITTER = ["@eaDir", "#recycle", "@Recycle", "$RECYCLE.BIN", ".AppleDouble", ".ipynb_checkpoints", "__MACOSX", ".git"]
 LITTER += ["Thumbs.db", "THUMBS.DB", "desktop.ini", "a.png~", "~$a.png", "._a.png", "Icon\r", "lost+found", ".DS_Store"]
@@ -248,3 +252,47 @@ def test_chosen_samples_keep_their_labels():
     assert part.labels.tolist() == [0, 4]
     assert sorted([*part, *rest]) == sorted(whole)
     assert len(Samples()) == len(Samples().labels) == 0
+
+
+TREE = {
+    "train/cat": 7,
+    "train/cat dog": 5,
+    "train/cat-a": 4,
+    "train/cat-a/b": 3,
+    "train/many": 40,
+    "train/\u00fcber": 6,
+    "test/cat": 2,
+    "test/cat dog": 3,
+    "test/many": 2,
+}
+"""Classes whose order is not that of their paths, and folders within."""
+
+KNOWN = {
+    None: "58e52705cc7bfc6f7b40bcfd63f2744d60443ef012fddc6d08fdfe589828b73c",
+    "train": "73466b7f2444ad3c5b51614d659651c1993548185f98b3b282bb44cb88bb72ed",
+}
+"""Digests, orders, labels and hold-outs of that tree, by the training set that is named, on 29 November 2026."""
+
+
+@pytest.mark.parametrize("train", KNOWN)
+def test_a_folder_is_known_by_what_it_was_known_by(tmp_path, monkeypatch, train):
+    """Else no run could go on with its images: the very digests, orders and held-out images of the first versions."""
+    for module, name in (
+        ("zoo.data.lazy", "STRETCH"),
+        ("zoo.data.image_files", "STRETCH"),
+        ("zoo.data.ranking", "_STRETCH"),
+    ):
+        monkeypatch.setattr(f"{module}.{name}", 8)
+    names = ["{}.png", "E\u0301{}.JPG", "b {}.jpeg", "z.{}", "_{}"]
+    for number, (folder, count) in enumerate(TREE.items()):
+        (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+        for index in range(count):
+            (tmp_path / folder / names[index % 5].format(index)).write_bytes(bytes((number + index) % 7))
+    data = zoo.create("datasets", "folder", root=str(tmp_path), size=8, color=True, train=train)
+    known = Identification(data).of().splits.values()
+    told = [
+        [[split.labels_sha256, split.images_sha256, split.counts] for split in known],
+        [[list(split.names), split.labels.tolist()] for split in data.splits],
+        hold_out(data.train, 0.1, 3, "name")[1].tolist(),
+    ]
+    assert hashlib.sha256(json.dumps(told).encode()).hexdigest() == KNOWN[train]

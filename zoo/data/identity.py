@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from zoo.data.dataset import Dataset, ImageFacts, Split, TensorImages, weights_of
-from zoo.data.image_files import Lazy
+from zoo.data.lazy import taken
 from zoo.data.ranking import by_name
 from zoo.files.json_pieces import json_sha256
 
@@ -127,9 +127,9 @@ def _listing(split: Split, order: NDArray[np.int64]) -> Listing | None:
     sizes: Sequence[int] | None = getattr(split, "sizes", None)
     labels = split.labels.cpu().numpy()[order]
     return Listing(
-        names=Lazy(len(order), lambda place: names[int(order[place])]),
+        names=taken(names, order),
         labels=array("q", labels.tobytes()),
-        sizes=None if sizes is None else array("q", (int(sizes[index]) for index in map(int, order))),
+        sizes=None if sizes is None else array("q", map(int, taken(sizes, order))),
     )
 
 

@@ -4,55 +4,19 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from itertools import islice, pairwise
 from pathlib import Path
-from typing import BinaryIO, TypeVar, overload
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.errors import DamagedError
+from zoo.data.lazy import STRETCH, Lazy
+from zoo.errors import DamagedError, DamagedFilesError, UsageError
 from zoo.files.downloads import open_file
 
-T = TypeVar("T")
-
-
-class Lazy(Sequence[T]):
-    """A sequence whose items are made when they are asked for.
-
-    Args:
-        count: N.
-        item: Makes the item at an index from 0 to below N.
-    """
-
-    def __init__(self, count: int, item: Callable[[int], T]) -> None:
-        self._count = count
-        self._item = item
-
-    def __len__(self) -> int:
-        return self._count
-
-    @overload
-    def __getitem__(self, index: int) -> T: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[T]: ...
-    def __getitem__(self, index: int | slice) -> T | list[T]:
-        """Return the item at *index*, or a list of those in a slice."""
-        if isinstance(index, slice):
-            return [self._item(each) for each in range(*index.indices(self._count))]
-        return self._item(range(self._count)[index])
-
-    def __iter__(self) -> Iterator[T]:
-        return map(self._item, range(self._count))
-
-    def __eq__(self, other: object) -> bool:
-        """Compare with any sequence, item by item, as lists do."""
-        if not isinstance(other, Sequence):
-            return NotImplemented
-        return len(self) == len(other) and all(mine == others for mine, others in zip(self, other, strict=True))
-
-    __hash__ = None  # type: ignore[assignment]  # as of a list
+_BETWEEN = b"\0"  # names, where many are one text
 
 
 class ByteStrings(Lazy[bytes]):
@@ -63,15 +27,23 @@ class ByteStrings(Lazy[bytes]):
     """
 
     def __init__(self, items: Iterable[bytes]) -> None:
-        self._buffer, ends = bytearray(), array("Q", [0])
-        for item in items:
-            self._buffer += item
-            ends.append(len(self._buffer))
-        self._ends = np.array(ends, dtype=np.uint32 if len(self._buffer) < 2**32 else np.uint64)
-        super().__init__(len(self._ends) - 1, self._cut)
+        self._buffer, ends = bytearray(), [np.zeros(1, np.uint64)]
+        rest = iter(items)
+        while some := list(islice(rest, STRETCH)):
+            ends.append(len(self._buffer) + np.cumsum(np.fromiter(map(len, some), np.uint64, len(some))))
+            self._buffer += b"".join(some)
+        self._ends = np.concatenate(ends).astype(np.uint32 if len(self._buffer) < 2**32 else np.uint64)
+        super().__init__(len(self._ends) - 1, lambda index: self._cut(index, index + 1)[0], self._cut)
 
-    def _cut(self, index: int) -> bytes:
-        return bytes(memoryview(self._buffer)[self._ends[index] : self._ends[index + 1]])
+    def having(self, part: bytes) -> bytes | None:
+        """Return the first that holds *part*, a single byte, or None."""
+        place = self._buffer.find(part)
+        return None if place < 0 else self[int(np.searchsorted(self._ends, place, side="right")) - 1]
+
+    def _cut(self, start: int, stop: int) -> list[bytes]:
+        ends = self._ends[start : stop + 1].tolist()
+        first, text = ends[0], bytes(memoryview(self._buffer)[ends[0] : ends[-1]])
+        return [text[begin - first : end - first] for begin, end in pairwise(ends)]
 
 
 class ImageFiles:
@@ -83,12 +55,17 @@ class ImageFiles:
         root: The folder.
         paths: Each file's path, relative to it, as the system spells it; each once.
         cure: What to do about a file that cannot be read, in a sentence.
+
+    Raises:
+        UsageError: If a path holds a zero byte, which no file's does.
     """
 
     def __init__(self, root: str | Path, paths: Iterable[str | os.PathLike[str]], *, cure: str = "Remove it.") -> None:
         self.root = Path(root)
         self.cure = cure
-        self._paths = ByteStrings(os.fsencode(path) for path in paths)
+        self._paths = ByteStrings(map(os.fsencode, paths))
+        if odd := self._paths.having(_BETWEEN):
+            raise UsageError(f"there can be no file {os.fsdecode(odd)!r}, with a zero byte in its name")
         # What tells a file from a later one under its name: its time of change mixed with its size; 0 unopened.
         self._stamps: NDArray[np.int64] = np.zeros(len(self._paths), dtype=np.int64)
 
@@ -98,12 +75,12 @@ class ImageFiles:
     @property
     def names(self) -> Sequence[str]:
         """Each file's path below the root as every system spells it, NFC; bytes that are no text are escaped."""
-        return Lazy(len(self), self._name)
+        return Lazy(len(self), lambda index: self._names(index, index + 1)[0], self._names)
 
     @property
     def sizes(self) -> Sequence[int]:
-        """The bytes of each file, looked up when they are asked for."""
-        return Lazy(len(self), lambda index: Path(self.place(index)).stat().st_size)
+        """The bytes of each file, looked up when they are asked for; a `DamagedFilesError` where one is not there."""
+        return Lazy(len(self), lambda index: self._sizes(index, index + 1)[0], self._sizes)
 
     def place(self, index: int) -> str:
         """Return a file's path."""
@@ -126,6 +103,19 @@ class ImageFiles:
         self._stamps[index] = stamp
         return file
 
-    def _name(self, index: int) -> str:
-        text = self._paths[index].decode("utf-8", "backslashreplace")
-        return unicodedata.normalize("NFC", text.replace(os.sep, "/"))
+    def _names(self, start: int, stop: int) -> list[str]:
+        # As one text, since a call for each would take most of the time. A zero byte composes with nothing.
+        text = _BETWEEN.join(self._paths[start:stop]).decode("utf-8", "backslashreplace")
+        return unicodedata.normalize("NFC", text if os.sep == "/" else text.replace(os.sep, "/")).split("\0")
+
+    def _sizes(self, start: int, stop: int) -> list[int]:
+        root = os.fsencode(self.root)
+        return [self._size(os.path.join(root, path)) for path in self._paths[start:stop]]  # noqa: PTH118 - of millions
+
+    def _size(self, path: bytes) -> int:
+        try:
+            return os.stat(path).st_size  # noqa: PTH116 - likewise
+        except OSError as error:
+            place = os.fsdecode(path)
+            fault = DamagedError(f"cannot read {place!r}: {error.strerror}")
+            raise DamagedFilesError({place: fault}, self.cure) from error

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from zoo.data.dataset import Dataset, Split
 from zoo.data.encoded import EncodedImages
-from zoo.data.image_files import Lazy
+from zoo.data.lazy import Lazy
 from zoo.data.pictures import checked_size
 from zoo.errors import DamagedError, UsageError
 from zoo.files.pack_file import PackedSplit, PackFile

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import heapq
-import math
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
+
+from zoo.data.lazy import taken
 
 Places = NDArray[np.int64]
 
@@ -43,12 +44,13 @@ def name_shares(names: Sequence[str], seed: int, purpose: str) -> NDArray[np.flo
     """
     prefix = hashlib.blake2b(f"{purpose}\0{seed}\0".encode(), digest_size=8)
 
-    def share(name: str) -> float:
+    def hashed(name: str) -> int:
         digest = prefix.copy()
         digest.update(name.encode("utf-8", "surrogatepass"))
-        return math.ldexp(int.from_bytes(digest.digest(), "big") >> (64 - _BITS), -_BITS)
+        return int.from_bytes(digest.digest(), "big")
 
-    return np.fromiter(map(share, names), np.float64, len(names))
+    found = np.fromiter(map(hashed, names), np.uint64, len(names))
+    return np.ldexp((found >> np.uint64(64 - _BITS)).astype(np.float64), -_BITS)
 
 
 def _sorted(names: Sequence[str], start: int) -> Places:
@@ -57,4 +59,4 @@ def _sorted(names: Sequence[str], start: int) -> Places:
 
 
 def _keyed(names: Sequence[str], places: Places) -> Iterator[tuple[str, int]]:
-    return ((names[place], place) for place in map(int, places))
+    return zip(taken(names, places), places.tolist(), strict=True)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from zoo.data.dataset import Split, weights_of
 from zoo.data.holding_out import cap
-from zoo.data.image_files import Lazy
+from zoo.data.lazy import taken
 
 
 class Subset:
@@ -57,8 +57,7 @@ class Subset:
         values = getattr(self.split, attribute, None)
         if values is None:
             return None
-        indices = self.indices.cpu().numpy()
-        return Lazy(len(self), lambda place: values[int(indices[place])])
+        return taken(values, self.indices.cpu().numpy())
 
     def __len__(self) -> int:
         return len(self.indices)
