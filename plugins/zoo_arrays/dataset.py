@@ -18,6 +18,7 @@ _NAMES = {
     "validation": ("validation", "val", "valid"),
 }
 _LAYOUT = "train_images and train_labels, or x_train and y_train, and the same for test and validation"
+_MOST = 100_000  # classes, unless there are as many images: larger numbers are no classes, but names of something
 
 
 class ArrayImages:
@@ -94,6 +95,10 @@ def arrays(
     if "test" not in splits:
         splits |= _set_aside(splits["train"], test_fraction, seed)
     count = 1 + max(int(labels.max()) for _, labels in splits.values())
+    if count > _MOST and count > (images := sum(len(labels) for _, labels in splits.values())):
+        raise zoo.UsageError(
+            f"{str(path)!r} has a label {count - 1:,}, and {images:,} images; labels number the classes from 0"
+        )
     held = {part: ArrayImages(images, labels) for part, (images, labels) in splits.items()}
     if len(shapes := sorted({split.shape for split in held.values()})) > 1:
         raise zoo.UsageError(f"{str(path)!r} has images of several shapes: {' and '.join(map(str, shapes))}")

@@ -15,7 +15,10 @@ import zoo
 
 Array = NDArray[Any]
 
-_TYPES = {"U8": np.uint8, "I8": np.int8, "I16": np.int16, "I32": np.int32, "I64": np.int64}
+_WHOLE = {"U8": "u1", "U16": "u2", "U32": "u4", "U64": "u8", "I8": "i1", "I16": "i2", "I32": "i4", "I64": "i8"}
+_TYPES = _WHOLE | {"F16": "f2", "F32": "f4", "F64": "f8", "BOOL": "?"}
+"""Safetensors' names for what NumPy knows: also those that are refused later, in words that say what they are."""
+
 _HEADER = 1 << 24  # bytes of a safetensors header at most
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ def read_rows(path: Path) -> Iterator[Row]:
     """Yield the rows of a table; its name's ending tells its format.
 
     Raises:
-        UsageError: If there is no such file, or it has another ending, or Parquet cannot be read here.
+        UsageError: If there is no such file, or it has another ending or a column twice, or no Parquet is read here.
         DamagedError: If a line cannot be read; it is named.
     """
     reader = _READERS.get(path.suffix.casefold())
@@ -37,6 +38,8 @@ def _separated(path: Path, delimiter: str) -> Iterator[Row]:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = csv.reader(file, delimiter=delimiter, strict=True)
             header = next(rows, [])
+            if twice := [name for name, count in Counter(header).items() if count > 1]:
+                raise zoo.UsageError(f"{str(path)!r}, line 1: there are several columns {twice[0]!r}; name each once")
             for values in rows:
                 if values and len(values) != len(header):
                     raise zoo.DamagedError(

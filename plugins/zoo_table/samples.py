@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -41,6 +42,7 @@ def read_samples(path: Path, rows: Iterable[Row]) -> list[Sample]:
     samples = [_sample(path, line, row) for line, row in rows]
     if not samples:
         raise zoo.UsageError(f"the table {str(path)!r} has no rows")
+    _check_splits(path, samples)
     _check_labels(path, samples)
     _check_once(path, samples)
     _check_groups(path, samples)
@@ -83,6 +85,14 @@ def _label(place: str, label: Any) -> str:
     return str(label).strip()
 
 
+def _check_splits(path: Path, samples: Sequence[Sample]) -> None:
+    """Refuse a row without a split where others have one: nobody would train on it, or test with it."""
+    if any(sample.split for sample in samples) and (open_ones := [sample for sample in samples if not sample.split]):
+        raise zoo.UsageError(
+            f"{str(path)!r}, line {open_ones[0].line}: there is no split, and other rows have one; give one to each"
+        )
+
+
 def _check_labels(path: Path, samples: Sequence[Sample]) -> None:
     """Refuse a label such as "cat,dog" where cat and dog are labels, too; "tench, Tinca tinca" is a name."""
     known = {sample.label for sample in samples}
@@ -95,7 +105,8 @@ def _check_labels(path: Path, samples: Sequence[Sample]) -> None:
 def _check_once(path: Path, samples: Sequence[Sample]) -> None:
     seen: dict[str, int] = {}
     for sample in samples:
-        if (before := seen.setdefault(sample.file, sample.line)) != sample.line:
+        # However it is spelled: ./a.png is a.png.
+        if (before := seen.setdefault(os.path.normpath(sample.file), sample.line)) != sample.line:
             raise zoo.UsageError(f"{str(path)!r}, line {sample.line}: {sample.file!r} is in line {before}, too")
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, Literal
@@ -14,7 +16,14 @@ import torch
 import zoo
 from zoo_tar.index import Index, index_of, stamp_of
 
-_SPLITS = {"train": "train", "test": "test", "val": "validation", "valid": "validation", "dev": "validation"}
+_log = logging.getLogger("zoo.tar")
+
+_SPLITS = {
+    **dict.fromkeys(("train", "training", "trainval"), "train"),
+    **dict.fromkeys(("test", "testing"), "test"),
+    **dict.fromkeys(("val", "valid", "validation", "dev"), "validation"),
+}
+_WORD = re.compile(r"[^\W\d_]+")
 
 
 class TarImages:
@@ -81,8 +90,9 @@ def tar(
     then read by its place, so that the order is as random as that of files, and nothing is buffered.
 
     Args:
-        root: A folder of .tar files, or one of them. Names that begin with train, test or val tell their split. A label
-            is the text of KEY.cls, or ``label`` in KEY.json: the name or number of one class.
+        root: A folder of .tar files, or one of them. A word train, test or val in their names tells their split; those
+            without one are trained on. A label is the text of KEY.cls, or ``label`` in KEY.json: the name or number
+            of one class. A KEY ends at its name's first dot.
         size: [H, W] to which images are resized, or one number for both. If left out, chosen as for a folder.
         color: True for three channels, False for one. If left out: three if any training image is in colour.
         stream: Whether images are read while training; if left out, as for a folder.
@@ -94,7 +104,8 @@ def tar(
         The dataset. Its classes are sorted, as numbers where all are such.
 
     Raises:
-        UsageError: If *root* is not given or holds no archive, or a label cannot be; the archive and member are named.
+        UsageError: If *root* is not given or holds no archive, a name has the words of two splits, or a label cannot
+            be; the archive and member are named.
         DamagedError: If an archive is damaged.
     """
     if root is None:
@@ -133,12 +144,22 @@ def _shards(root: Path) -> list[tuple[Path, Index]]:
     if not paths or not paths[0].is_file():
         raise zoo.UsageError(f"there is no .tar file in {str(root)!r}" if paths == [] else f"there is no {str(root)!r}")
     shards = [(path, index_of(path)) for path in paths]
+    if beside := [(path, index.beside) for path, index in shards if index.beside]:
+        path, names = beside[0]
+        count = sum(len(names) for _, names in beside)
+        images = "1 image" if count == 1 else f"{count:,} images"
+        _log.warning(
+            "tar: %s behind a second dot, as %r in %r: not used, as webdataset has it", images, names[0], str(path)
+        )
     return [(path, index) for path, index in shards if index.names]
 
 
 def _split_of(path: Path) -> str:
-    name = path.name.casefold()
-    return next((part for start, part in _SPLITS.items() if name.startswith(start)), "train")
+    words = _WORD.findall(path.stem.casefold())
+    parts = sorted({_SPLITS[word] for word in words if word in _SPLITS})
+    if len(parts) > 1:
+        raise zoo.UsageError(f"{str(path)!r} may be of {' or of '.join(parts)} by its name; give it one of these words")
+    return parts[0] if parts else "train"
 
 
 def _train_and_test(

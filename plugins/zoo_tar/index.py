@@ -16,7 +16,7 @@ import zoo
 IMAGES = {"jpg", "jpeg", "png", "webp", "bmp", "gif", "tif", "tiff", "ppm", "avif"}
 """Endings of images."""
 
-_SCHEMA = 1
+_SCHEMA = 2
 _LABEL = 1 << 16  # bytes of a label at most
 
 
@@ -28,6 +28,7 @@ class Index(NamedTuple):
         labels: The names of their classes.
         offsets: Where their bytes begin.
         lengths: How many bytes they have.
+        beside: Names of images that are no sample's own, such as KEY.mask.png: they are not among the others.
         stamp: The archive's size in bytes, and its time of change in nanoseconds.
     """
 
@@ -35,6 +36,7 @@ class Index(NamedTuple):
     labels: Sequence[str]
     offsets: Sequence[int]
     lengths: Sequence[int]
+    beside: Sequence[str]
     stamp: tuple[int, int]
 
 
@@ -72,6 +74,7 @@ def _place(path: Path) -> Path:
 def _read(path: Path, stamp: tuple[int, int]) -> Index:
     images: dict[str, tarfile.TarInfo] = {}
     labels: dict[str, str] = {}
+    beside: list[str] = []
     try:
         with tarfile.open(path, "r:") as archive:
             for member in archive:
@@ -84,6 +87,8 @@ def _read(path: Path, stamp: tuple[int, int]) -> Index:
                     if key in images:
                         raise zoo.UsageError(f"{str(path)!r}: {member.name!r} is the second image of its sample")
                     images[key] = member
+                elif ending.casefold().rpartition(".")[2] in IMAGES:
+                    beside.append(member.name)
                 elif ending.casefold() in ("cls", "json"):
                     file = archive.extractfile(member)
                     content = b"" if file is None else file.read(_LABEL)
@@ -102,6 +107,7 @@ def _read(path: Path, stamp: tuple[int, int]) -> Index:
         labels=[labels[key] for key in images],
         offsets=[member.offset_data for member in members],
         lengths=[member.size for member in members],
+        beside=beside,
         stamp=stamp,
     )
 

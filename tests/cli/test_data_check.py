@@ -60,6 +60,14 @@ def test_what_cannot_be_checked_is_wrong_usage(arguments, said, capsys):
     assert said in capsys.readouterr().err
 
 
+def test_a_table_is_checked_by_its_file(root, tmp_path, capsys):
+    """As a folder is: what reads it is told from its name."""
+    rows = [f"{path},{path.parent.name}\n" for path in sorted((root / "train").rglob("*.jpg"))]
+    (tmp_path / "labels.csv").write_text("file,label\n" + "".join(rows))
+    assert main(["data", "check", str(tmp_path / "labels.csv")]) == 0
+    assert capsys.readouterr().out.startswith("table/table: ")
+
+
 def test_python_is_told_the_same(root):
     """As plain data."""
     found = zoo.check_data(str(root))

@@ -280,6 +280,23 @@ def test_a_folder_in_place_of_a_dataset_s_name_is_told_how_folders_are_named(tmp
     assert "folder;" not in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("name", "reader"),
+    [("a b.CSV", "table"), ("t.jsonl", "table"), ("s.tar", "tar"), ("x.npz", "arrays"), ("p.pack", "packed")],
+)
+def test_a_file_in_place_of_a_dataset_s_name_is_told_what_reads_it(tmp_path, monkeypatch, name, reader, capsys):
+    """By its ending; any other file is no dataset, and neither is one that is not there."""
+    monkeypatch.chdir(tmp_path)
+    said = f"but a file; its images are --data {reader} --set data.root={shlex.quote(name)}"
+    for there in (False, True):
+        assert main(["train", "--model", "linear", "--data", name]) == 2
+        assert (f"zoo: no dataset named {name!r}, {said}\n" == capsys.readouterr().err) == there
+        Path(name).touch()
+    Path("notes.txt").touch()
+    assert main(["train", "--model", "linear", "--data", "notes.txt"]) == 2
+    assert "but a file" not in capsys.readouterr().err
+
+
 def _folder_words(name: str) -> str:
     return f"--data folder --set data.root={shlex.quote(name)}"
 

@@ -12,7 +12,7 @@ from small_images import small_dataset, small_split
 from small_photos import CLASSES, photograph, photographs
 
 import zoo
-from zoo.data.findings import findings
+from zoo.data.findings import class_findings, findings
 from zoo.data.identity import Identification
 from zoo.data.quick_look import quick_findings
 
@@ -97,6 +97,23 @@ def test_counts_of_classes_are_looked_at():
     assert found["few images"] == [["gull", "2"]]
     assert found["untested"] == [["gull"]]
     assert found["one class"] in ([["train", "auk"]], [["test", "auk"]])
+
+
+def test_names_of_classes_that_differ_in_case_alone_are_told():
+    """One of the two is a misspelling, and the model would be asked to tell them apart."""
+    counts = {"train": [20] * 5, "test": [5] * 5}
+    (found,) = class_findings(counts, ["Red kite", "auk", "gull", "red_kite", "red  kite"])
+    assert (found.kind, found.severity) == ("names alike", "doubtful")
+    assert found.notice == (
+        "3 classes have names that differ in case, spaces or underscores alone: "
+        "'Red kite' and 'red_kite' and 'red  kite'"
+    )
+
+
+def test_a_class_of_few_images_is_told_with_their_number():
+    """Not as if the number were another class."""
+    (found,) = class_findings({"train": [20, 9], "test": [5, 5]}, ["auk", "gull"])
+    assert found.notice == "1 class has fewer than 10 training images: gull: 9"
 
 
 def test_odd_sizes_are_named_with_them(root):

@@ -79,11 +79,13 @@ def test_a_file_may_not_change_between_two_readings(tmp_path):
 def test_a_file_that_is_not_there_has_no_size(tmp_path):
     """It is named with the cure, as where it is opened."""
     (tmp_path / "a.png").write_bytes(b"one")
-    files = zoo.ImageFiles(tmp_path, ["a.png", "gone.png"], cure="Mend it.")
-    for looked_up in (lambda: files.sizes[1], lambda: list(files.sizes)):
+    files = zoo.ImageFiles(tmp_path, ["a.png", "gone.png", "lost.png"], cure="Mend it.")
+    gone, lost = (repr(str(tmp_path / name)) for name in ("gone.png", "lost.png"))
+    more = f" (1 more such files)\n  {lost}"
+    for looked_up, others in ((lambda: files.sizes[1], ""), (lambda: list(files.sizes), more)):
         with pytest.raises(zoo.DamagedFilesError) as caught:
             looked_up()
-        assert str(caught.value) == f"cannot read {str(tmp_path / 'gone.png')!r}: No such file or directory. Mend it."
+        assert str(caught.value) == f"cannot read {gone}: No such file or directory. Mend it.{others}"
 
 
 def test_a_name_with_a_zero_byte_is_refused(tmp_path):

@@ -110,6 +110,7 @@ def test_it_trains_with_equal_bits_streamed_and_in_memory(tmp_path):
         ({"train_labels": np.zeros(12)}, "train_labels must be 12 whole numbers"),
         ({"train_labels": np.eye(12, dtype=int)}, "train_labels gives several numbers an image"),
         ({"test_labels": np.array([0, 1, -1, 0, 0, 0])}, "test_labels[2] is -1; classes count from 0"),
+        ({"train_labels": 10**10 * np.arange(12)}, "has a label 110,000,000,000, and 18 images; labels number the"),
         ({"test_images": np.zeros((6, 5, 5), np.uint8)}, "images of several shapes: (1, 5, 4) and (1, 5, 5)"),
     ],
 )
@@ -118,6 +119,14 @@ def test_an_array_that_cannot_be_is_named(tmp_path, change, message):
     with pytest.raises(zoo.UsageError, match=re.escape(message)) as caught:
         arrays(root=written(tmp_path / "set", "npz", GREY | change))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("form", ["npy", "npz", "safetensors"])
+def test_floats_are_refused_in_every_format_by_what_they_are(tmp_path, form):
+    """An array that is there is not told to be missing."""
+    floats = {"train_images": np.zeros((12, 5, 4), np.float32)}
+    with pytest.raises(zoo.UsageError, match=r"train_images must be uint8 .*, not float32 \(12, 5, 4\)$"):
+        arrays(root=written(tmp_path / "set", form, GREY | floats))
 
 
 def test_objects_are_not_unpickled(tmp_path):

@@ -98,6 +98,8 @@ FAULTS = [
     ({"label": 0.5}, "line 3: label must be the name of a class, not 0.5"),
     ({"file": " "}, "line 3: file must be a path"),
     ({"file": ROWS[0]["file"]}, "line 3: 'auk/0.png' is in line 1, too"),
+    ({"file": f"./{ROWS[0]['file']}"}, "line 3: './auk/0.png' is in line 1, too"),
+    ({"split": ""}, "line 3: split must be one of train, training"),
     ({"split": "holdout"}, "line 3: split must be one of train, training"),
     ({"split": "test", "label": "tern"}, "line 3: no training image has the class 'tern'"),
     ({"split": "test", "group": "a"}, "line 3: the group 'a' is in test here and in train in line 1"),
@@ -138,6 +140,12 @@ def test_a_damaged_table_is_told_by_its_line(tmp_path, name, content, message):
     ("name", "content", "message"),
     [
         ("t.csv", "", "has no rows"),
+        ("t.csv", "file,label,label\na,b,c\n", "line 1: there are several columns 'label'; name each once"),
+        (
+            "t.jsonl",
+            '{"file": "a", "label": "b", "split": "train"}\n{"file": "c", "label": "b"}',
+            "line 2: there is no split, and other rows have one; give one to each",
+        ),
         ("t.csv", "path,label\na,b\n", "line 2: there is no column 'file'; it has 'path', 'label'"),
         ("t.xlsx", "", "must end in .csv, .tsv, .jsonl, .parquet"),
     ],

@@ -13,7 +13,7 @@ import pytest
 import torch
 from PIL import Image
 from zoo_tar import index
-from zoo_tar.dataset import tar
+from zoo_tar.dataset import _split_of, tar
 
 import zoo
 from zoo.data import held
@@ -96,6 +96,39 @@ def test_a_validation_shard_is_the_validation_set(root):
     (root / "test-000.tar").unlink()
     data = tar(root=str(root))
     assert (levels(data.test), data.validation) == ([30, 31, 32], None)
+
+
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [
+        ("imagenet-val-000", "validation"),
+        ("imagenet1k_Train_0017", "train"),
+        ("validation_3", "validation"),
+        ("000-testing", "test"),
+        ("trainval-000", "train"),
+        ("contest-000", "train"),
+        ("0001", "train"),
+        ("train-test-0", None),
+    ],
+)
+def test_a_word_of_a_shard_s_name_tells_its_split(tmp_path, name, part):
+    """As webdataset's own examples are called; wherever the word stands, and not within another one."""
+    if part is None:
+        with pytest.raises(zoo.UsageError, match="may be of test or of train by its name; give it one of these words"):
+            _split_of(tmp_path / f"{name}.tar")
+    else:
+        assert _split_of(tmp_path / f"{name}.tar") == part
+
+
+def test_images_behind_a_second_dot_are_told_and_not_used(root, caplog):
+    """Webdataset's keys end at the first one: a mask is not its image, nor photo.1.jpg an image of its own."""
+    odd = {"x.png": png(30), "x.cls": b"0", "x.mask.png": png(31), "photo.1.JPG": png(32), "photo.1.cls": b"0"}
+    shard(root / "train-002.tar", odd)
+    for _ in range(2):  # made, and kept
+        caplog.clear()
+        assert levels(tar(root=str(root)).train) == [*range(20), 30]
+        (line,) = caplog.messages
+        assert line.startswith("tar: 2 images behind a second dot, as 'x.mask.png' in ")
 
 
 def test_the_index_is_kept_in_the_cache_until_the_shard_changes(root, cache, monkeypatch):

@@ -30,9 +30,9 @@ _MARKS = {"damaged": "damaged", "falsifies": "wrong", "doubtful": "look"}
 def check(data: str, assignments: tuple[str, ...], quiet: bool, as_json: bool) -> int:
     """Look at every image of a dataset, and tell what is wrong.
 
-    DATA is a folder of images, or a dataset's name. Told are images that cannot be read, that are in two splits or two
-    classes, or look the same; classes with few images; one class that is nearly all; odd sizes. The exit code is 4 for
-    images that cannot be read, and 1 for what would falsify a result.
+    DATA is a folder of images, a table, archive, arrays or pack, or a dataset's name. Told are images that cannot be
+    read, that are in two splits or two classes, or look the same; classes with few images; one class that is nearly
+    all; odd sizes. The exit code is 4 for images that cannot be read, and 1 for what would falsify a result.
     """
     from zoo.runs.checking import check_data, exit_code
 

@@ -47,9 +47,9 @@ def pack(
 ) -> None:
     """Write a dataset into one file that trains several times as fast.
 
-    DATA is a folder of images, or a dataset's name. Pictures larger than 1.15 times the size are shrunk to that, the
-    others stay as they are; splits, classes and names stay. FILE gets its name when it was read back and is whole:
-    zoo train --data packed --set data.root=FILE.
+    DATA is a folder of images, a table, archive, arrays or pack, or a dataset's name. Pictures larger than 1.15 times
+    the size are shrunk to that, the others stay as they are; splits, classes and names stay. FILE gets its name when it
+    was read back and is whole: zoo train --data packed --set data.root=FILE.
     """
     from zoo.runs.packing import pack as write
 

@@ -29,21 +29,23 @@ class Finding:
 
     Attributes:
         kind: What: ``"unreadable"``, ``"leakage"``, ``"look-alike leakage"``, ``"two classes"``, ``"copies"``,
-            ``"look-alikes"``, ``"few images"``, ``"untested"``, ``"one class"`` or ``"odd sizes"``.
+            ``"look-alikes"``, ``"few images"``, ``"untested"``, ``"one class"``, ``"names alike"`` or ``"odd sizes"``.
         severity: One of `SEVERITIES`.
         summary: A line that says how many and what follows.
         items: What it is about, images or classes: each a group of texts that belong together.
+        joint: What stands between these in a line.
     """
 
     kind: str
     severity: str
     summary: str
     items: Sequence[Sequence[str]]
+    joint: str = " and "
 
     @property
     def notice(self) -> str:
         """What is told of it in a line, the first of what it is about by name."""
-        return f"{self.summary}: {' and '.join(self.items[0])}{', ...' if len(self.items) > 1 else ''}"
+        return f"{self.summary}: {self.joint.join(self.items[0])}{', ...' if len(self.items) > 1 else ''}"
 
 
 def named_splits(dataset: Dataset) -> Mapping[str, str]:
@@ -78,12 +80,20 @@ def class_findings(counts: Mapping[str, Sequence[int]], classes: Sequence[str]) 
             "doubtful",
             f"{_some(len(few), 'class has', 'classes have')} fewer than {FEW} training images",
             few,
+            ": ",
         )
     untested = [(name,) for name, count in zip(classes, counts["test"], strict=True) if not count]
     if untested:
         yield Finding(
             "untested", "doubtful", f"{_some(len(untested), 'class has', 'classes have')} no test image", untested
         )
+    alike = defaultdict(list)
+    for name in classes:
+        alike[" ".join(name.casefold().replace("_", " ").split())].append(name)
+    if groups := [tuple(map(repr, names)) for names in alike.values() if len(names) > 1]:
+        count = sum(map(len, groups))
+        summary = f"{count:,} classes have names that differ in case, spaces or underscores alone"
+        yield Finding("names alike", "doubtful", summary, groups)
     for part, numbers in counts.items():
         if max(numbers) > MOST * sum(numbers):
             name = classes[int(np.argmax(numbers))]

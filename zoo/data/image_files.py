@@ -110,12 +110,13 @@ class ImageFiles:
 
     def _sizes(self, start: int, stop: int) -> list[int]:
         root = os.fsencode(self.root)
-        return [self._size(os.path.join(root, path)) for path in self._paths[start:stop]]  # noqa: PTH118 - of millions
-
-    def _size(self, path: bytes) -> int:
-        try:
-            return os.stat(path).st_size  # noqa: PTH116 - likewise
-        except OSError as error:
-            place = os.fsdecode(path)
-            fault = DamagedError(f"cannot read {place!r}: {error.strerror}")
-            raise DamagedFilesError({place: fault}, self.cure) from error
+        found, faults = [], {}
+        for path in self._paths[start:stop]:
+            try:
+                found.append(os.stat(os.path.join(root, path)).st_size)  # noqa: PTH116, PTH118 - of millions
+            except OSError as error:
+                place = os.fsdecode(os.path.join(root, path))  # noqa: PTH118
+                faults[place] = DamagedError(f"cannot read {place!r}: {error.strerror}")
+        if faults:
+            raise DamagedFilesError(faults, self.cure)
+        return found

@@ -150,7 +150,9 @@ def _fitted(entry: Entry, option: Option | None, name: str, value: Any) -> Any:
     if value is None and option.default is None:
         return value
     if not fits(value, annotation):
-        raise UsageError(f"{entry} takes {name!r} as {option.type_name}, not {value!r}")
+        choices = ", ".join(map(repr, get_args(annotation)))
+        wanted = f"one of {choices}" if get_origin(annotation) is Literal else option.type_name
+        raise UsageError(f"{entry} takes {name!r} as {wanted}, not {value!r}")
     wants_tuple = (get_origin(annotation) or annotation) is tuple
     return tuple(value) if wants_tuple and isinstance(value, list) else value
 

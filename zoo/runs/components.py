@@ -16,6 +16,14 @@ from zoo.registry import Entry, Option, build, kind_of_section, options_of, regi
 from zoo.registry.signatures import checked_options
 from zoo.runs.pretrained import Beginning
 
+_READERS = {
+    **dict.fromkeys((".csv", ".tsv", ".jsonl", ".parquet"), "table/table"),
+    **dict.fromkeys((".npz", ".safetensors"), "arrays/arrays"),
+    ".tar": "tar/tar",
+    ".pack": "packed/packed",
+}
+"""By their endings, which datasets read the files that people have."""
+
 GIVEN = "python:"
 """How a record names an object that was passed to `zoo.train` in place of a name."""
 
@@ -174,15 +182,25 @@ def _chosen(section: str, entry: Entry, name: str, options: Mapping[str, Any]) -
     return dataclasses.replace(component, choice=choice, beginning=beginning)
 
 
+def reader_of(path: Path) -> str | None:
+    """Return the dataset that reads a folder, or a file by its ending; None where none does, or nothing is there."""
+    if path.is_dir():
+        return "folder/folder"
+    return _READERS.get(path.suffix.casefold()) if path.is_file() else None
+
+
 def _found_dataset(name: str) -> Entry:
-    """Return the dataset of this name; one who gave a folder in its place is told how folders are named."""
+    """Return the dataset of this name; one who gave a folder or a file in its place is told how these are named."""
     try:
         return registry().find("datasets", name)
     except UnknownNameError as error:
-        if not Path(name).expanduser().is_dir():
+        reader = reader_of(Path(name).expanduser())
+        if reader is None:
             raise
+        what = "folder" if Path(name).expanduser().is_dir() else "file"
         raise UsageError(
-            f"no dataset named {name!r}, but a folder; its images are --data folder --set data.root={shlex.quote(name)}"
+            f"no dataset named {name!r}, but a {what}; its images are "
+            f"--data {reader.rpartition('/')[2]} --set data.root={shlex.quote(name)}"
         ) from error
 
 

@@ -17,11 +17,10 @@ from zoo.data.identity import Identification
 from zoo.data.splits import places_of
 from zoo.errors import UnknownNameError, UsageError
 from zoo.registry import signature_of
-from zoo.runs.components import Component, find_component
+from zoo.runs.components import Component, find_component, reader_of
 
 _log = logging.getLogger("zoo")
 
-_FOLDER = "folder/folder"
 _UNREAD = {"size": 32, "color": True}
 
 
@@ -66,10 +65,10 @@ def load_dataset(component: Component, split_by: str) -> tuple[Dataset, Identifi
 
 
 def dataset_named(data: str, options: Mapping[str, Any], *, unread: bool = False) -> Component:
-    """Return the dataset of a name, or the images in a folder.
+    """Return the dataset of a name, or the images in a folder or a file.
 
     Args:
-        data: A dataset's name, or a folder.
+        data: A dataset's name, or a folder, or a table, an archive, arrays or a pack.
         options: The dataset's, such as ``{"data.root": "labels.csv"}``.
         unread: Whether to choose a size and colour where nobody did and the builder takes them, so that it looks into
             no file: for whoever reads them all anyway.
@@ -81,8 +80,9 @@ def dataset_named(data: str, options: Mapping[str, Any], *, unread: bool = False
         raise UsageError(f"{wrong[0]!r} is no option of the dataset, which are called data.OPTION")
     given = {key.removeprefix("data."): value for key, value in options.items()}
     choice = Choice(data, given)
-    if (folder := Path(data).expanduser()).is_dir() and "root" not in given:
-        choice = Choice(_FOLDER, {"root": str(folder), **given})
+    path = Path(data).expanduser()
+    if "root" not in given and (reader := reader_of(path)) is not None:
+        choice = Choice(reader, {"root": str(path), **given})
     try:
         component = find_component("data", choice)
     except UnknownNameError as error:
