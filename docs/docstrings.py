@@ -16,6 +16,7 @@ GROUPS = {
         "Run",
         "Reporter",
         "evaluate",
+        "ensemble",
         "calibrate",
         "predict",
         "explain",

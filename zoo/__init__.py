@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from zoo.runs.calibrating import calibrate as calibrate
     from zoo.runs.checking import check_data as check_data
     from zoo.runs.contact_sheet import contact_sheet as contact_sheet
+    from zoo.runs.ensembling import ensemble as ensemble
     from zoo.runs.evaluating import evaluate as evaluate
     from zoo.runs.lr_range import lr_range as lr_range
     from zoo.runs.mistakes import explain_mistakes as explain_mistakes
@@ -102,6 +103,7 @@ _HOMES = {
     "calibrate": "zoo.runs.calibrating",
     "check_data": "zoo.runs.checking",
     "contact_sheet": "zoo.runs.contact_sheet",
+    "ensemble": "zoo.runs.ensembling",
     "evaluate": "zoo.runs.evaluating",
     "explain": "zoo.sharing.explaining",
     "explain_mistakes": "zoo.runs.mistakes",

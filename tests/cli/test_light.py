@@ -40,6 +40,7 @@ def test_no_light_command_imports_torch_over_all_of_zoos_own_plugins(site: FakeS
         "list models",
         "list models resnet* --json",
         "list recipes",
+        "ensemble --help",
         "plugins",
         "list nothing",
     ]

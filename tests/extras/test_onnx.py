@@ -17,6 +17,7 @@ import torch
 from fake_distributions import FakeSite
 from fake_distributions import site as site  # noqa: PLC0414 - a fixture is found by its name here
 from PIL import Image
+from safetensors.torch import save_file
 
 import zoo
 import zoo.testing
@@ -194,6 +195,24 @@ def test_a_file_in_8_bits_is_small_and_tells_its_accuracy(
     capsys.readouterr()
     assert main(["export", str(run.directory), "--quantize", "int9", "--out", str(path)]) == 2
     assert "quantize must be 'int8', not 'int9'" in capsys.readouterr().err
+
+
+def test_an_ensemble_is_exported_as_one_model(tmp_path: Path):
+    """Members of other sizes and normalisations are resized within; both formats say what it says."""
+    settings: dict[str, Any] = {"steps": 2, "threads": 1, "precision": "fp32", "options": {"data.limit": 64}}
+    runs = [zoo.train(name, out=tmp_path / name, **settings) for name in ("linear", "cnn")]
+    weights = {"1.weight": torch.randn(10, 3 * 20 * 20) / 30, "1.bias": torch.zeros(10)}
+    save_file(weights, tmp_path / "colour.safetensors")
+    stated = {"mean": [0.2, 0.3, 0.4], "std": [0.5, 0.4, 0.3], "size": [20, 20], "interpolation": "bicubic"}
+    settings["options"] |= {f"model.expects.{key}": value for key, value in stated.items()}
+    settings["options"]["model.pretrained"] = str(tmp_path / "colour.safetensors")
+    runs.append(zoo.train("linear", out=tmp_path / "colour", tune="off", **settings))
+    made = zoo.ensemble(runs, out=tmp_path / "three")
+    for name, suffix in {"onnx": "onnx", "program": "pt2"}.items():
+        found = zoo.export(made, format=name, out=tmp_path / f"three.{suffix}")
+        assert found["checked"] == 64
+        assert found["largest_difference"] < 1e-3
+    assert evaluate_file(tmp_path / "three.onnx")["accuracy"] == made.test_accuracy
 
 
 def test_a_program_of_torch_says_what_the_model_says(run: zoo.Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]):

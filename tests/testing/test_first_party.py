@@ -15,6 +15,13 @@ class TestCnn(zoo.testing.PluginContract):
     plugin = "cnn"
 
 
+class TestEnsemble(zoo.testing.PluginContract):
+    """Ensembles, of a member that takes images of any size and one that is convolutional."""
+
+    plugin = "ensemble"
+    options = {"ensemble": {"members": ["mlp", "cnn"]}}
+
+
 class TestTorch(zoo.testing.PluginContract):
     """Torch's optimizers, criteria and schedulers."""
 

@@ -12,6 +12,7 @@ COMMANDS = (
     LazyCommand("sweep", "zoo.cli.sweep:sweep", "Train with several seeds, cross-validate, or search."),
     LazyCommand("lr", "zoo.cli.lr:lr", "Find a learning rate."),
     LazyCommand("evaluate", "zoo.cli.evaluate:evaluate", "Measure a run's checkpoint again."),
+    LazyCommand("ensemble", "zoo.cli.ensemble:ensemble", "Make one model of several trained runs."),
     LazyCommand("calibrate", "zoo.cli.calibrate:calibrate", "Fit the temperature of a run's confidence."),
     LazyCommand("predict", "zoo.cli.predict:predict", "Classify images with a run's model."),
     LazyCommand("explain", "zoo.cli.explain:explain", "Show where in an image a model sees a class."),

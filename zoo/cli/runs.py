@@ -58,13 +58,19 @@ def runs(
         write_json({"runs": [_document(run) for run in found]})
         return
     if as_csv:
-        _write_csv([_document(run) for run in found])
+        _write_csv([_plain(_document(run)) for run in found])
         return
     _write_runs(found, folder, quiet=quiet)
 
 
 def _document(run: PastRun) -> dict[str, Any]:
     return {**run.summary, "directory": str(run.directory), "status": run.status, "damages": run.damages}
+
+
+def _plain(document: dict[str, Any]) -> dict[str, Any]:
+    """Return a run as a row of CSV: the members of an ensemble by their names."""
+    members = document.get("members")
+    return document if members is None else {**document, "members": "; ".join(each["run"] for each in members)}
 
 
 def _write_runs(found: Sequence[PastRun], folder: Path, *, quiet: bool) -> None:
@@ -141,5 +147,11 @@ def _mean(mean: Mean | None) -> str:
 
 
 def _row(summary: dict[str, Any]) -> tuple[str, str, str, str]:
-    names = [str(summary.get(section, "?")) for section in ("model", "data")]
-    return names[0], names[1], str(summary.get("epochs", "?")), percent(summary.get("val_accuracy"))
+    from zoo.records.history import model_in_words
+
+    return (
+        model_in_words(summary),
+        str(summary.get("data", "?")),
+        str(summary.get("epochs", "?")),
+        percent(summary.get("val_accuracy")),
+    )

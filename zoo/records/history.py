@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,3 +64,10 @@ def status_of(directory: RunDirectory, summary: Mapping[str, Any]) -> str:
     if is_locked(directory.path):
         return "running"
     return "killed" if recorded == "running" else recorded
+
+
+def model_in_words(summary: Mapping[str, Any]) -> str:
+    """Return what a run's model is called; of an ensemble also what it is made of, as in ``2 cnn/cnn_dropout``."""
+    name = str(summary.get("model", "?"))
+    counts = Counter(str(member.get("model", "?")) for member in summary.get("members", ()))
+    return f"{name} of {', '.join(f'{count} {model}' for model, count in counts.items())}" if counts else name

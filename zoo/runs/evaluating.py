@@ -16,6 +16,7 @@ from zoo.records.directory import EVALUATIONS, RunDirectory
 from zoo.records.lock import RunLock
 from zoo.registry.entry import in_one_line
 from zoo.reports.evaluations import evaluation_name, keep_evaluation
+from zoo.runs.committee import is_ensemble
 from zoo.runs.components import find_components
 from zoo.runs.datasets import load_dataset, split_dataset
 from zoo.runs.evaluations import Measured, about_evaluation, document
@@ -105,7 +106,13 @@ def on_own_data(
         UsageError: If the data are not what the run was trained on, or there is no such split.
     """
     loaded = loaded.as_validated() if split == "validation" else loaded
-    chosen = own_split(loaded, split, options)
+    return on_own_split(loaded, own_split(loaded, split, options), split, checkpoint, limit)
+
+
+def on_own_split(
+    loaded: Trained, chosen: Split, split: str, checkpoint: str, limit: int | None = LIMIT
+) -> dict[str, Any]:
+    """Measure a run on the *chosen* images, those of a *split*, likewise; for validation with the validated weights."""
     return _kept(loaded, loaded.config, measured(loaded, chosen, limit), (split, split, checkpoint), {})
 
 
@@ -120,13 +127,32 @@ def own_split(loaded: Trained, split: str, options: Mapping[str, Any] | None = N
     Raises:
         UsageError: If the data are not what the run was trained on, or there is no such split.
     """
-    component = find_components(relocated(loaded.config, options), only=("data",))["data"]
-    dataset, images = load_again(component, loaded.config.train.split_by)
-    _refuse_other_images(loaded, images, split)
-    chosen: Split | None = getattr(split_dataset(_as_trained(loaded, dataset), loaded.config), split)
+    chosen: Split | None = getattr(split_dataset(own_data(loaded, options, split), loaded.config), split)
+    if chosen is None and is_ensemble(loaded.config):
+        raise UsageError(
+            f"the members of {loaded.where} held out no validation images that none of them has learnt; "
+            "use --split test"
+        )
     if chosen is None:
         raise UsageError(f"{loaded.where} held out no validation images; use --split test")
     return chosen
+
+
+def own_data(loaded: Trained, options: Mapping[str, Any] | None = None, split: str | None = None) -> Dataset:
+    """Return a run's own data, in the size in which the run had its images.
+
+    Args:
+        loaded: The run.
+        options: ``{"data.root": DIR}`` where the data have moved.
+        split: The one that matters; None for all.
+
+    Raises:
+        UsageError: If the data are not what the run was trained on.
+    """
+    component = find_components(relocated(loaded.config, options), only=("data",))["data"]
+    dataset, images = load_again(component, loaded.config.train.split_by)
+    _refuse_other_images(loaded, images, split)
+    return _as_trained(loaded, dataset)
 
 
 def _on_other_data(loaded: Trained, which: str, checkpoint: str, config: Config, name: str | None) -> dict[str, Any]:
@@ -199,13 +225,13 @@ def _keep(directory: RunDirectory | None, name: str, found: Mapping[str, Any], t
     return str(directory.path / EVALUATIONS / f"{name}.json")
 
 
-def _refuse_other_images(loaded: Trained, images: Identification, split: str) -> None:
+def _refuse_other_images(loaded: Trained, images: Identification, split: str | None) -> None:
     """Measure on the images that the run had, or not at all; of a split that is not measured the others do not matter.
 
     Raises:
         UsageError: If they are others.
     """
-    splits = ("test",) if split == "test" else ("train", "validation")
+    splits = {"test": ("test",), None: ()}.get(split, ("train", "validation"))
     notice = logging.getLogger("zoo").warning
     if changed := loaded.changed(images, notice, splits):
         raise UsageError(

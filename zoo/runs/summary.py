@@ -57,7 +57,7 @@ def description(
         "select": task.select,
         "lr": task.updates.optimizer.defaults.get("lr"),
         "fused": bool(task.updates.optimizer.defaults.get("fused")),
-        "storage": _storage(splits.train),
+        "storage": storage_of(splits.train),
         "readers": reader_count(config.train.readers),
         "image_size": images.image_size,
         "input_size": network.prepare.size,
@@ -76,7 +76,7 @@ def class_counts(split: Split, images: ImageFacts) -> dict[str, int]:
     return dict(zip(images.classes, counts, strict=True))
 
 
-def _storage(split: Split) -> str:
+def storage_of(split: Split) -> str:
     """Return where training images are: ``"memory"``, ``"decoded"`` into it from files, or ``"streamed"``."""
     if Reader(split).streams:
         return "streamed"

@@ -24,7 +24,8 @@ def model_card(
         timm: Whether timm and transformers load the folder.
     """
     lines = [*_metadata(name, summary, licence, timm=timm), *_text(name, record, summary, licence)]
-    return "\n".join([*lines, *_how_to_load(timm=timm), ""])
+    trained = "members" not in summary
+    return "\n".join([*lines, *_how_to_load(timm=timm), *_files(trained=trained), ""])
 
 
 def _metadata(name: str, summary: Mapping[str, Any], licence: str | None, *, timm: bool) -> Iterator[str]:
@@ -61,12 +62,21 @@ def _text(name: str, record: Mapping[str, Any], summary: Mapping[str, Any], lice
     )
     yield f"| trained on | `{summary['data']}`: {summary['train']:,} images, {summary['validation']:,} for validation |"
     yield f"| images | {shape} |"
-    yield f"| epochs | {summary['epochs']}; the weights are those of epoch {summary['best_epoch']} |"
+    if members := summary.get("members"):
+        yield f"| made of | {len(members)} models, trained one by one; the answer is the mean of their probabilities |"
+        for each in members:
+            yield f"| member | `{each['model']}`, {each['parameters']:,} parameters, {_alone(each['test_accuracy'])} |"
+    else:
+        yield f"| epochs | {summary['epochs']}; the weights are those of epoch {summary['best_epoch']} |"
     if (expects := record["expects"]) and expects["source"]:
         yield f"| began with | `{expects['source']}` {_of_licence(expects['license'])}|"
     yield f"| licence | {licence or 'not stated'} |"
     named = ", ".join(json.dumps(each, ensure_ascii=False) for each in classes[:_SHOWN])
     yield from ("", f"{len(classes)} classes: {named}{', ...' if len(classes) > _SHOWN else ''}", "")
+
+
+def _alone(accuracy: float | None) -> str:
+    return "not measured alone" if accuracy is None else f"test accuracy {100 * accuracy:.2f} % alone"
 
 
 def _of_licence(licence: str) -> str:
@@ -79,6 +89,13 @@ def _how_to_load(*, timm: bool) -> Iterator[str]:
     if timm:
         yield from ("Or without zoo, the same weights:", "", "```python", "import timm", "")
         yield from ('model = timm.create_model("local-dir:DIR", pretrained=True)', "```", "")
-    yield from ("## Train it again", "", "```sh", "zoo train --config zoo.toml", "```", "")
-    yield "`zoo.toml` is the whole recipe, `environment.json` what it was computed with, and `MANIFEST.json` has the"
-    yield "SHA-256 of every file."
+
+
+def _files(*, trained: bool) -> Iterator[str]:
+    """Yield what the other files are; an ensemble is not trained, its members were."""
+    if trained:
+        yield from ("## Train it again", "", "```sh", "zoo train --config zoo.toml", "```", "")
+        yield "`zoo.toml` is the whole recipe, `environment.json` what it was computed with, and `MANIFEST.json`"
+    else:
+        yield from ("## Its members", "", "`environment.json` has the whole recipe of each, and `MANIFEST.json`")
+    yield "has the SHA-256 of every file."

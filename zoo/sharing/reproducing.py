@@ -18,6 +18,7 @@ from zoo.data.identity import Identification
 from zoo.errors import UsageError
 from zoo.records.directory import RunDirectory
 from zoo.reports.statistics import mcnemar
+from zoo.runs.committee import is_ensemble
 from zoo.runs.components import find_components
 from zoo.runs.environment import environment_changes
 from zoo.runs.evaluating import measured, own_split
@@ -60,6 +61,10 @@ def reproduce(
         ZooError: If the training fails.
     """
     found = open_source(source)
+    if is_ensemble(found.config):
+        raise UsageError(
+            f"{found.where!r} is an ensemble, which is not trained: reproduce the runs that it was made of"
+        )
     if not found.as_trained:
         raise UsageError(
             f"the weights of {found.where!r} are not those that its recipe ends with: it is one checkpoint, or was "

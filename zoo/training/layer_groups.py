@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 
 from torch import Tensor, nn
 
-from zoo.errors import PluginError
+from zoo.errors import PluginError, UsageError
+from zoo.training.ensemble import Ensemble
 
 
 def head_of(model: nn.Module) -> tuple[str, nn.Module]:
@@ -21,8 +22,11 @@ def head_of(model: nn.Module) -> tuple[str, nn.Module]:
     else the last linear layer, or where there is none, the last convolution.
 
     Raises:
+        UsageError: If the model is an ensemble, each of whose members has a head.
         PluginError: If ``head_name`` names no layer, or none is found.
     """
+    if isinstance(model, Ensemble):
+        raise UsageError("an ensemble has no head of its own, only its members have: ask one of them")
     named = getattr(model, "head_name", None)
     modules = dict(model.named_modules())
     if isinstance(named, str):

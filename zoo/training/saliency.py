@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from zoo.training.ensemble import Ensemble
 from zoo.training.evaluation import evaluating
 
 _AFTER = 3
@@ -32,8 +33,10 @@ def last_maps(model: nn.Module, inputs: Tensor) -> str | None:
 
     Returns:
         None where no convolution has more than one place, or much follows the last: in a transformer it only cuts the
-        image into patches.
+        image into patches. None of an ensemble, too: no maps are all that its members see.
     """
+    if isinstance(model, Ensemble):
+        return None
     ran = list(_outputs(model, inputs))
     convolutions = [
         place for place, (module, shape) in enumerate(ran) if isinstance(module, nn.Conv2d) and math.prod(shape[2:]) > 1

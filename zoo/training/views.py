@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 
-import torch
 from torch import Tensor, nn
+
+from zoo.training.ensemble import log_mean_probabilities
 
 Views = Callable[[Tensor], Sequence[Tensor]]
 """Maps inputs (B, C, H, W), floating, to views of them, each of the same shape and type, the first the inputs."""
@@ -30,5 +30,4 @@ class Viewed(nn.Module):
         shown = [inputs]
         for views in self._views:
             shown = [view for each in shown for view in views(each)]
-        answers = torch.stack([self.model(view).float().log_softmax(1) for view in shown])  # (V, B, K)
-        return answers.logsumexp(0) - math.log(len(shown))
+        return log_mean_probabilities([self.model(view) for view in shown])

@@ -1,0 +1,15 @@
+"""Ensembles: several models that answer as one, as a plugin of zoo."""
+
+from __future__ import annotations
+
+import zoo
+
+
+@zoo.hookimpl
+def register(add: zoo.Add) -> None:
+    """Register the model."""
+    add.model(
+        "ensemble",
+        "zoo.runs.committee:ensemble",  # the core's, which makes such models of trained runs, too
+        summary="Several models as one, the mean of their probabilities; 'zoo ensemble' makes it of trained runs.",
+    )
