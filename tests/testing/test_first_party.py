@@ -1,5 +1,7 @@
 """torch-zoo's own plugins keep the contract that others are held to."""
 
+from typing import Any, ClassVar
+
 import zoo.testing
 
 
@@ -19,7 +21,7 @@ class TestEnsemble(zoo.testing.PluginContract):
     """Ensembles, of a member that takes images of any size and one that is convolutional."""
 
     plugin = "ensemble"
-    options = {"ensemble": {"members": ["mlp", "cnn"]}}
+    options: ClassVar[dict[str, Any]] = {"ensemble": {"members": ["mlp", "cnn"]}}
 
 
 class TestTorch(zoo.testing.PluginContract):
