@@ -41,6 +41,8 @@ GROUPS = {
         "hookimpl",
         "Add",
         "Expects",
+        "Ensemble",
+        "MemberInputs",
         "read_weights",
         "Draws",
         "decorated_functions",

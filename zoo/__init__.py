@@ -64,6 +64,8 @@ if TYPE_CHECKING:
     from zoo.sharing.publishing import publish as publish
     from zoo.sharing.reproducing import reproduce as reproduce
     from zoo.sweeps.api import sweep as sweep
+    from zoo.training.ensemble import Ensemble as Ensemble
+    from zoo.training.ensemble import MemberInputs as MemberInputs
 
 _HOMES = {
     "DamagedError": "zoo.errors",
@@ -117,6 +119,8 @@ _HOMES = {
     "publish": "zoo.sharing.publishing",
     "reproduce": "zoo.sharing.reproducing",
     "sweep": "zoo.sweeps.api",
+    "Ensemble": "zoo.training.ensemble",
+    "MemberInputs": "zoo.training.ensemble",
 }
 _MODULES = {"testing"}
 

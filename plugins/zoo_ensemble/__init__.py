@@ -10,6 +10,6 @@ def register(add: zoo.Add) -> None:
     """Register the model."""
     add.model(
         "ensemble",
-        "zoo.runs.committee:ensemble",  # the core's, which makes such models of trained runs, too
+        "zoo_ensemble.committee:ensemble",
         summary="Several models as one, the mean of their probabilities; 'zoo ensemble' makes it of trained runs.",
     )

@@ -15,13 +15,13 @@ import pytest
 import torch
 from safetensors.torch import save_file
 from small_images import named_dataset
+from zoo_ensemble.committee import ensemble as build
 
 import zoo
 from zoo.cli import main
 from zoo.errors import UsageError
 from zoo.records.checkpoints import WHOLE
 from zoo.reports.evaluations import read_evaluation
-from zoo.runs.committee import ensemble as build
 from zoo.runs.ensembling import _weights
 from zoo.runs.evaluating import own_split
 from zoo.runs.loading import load_run
@@ -340,13 +340,16 @@ def test_names_alone_make_an_ensemble_that_is_trained_together():
     ("members", "text"),
     [
         (["linear"], "at least two models, not 1"),
-        (["linear", 3], "a model's name, or a table with a name, not 3"),
-        (["linear", {"options": {}}], "a model's name, or a table with a name"),
+        (["linear", 3], "a model's name, or a table with one, not 3"),
+        (["linear", {"options": {}}], "a model's name, or a table with one"),
         (["linear", {"name": "mlp", "widths": [4]}], "has no 'widths'; it takes name, options"),
         (["linear", {"name": "linear", "mean": [0.5]}], "needs mean and std together"),
         (["linear", {"name": "linear", "mean": [0.5], "std": [1]}], "model.mean and model.std must tell"),
         (["linear", "lineer"], "no model named 'lineer'. Did you mean 'linear'"),
-        (["linear", "ensemble"], "a member of an ensemble cannot be an ensemble"),
+        (
+            ["linear", {"name": "ensemble", "options": {"members": ["linear", "mlp"]}}],
+            "a member of an ensemble cannot be an ensemble",
+        ),
     ],
 )
 def test_members_that_cannot_be_built_are_refused(members: list[Any], text: str):

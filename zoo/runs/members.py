@@ -47,7 +47,7 @@ class Member:
         return height * width
 
     def table(self, base: LoadedRun) -> dict[str, Any]:
-        """Return what `zoo.runs.committee.ensemble` builds it from, where the ensemble takes the images of *base*."""
+        """Return what the model ``ensemble`` builds it from, where the ensemble takes the images of *base*."""
         network, images = self.run.network, self.run.images
         prepare, expects = network.prepare_evaluation, network.expects
         built_for = expects.size if expects is not None and expects.size is not None else images.image_size
