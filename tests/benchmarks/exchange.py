@@ -1,13 +1,17 @@
 """What slices and their exchange cost: against the bare all-reduce, and against an older zoo that had none.
 
-    python tests/benchmarks/exchange.py                  # a minute on a quiet machine
+    python tests/benchmarks/exchange.py                  # two minutes on a quiet machine
     python tests/benchmarks/exchange.py --before COMMIT  # two more: one process and one slice, this code and that
+    python tests/benchmarks/exchange.py --early BYTES    # in place of that: what sending in the backward pass gains
 
-The sums are timed in turns within the same processes, by the median and, for busy machines, the quickest, for a model
-of 34,000 parameters and one slice a process. "ordered" and "fast" add rows, which hold the losses, marks and wishes
-beside the gradients; "all-reduce" is torch's, of the gradients alone; "step" is all that a step with an ordered sum
-does between the backward pass and the optimizer. Older code is taken from the repository's history into a temporary
-worktree; both train the same run in turns, each in a process of its own that counts its processor time.
+The sums are timed in turns within the same processes, by the median and, for busy machines, the quickest, for models
+of 34,000 parameters, with and without batch norms, and one slice a process. "ordered" and "fast" add rows, which hold
+the losses, marks and wishes beside the gradients, and the batch norms' statistics; "all-reduce" is torch's, of the
+gradients alone; "step" is all that a step with an ordered sum does between the backward pass and the optimizer. Older
+code is taken from the repository's history into a temporary worktree; both train the same run in turns, each in a
+process of its own that counts its processor time. With ``--early`` whole steps of two processes are timed, in turns
+with gradients that are sent in the backward pass, as from card to card, and after it, in stretches of so many bytes
+or more; here they go through the CPU.
 """
 
 from __future__ import annotations
@@ -21,12 +25,15 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 import torch
 from torch import distributed, nn
 
+from zoo.data import Batch
+from zoo.training import sums
 from zoo.training.losses import LossRecord
 from zoo.training.memory import keep_freed_memory
 from zoo.training.place import Place
@@ -35,6 +42,7 @@ from zoo.training.slices import Slices
 
 ROOT = Path(__file__).parents[2]
 PARAMETERS = 34_000
+IMAGES = 32  # of a slice
 
 TRAIN = """
 import sys, tempfile, time
@@ -52,54 +60,107 @@ print(*times)
 """
 
 
+def norms() -> nn.Module:
+    """Return a model of as many parameters, among them those of eight batch norms."""
+    return nn.Sequential(nn.Linear(PARAMETERS - 513, 1), *(nn.BatchNorm1d(32) for _ in range(8)))
+
+
+MODELS: dict[str, Callable[[], nn.Module]] = {
+    "one layer": lambda: nn.Linear(PARAMETERS - 1, 1),  # and its bias
+    "batch norms": norms,
+}
+
+
 def exchanged(rank: int, size: int, store: str, rounds: int, told: Connection) -> None:
-    """Time the three sums in one of *size* processes; the first one tells their medians, in microseconds."""
-    torch.set_num_threads(1)
-    keep_freed_memory()  # as every run does
-    world = Processes(Place("zoo", rank, size, rank, size, store), 60.0)
-    model = nn.Linear(PARAMETERS - 1, 1)  # and its bias
-    slices = Slices(model, LossRecord(), world, 0, size)
-    slices._sizes = [[1] * size]
-    in_order = slices._sum
-    at_once = world.row_sum(slices._layout, size, torch.device("cpu"), fast=True)
-    gradients = torch.zeros(PARAMETERS)
-    sums: dict[str, Callable[[], object]] = {
-        "all-reduce": lambda: distributed.all_reduce(gradients),
-        "ordered": lambda: in_order.add(size),
-        "fast": lambda: at_once.add(size),
-        "step": slices.gather,
-    }
-    seconds: dict[str, list[float]] = {name: [] for name in sums}
-    for number in range(rounds + 20):
-        for name, add in sums.items():
-            distributed.barrier()  # so that nobody waits for who was late
-            began = time.perf_counter()
-            add()
-            if number >= 20:
-                seconds[name].append(time.perf_counter() - began)
-    if rank == 0:
-        told.send({name: [each * 1e6 for each in statistics.quantiles(times, n=20)] for name, times in seconds.items()})
+    """Time the sums of each model in one of *size* processes; the first one tells them, in microseconds."""
+    world = _met(rank, size, store)
+    for name, build in MODELS.items():
+        slices = Slices(build(), LossRecord(), world, 0, size)
+        slices._sizes = [[1] * size]
+        in_order = slices._sum
+        at_once = world.row_sum(slices._layout, size, torch.device("cpu"), fast=True)
+        gradients = torch.zeros(PARAMETERS)
+        works: dict[str, Callable[[], object]] = {
+            "all-reduce": partial(distributed.all_reduce, gradients),
+            "ordered": partial(in_order.add, size),
+            "fast": partial(at_once.add, size),
+            "step": slices.gather,
+        }
+        found = _timed(works, rounds)
+        if rank == 0:
+            told.send((name, found))
     world.close()
 
 
-def exchanges(rounds: int) -> None:
-    """Print the sums' times for two to four processes."""
+def stepped(stretch: int, rank: int, size: int, store: str, rounds: int, told: Connection) -> None:
+    """Time steps whose gradients are sent early, and in the end, in one of *size* processes; the first one tells."""
+    from torchvision.models import resnet18
+    from zoo_cnn.residual import resnet9
+
+    sums._STRETCH = stretch
+    world = _met(rank, size, store)
+    criterion, images, labels = nn.CrossEntropyLoss(), torch.randn(IMAGES, 3, 32, 32), torch.arange(IMAGES) % 10
+    part = Batch(images, labels, torch.tensor(1 / size))
+
+    def step(model: nn.Module, slices: Slices) -> None:
+        for inputs, targets, share in slices.window([part], [[IMAGES] * size], "0/0"):
+            loss = criterion(model(inputs), targets)
+            loss.backward(share)
+            slices.add(loss.detach(), targets)
+        slices.gather()
+
+    small = resnet9(num_classes=10, in_channels=3, image_size=(32, 32))
+    for name, model in {"resnet9": small, "torchvision/resnet18": resnet18(num_classes=10)}.items():
+        steps: dict[str, Callable[[], object]] = {}
+        for world._on_cards in (False, True):  # type: ignore[assignment]  # by gloo nevertheless
+            slices = Slices(model, LossRecord(), world, 0, size, fast=True)
+            steps[f"{len(slices._sum.early)} stretches early"] = partial(step, model, slices)
+        found = _timed(steps, rounds)
+        if rank == 0:
+            told.send((name, found))
+    world.close()
+
+
+def _met(rank: int, size: int, store: str) -> Processes:
+    torch.set_num_threads(1)
+    keep_freed_memory()  # as every run does
+    return Processes(Place("zoo", rank, size, rank, size, store), 60.0)
+
+
+def _timed(works: dict[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
+    """Return the twentieths of each work's times, in microseconds; all are done in turns."""
+    seconds: dict[str, list[float]] = {name: [] for name in works}
+    warming = min(20, rounds // 4)
+    for number in range(rounds + warming):
+        for name, work in works.items():
+            distributed.barrier()  # so that nobody waits for who was late
+            began = time.perf_counter()
+            work()
+            if number >= warming:
+                seconds[name].append(time.perf_counter() - began)
+    return {name: [each * 1e6 for each in statistics.quantiles(times, n=20)] for name, times in seconds.items()}
+
+
+def told_by(target: Callable[..., None], size: int, rounds: int, models: int) -> None:
+    """Run *target* in so many processes, and print what it told of each of the *models*."""
     context = multiprocessing.get_context("spawn")
-    for size in (2, 3, 4):
-        with tempfile.TemporaryDirectory() as folder:
-            receiving, sending = context.Pipe(duplex=False)
-            places = [(rank, size, f"{folder}/store", rounds, sending) for rank in range(size)]
-            processes = [context.Process(target=exchanged, args=arguments) for arguments in places]
-            for process in processes:
-                process.start()
-            found = receiving.recv()
-            for process in processes:
-                process.join()
-        print(f"{size} processes, {PARAMETERS} parameters, n = {rounds}; microseconds, and against the bare all-reduce")
-        for share, name in ((9, "median"), (0, "the quickest twentieth")):
-            bare = found["all-reduce"][share]
-            told = ", ".join(f"{what} {each[share]:.0f} ({each[share] / bare:.2f} x)" for what, each in found.items())
-            print(f"  {name}: {told}", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        receiving, sending = context.Pipe(duplex=False)
+        places = [(rank, size, f"{folder}/store", rounds, sending) for rank in range(size)]
+        processes = [context.Process(target=target, args=arguments) for arguments in places]
+        for process in processes:
+            process.start()
+        for _ in range(models):
+            name, found = receiving.recv()
+            print(f"{size} processes, {name}, n = {rounds}; microseconds, and against the first")
+            for share, word in ((9, "median"), (0, "the quickest twentieth")):
+                bare = next(iter(found.values()))[share]
+                told = ", ".join(
+                    f"{what} {each[share]:.0f} ({each[share] / bare:.2f} x)" for what, each in found.items()
+                )
+                print(f"  {word}: {told}", flush=True)
+        for process in processes:
+            process.join()
 
 
 def compared(commit: str, rounds: int) -> None:
@@ -133,8 +194,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=1000)
     parser.add_argument("--before", metavar="COMMIT")
+    parser.add_argument("--early", type=int, metavar="BYTES")
     arguments = parser.parse_args()
-    exchanges(arguments.rounds)
+    if arguments.early:
+        told_by(partial(stepped, arguments.early), 2, arguments.rounds, 2)
+        return
+    for size in (2, 3, 4):
+        told_by(exchanged, size, arguments.rounds, len(MODELS))
     if arguments.before:
         compared(arguments.before, 7)
 

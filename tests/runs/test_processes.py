@@ -8,10 +8,12 @@ import shlex
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
+from early import send_early
 from safetensors.torch import load_file
 from small_images import small_dataset
 from small_photos import photographs
@@ -103,6 +105,18 @@ def test_a_fast_sum_is_the_ordered_one_but_for_rounding(tmp_path: Path):
         torch.testing.assert_close(weights(tmp_path / "of2")[name], value, rtol=0, atol=1e-5)
     environments = [json.loads((tmp_path / f"of{size}" / "environment.json").read_text()) for size in (1, 2)]
     assert [environment.get("processes") for environment in environments] == [None, 2]
+
+
+@pytest.mark.slow
+def test_gradients_that_are_sent_early_leave_the_bits_of_those_that_are_not(tmp_path: Path):
+    """By gloo, in stretches, in slices of several batches; the last step is one slice for three processes."""
+    command = f"{NORM} --slices 3 --accumulate 2 --sum fast --ema 0.9 --clip-norm 1 --checkpoint-every 1steps"
+    command += " --validation 0 --set data.limit=35 --epochs 1"
+    found = []
+    for number, early in enumerate((True, False, True)):
+        found.append(trained(3, command, tmp_path, prepare=partial(send_early, early=early)))
+        (tmp_path / "of3").rename(tmp_path / str(number))
+    assert found[0] == found[1] == found[2]
 
 
 @pytest.mark.slow

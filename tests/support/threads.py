@@ -54,9 +54,10 @@ class Hall:
         """Do what `zoo.training.sums.gather_into` does."""
         every.copy_(torch.cat(self.meet(mine.clone())))
 
-    def all_reduce(self, numbers: Tensor) -> None:
-        """Do what torch.distributed's function of this name does."""
+    def all_reduce(self, numbers: Tensor, *, async_op: bool = False) -> Done:
+        """Do what torch.distributed's function of this name does, at once."""
         numbers.copy_(torch.stack(self.meet(numbers.clone())).sum(0))
+        return Done()
 
     def all_to_all_single(self, incoming: Tensor, outgoing: Tensor, taken: Sequence[int], sent: Sequence[int]) -> None:
         """Do what torch.distributed's function of this name does."""
@@ -64,6 +65,13 @@ class Hall:
         mine = [part[self._own.rank] for part in parts]
         assert [len(part) for part in mine] == list(taken)
         incoming.copy_(torch.cat(mine))
+
+
+class Done:
+    """What was sent without waiting, and is there already."""
+
+    def wait(self) -> None:
+        """Wait for nothing."""
 
 
 class Member(World):

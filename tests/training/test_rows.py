@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zoo.training.rows import Field, RowLayout
@@ -47,6 +47,28 @@ def test_all_numbers_of_a_row_stand_in_one_line_a_type():
         numbers.add_(7)
     assert sorted(len(numbers) for numbers in layout.numbers(row)) == [2, 4]
     assert [view.tolist() for view in layout.views(row)] == [[7.0] * 3, [7, 7], [7.0]]
+
+
+@settings(max_examples=40)
+@given(
+    fields=st.lists(st.tuples(st.sampled_from(DTYPES), st.integers(0, 9)), min_size=1, max_size=9),
+    early=st.integers(0, 9),
+    least=st.integers(1, 200),
+)
+def test_stretches_are_all_numbers_of_a_row_and_the_early_ones_fill_theirs(fields, early, least):
+    """Each number stands in one of them; a full one is exactly its fields, and none of these is to come later."""
+    layout = RowLayout([Field.numbers(count, dtype) for dtype, count in fields], early=min(early, len(fields)))
+    row = torch.zeros(layout.length, dtype=torch.uint8)
+    views, stretches = layout.views(row), layout.stretches(least)
+    for number, stretch in enumerate(stretches):
+        assert torch.equal(stretch.of(row), torch.zeros(len(stretch.of(row)), dtype=stretch.dtype))  # in no other one
+        stretch.of(row).fill_(number + 1)
+        if stretch.fields:
+            assert max(stretch.fields) < early
+            assert stretch.stop - stretch.start == sum(views[each].nbytes for each in stretch.fields) >= least
+            assert all((views[each] == number + 1).all() for each in stretch.fields)
+    assert all((view != 0).all() for view in views)
+    assert [bool(stretch.fields) for stretch in stretches] == sorted((bool(s.fields) for s in stretches), reverse=True)
 
 
 def test_a_field_keeps_the_memory_layout_of_its_tensor():

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from sliced import network, same, train
 from small_images import preparation, small_split
 from torch import nn
 
 from zoo.data import TrainingBatches, share_of
 from zoo.errors import PluginError
-from zoo.training.loop import train_epoch
 from zoo.training.losses import LossRecord
 from zoo.training.slices import Slices, _joined, _put
 from zoo.training.sums import RowSum
-from zoo.training.updates import Updates
 from zoo.training.world import World
 
 
@@ -40,44 +41,6 @@ class OneOf(World):
     def row_sum(self, layout, slices, device, *, fast):
         self.sum = Kept(layout, device, max(1, -(-slices // self.size)))
         return self.sum
-
-
-def network(seed: int = 0, *, norm: bool = True, p: float = 0.5) -> nn.Sequential:
-    torch.manual_seed(seed)
-    middle = [nn.BatchNorm1d(16) if norm else nn.Identity(), nn.ReLU(), nn.Dropout(p)]
-    return nn.Sequential(nn.Flatten(), nn.Linear(64, 16), *middle, nn.Linear(16, 3))
-
-
-def train(model, *, count=50, slices=4, accumulate=1, criterion=None, world=None, windows=None):
-    """Train for an epoch, and return the losses."""
-    criterion = criterion or nn.CrossEntropyLoss()
-    denominator, world = getattr(criterion, "denominator", len), world or World()
-    batches = TrainingBatches(
-        small_split(count),
-        16,
-        seed=0,
-        prepare=preparation(),
-        accumulate=accumulate,
-        slices=slices,
-        process=(world.rank, world.size),
-        denominator=denominator,
-    )
-    losses = LossRecord(denominator)
-    cut = Slices(model, losses, world, 0, slices * accumulate)
-    updates = Updates(torch.optim.SGD(model.parameters(), lr=0.1), gather=cut.gather)
-    chosen = enumerate(batches.windows(0))
-    train_epoch(
-        model,
-        (cut.window(window, batches.sizes(number), f"0/{number}") for number, window in chosen),
-        criterion,
-        updates,
-        cut,
-    )
-    return losses
-
-
-def same(one: nn.Module, other: nn.Module) -> bool:
-    return all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), other.state_dict().values(), strict=True))
 
 
 def test_a_sliced_batch_is_the_whole_batch_without_batch_norm_and_dropout():
@@ -173,6 +136,46 @@ def test_unused_parameters_have_no_gradient_and_still_buffers_keep_their_bits():
     assert model.linear.weight.grad is not None
     assert torch.equal(model.mask, torch.tensor([0.1, float("-inf"), 0.7]))
     assert model.index.tolist() == [2, 0, 1]
+
+
+class Counting(Odd):
+    """A model with whole numbers of each type, which move in a step as no counter does."""
+
+    START: ClassVar = {
+        "steps": torch.tensor(2**40 - 1),
+        "minus": torch.tensor([[-3, 7], [0, -(2**31)]], dtype=torch.int32),
+        "bytes": torch.tensor([0, 127, 255], dtype=torch.uint8),
+        "signed": torch.tensor([-128, 127], dtype=torch.int8),
+        "marks": torch.tensor([True, False]),
+        "none": torch.zeros(0, 2, dtype=torch.int64),
+    }
+
+    def __init__(self):
+        super().__init__()
+        for name, tensor in self.START.items():
+            self.register_buffer(name, tensor.clone())
+
+    def forward(self, inputs):
+        for name in self.START:
+            buffer = getattr(self, name)
+            buffer.copy_(~buffer if buffer.dtype == torch.bool else buffer * 3 + 1)
+        return super().forward(inputs)
+
+
+def test_whole_numbers_of_any_type_travel_exactly_and_as_single_ones():
+    """So that a row is added with one call; each is what the first slice made of it, once a step."""
+    model = Counting()
+    train(model, count=16, slices=4)
+    for name, before in Counting.START.items():
+        assert torch.equal(getattr(model, name), ~before if before.dtype == torch.bool else before * 3 + 1)
+
+
+@pytest.mark.parametrize("model", [network(), Counting(), network().double()], ids=["norm", "any", "double"])
+def test_a_row_of_one_kind_of_weights_has_one_type(model):
+    """Batch norm's counter of steps would be a second one, and two processes would not add theirs by all-reduce."""
+    world = OneOf(0, 2)
+    Slices(model, LossRecord(), world, 0, 2)
+    assert world.sum.layout.has_one_type
 
 
 class Growing(Odd):

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from zoo.data import Batch, share_of
 from zoo.errors import PluginError
+from zoo.training.early_gradients import EarlyGradients
 from zoo.training.losses import LossRecord
 from zoo.training.randomness import seed_everything
 from zoo.training.rows import Field, RowLayout
@@ -62,6 +63,7 @@ class Slices:
     ) -> None:
         self._losses, self._world, self._seed = losses, world, seed
         learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        learning.reverse()  # the backward pass makes the last one's gradient first
         self._device, self._parameters = learning[0].device, [] if sharded else learning
         self._buffers = list(_buffers_of(model))
         self.wish: Callable[[], Sequence[float]] = lambda: [0.0] * WISHES
@@ -77,15 +79,16 @@ class Slices:
             place: Which window it is, as text: the epoch and the step within it.
         """
         self._sizes, counts = sizes, [count for batch in sizes for count in batch]
-        rank, size = self._world.rank, self._world.size
+        mine = share_of(len(counts), self._world.rank, self._world.size)
         self._sum.rows.zero_()
         start = [buffer.get().clone() for buffer in self._buffers]
-        for row, (number, part) in enumerate(zip(share_of(len(counts), rank, size), parts, strict=True)):
+        for row, (number, part) in enumerate(zip(mine, parts, strict=True)):
             for buffer, before in zip(self._buffers, start, strict=True):
                 buffer.get().copy_(before)
             seed_everything(_hashed(f"slice/{self._seed}/{place}/{number}"))
-            yield part
-            self._leave(row % len(self._views), number, counts[number] / sum(counts), start)
+            with self._early.taken(last=row + 1 == len(mine)) as taken:
+                yield part
+            self._leave(row % len(self._views), number, counts[number] / sum(counts), start, taken)
         for buffer, before in zip(self._buffers, start, strict=True):
             buffer.get().copy_(before)
         # What a checkpoint keeps of the generators must not tell which slices were computed here.
@@ -107,31 +110,36 @@ class Slices:
         changed = marks[len(self._parameters) :]
         for buffer, value, seen in zip(self._buffers, total.buffers, changed, strict=True):
             if seen:
-                buffer.get().copy_(value)
+                buffer.put(value)
         self._tell_losses(losses)
 
     def _make_rows(self, slices: int, *, fast: bool) -> None:
         device = self._device
         fields = [Field.like(parameter) for parameter in self._parameters]
-        fields += [buffer.field() for buffer in self._buffers]
+        dtypes = {tensor.dtype for tensor in (*self._parameters, *(buffer.get() for buffer in self._buffers))}
         # Rows of one type are added with one call. Apple's GPUs have no doubles.
-        single = device.type == "mps" or {field.dtype for field in fields if field.dtype.is_floating_point} == {_SINGLE}
+        single = device.type == "mps" or {dtype for dtype in dtypes if dtype.is_floating_point} == {_SINGLE}
         kind = _SINGLE if single else torch.float64
+        fields += [buffer.field(kind) for buffer in self._buffers]
         fields.append(Field.numbers(2 * slices * (_PIECES if single else 1), kind))
         fields += [Field.numbers(count, kind) for count in (len(self._parameters) + len(self._buffers), WISHES)]
-        self._layout = RowLayout(fields, self._world.size)
+        self._layout = RowLayout(fields, self._world.size, early=len(self._parameters))
         self._sum = self._world.row_sum(self._layout, slices, device, fast=fast)
         self._views = [self._named(row) for row in self._sum.rows]
         self._total_views = self._named(self._sum.total)
+        self._early = EarlyGradients(self._parameters, self._views[0].gradients, self._sum)
 
     def _named(self, row: Tensor) -> _Row:
         views, count = self._layout.views(row), len(self._parameters)
         return _Row(views[:count], views[count:-3], *views[-3:])
 
-    def _leave(self, place: int, number: int, share: float, start: Sequence[Tensor]) -> None:
-        """Write what the slice *number* left into a row; where several share it, they are added one by one."""
+    def _leave(self, place: int, number: int, share: float, start: Sequence[Tensor], taken: set[int]) -> None:
+        """Write what the slice *number* left into a row; where several share it, they are added one by one.
+
+        The gradients of the parameters *taken* are in it already.
+        """
         row = self._views[place]
-        used = [parameter.grad is not None for parameter in self._parameters]
+        used = [each in taken or parameter.grad is not None for each, parameter in enumerate(self._parameters)]
         with torch.no_grad():
             self._put_gradients(row)
             changed = [
@@ -187,10 +195,17 @@ class _Buffer:
             )
         return tensor
 
-    def field(self) -> Field:
-        """Return the field in which it travels: as it is, or where it counts or marks, as whole numbers."""
-        like = Field.like(self.get())
-        return like if self._floating else like._replace(dtype=torch.int64)
+    def field(self, kind: torch.dtype) -> Field:
+        """Return the field in which it travels: as it is, or where it counts or marks, as numbers of that *kind*."""
+        like = self.get()
+        return Field.like(like) if self._floating else Field.numbers(len(_small(like)), kind)
+
+    def put(self, value: Tensor) -> None:
+        """Make it what travelled."""
+        tensor = self.get()
+        if not self._floating:
+            value = value.to(_small(tensor).dtype).view(tensor.dtype).view(self._size)
+        tensor.copy_(value)
 
     def leave(self, view: Tensor, before: Tensor, share: float, *, first: bool) -> bool:
         """Add what it is after a slice to *view*, and say whether it changed.
@@ -202,8 +217,14 @@ class _Buffer:
         if self._floating:
             view.add_(tensor * share)  # not in one operation, which would round otherwise than rows that are added
         elif first:
-            view.add_(tensor)
+            view.add_(_small(tensor))
         return not torch.equal(tensor, before)
+
+
+def _small(tensor: Tensor) -> Tensor:
+    """Return whole numbers in a line, as ones that single precision holds: those of 4 and 8 bytes as two and four."""
+    flat = tensor.reshape(-1)
+    return flat.view(torch.int16 if flat.itemsize > 1 else torch.uint8)
 
 
 def _put(line: Tensor, place: int, number: Any) -> None:

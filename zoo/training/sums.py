@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -13,6 +13,7 @@ from zoo.data import share_of
 from zoo.training.rows import RowLayout
 
 _SMALL = 2**22  # bytes of all rows together: below, one exchange of all is quicker than two of parts
+_STRETCH = 2**22  # bytes of gradients, at least, that are sent while others are computed
 
 
 class RowSum:
@@ -25,11 +26,17 @@ class RowSum:
     Attributes:
         rows: uint8 (K, length), one for each slice of this process; alone, one takes all slices, in order.
         total: uint8 (length,), where `add` leaves the sum until the rows are filled anew.
+        early: The fields of each stretch of the row that `start` may send before `add`; none where that gains nothing.
     """
+
+    early: Sequence[Sequence[int]] = ()
 
     def __init__(self, layout: RowLayout, device: torch.device) -> None:
         self.rows = torch.zeros(1, layout.length, dtype=torch.uint8, device=device)
         self.total = self.rows[0]
+
+    def start(self) -> None:
+        """Send the next stretch, which is full. All processes send all, in one order; `add` sends what is left."""
 
     def add(self, slices: int) -> None:
         """Add the rows of a step of so many *slices*, over all processes."""
@@ -105,19 +112,33 @@ class _Exchanged(RowSum):
 
 
 class _Reduced(_Exchanged):
-    """One row of each process, added by all-reduce, a call a type of number: the order hangs on their number."""
+    """One row of each process, added by all-reduce, a call a stretch: the order hangs on the processes' number.
+
+    A card computes on while it sends, so there stretches may be sent early. It changes no bit when they are.
+    """
 
     def _lay_out(self, slices: int, device: torch.device) -> tuple[Tensor, Tensor]:
         del slices
         row = torch.zeros(1, self._layout.length, dtype=torch.uint8, device=device)
-        self._numbers = self._layout.numbers(row[0])
+        stretches = self._layout.stretches(_STRETCH)
+        self._numbers = [stretch.of(row[0]) for stretch in stretches]
+        self._sending: list[distributed.Work] = []
+        if self._peers.on_cards:
+            self.early = [stretch.fields for stretch in stretches if stretch.fields]
         return row, row[0]
+
+    def start(self) -> None:
+        with self._peers.meeting():
+            self._sending.append(distributed.all_reduce(self._numbers[len(self._sending)], async_op=True))
 
     def _add(self, slices: int) -> None:
         del slices
+        while len(self._sending) < len(self._numbers):
+            self.start()
         with self._peers.meeting():
-            for numbers in self._numbers:
-                distributed.all_reduce(numbers)
+            for sent in self._sending:
+                sent.wait()
+        self._sending.clear()
 
 
 class _Gathered(_Exchanged):
