@@ -10,8 +10,7 @@ the losses, marks and wishes beside the gradients, and the batch norms' statisti
 gradients alone; "step" is all that a step with an ordered sum does between the backward pass and the optimizer. Older
 code is taken from the repository's history into a temporary worktree; both train the same run in turns, each in a
 process of its own that counts its processor time. With ``--early`` whole steps of two processes are timed, in turns
-with gradients that are sent in the backward pass, as from card to card, and after it, in stretches of so many bytes
-or more; here they go through the CPU.
+with gradients that are sent in the backward pass, in stretches of so many bytes or more, and after it.
 """
 
 from __future__ import annotations
@@ -112,8 +111,9 @@ def stepped(stretch: int, rank: int, size: int, store: str, rounds: int, told: C
     small = resnet9(num_classes=10, in_channels=3, image_size=(32, 32))
     for name, model in {"resnet9": small, "torchvision/resnet18": resnet18(num_classes=10)}.items():
         steps: dict[str, Callable[[], object]] = {}
-        for world._on_cards in (False, True):  # type: ignore[assignment]  # by gloo nevertheless
+        for early in (False, True):
             slices = Slices(model, LossRecord(), world, 0, size, fast=True)
+            slices._sum.early = slices._sum.early if early else ()
             steps[f"{len(slices._sum.early)} stretches early"] = partial(step, model, slices)
         found = _timed(steps, rounds)
         if rank == 0:

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from early import send_early
 from phases import linger
 from process_storm import COMMAND, go_on, is_running
 from storm import outcome
@@ -100,6 +101,20 @@ def test_a_signal_to_one_process_stops_all_after_the_same_step(tmp_path: Path, v
     assert "saved; go on with: zoo train --resume run" in ended[0].err
     step = int(ended[0].err.split("stopped at step ")[1].split()[0].replace(",", ""))
     assert max(checkpoints(tmp_path / "run")).startswith(f"step-{step:08d}")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "codes"), [(signal.SIGTERM, [143, 143]), (signal.SIGKILL, [75, -9])])
+def test_processes_that_send_gradients_early_end_as_others_do(tmp_path: Path, number: int, codes: list[int]):
+    """What is on its way is waited for, or given up with who is lost."""
+
+    def stop(pids: list[int]) -> None:
+        wait_for(tmp_path / "run", 2, pids)
+        os.kill(pids[1], number)
+
+    ended = together(2, [*LONG, "--sum", "fast"], cwd=tmp_path, meanwhile=stop, prepare=send_early)
+    assert [each.code for each in ended] == codes, ended
+    assert "saved; go on with" in ended[0].err or "the last checkpoint is whole" in ended[0].err
 
 
 @pytest.mark.slow

@@ -24,7 +24,7 @@ from worlds import Pair, together, variables_for
 import zoo
 from zoo.config import Config, Layer
 from zoo.data.identity import SPLITS, Identification
-from zoo.runs.together import refuse_differences, refuse_nameless, refuse_odd_weights
+from zoo.runs.together import among, refuse_differences, refuse_nameless, refuse_odd_weights
 from zoo.training.world import World
 
 BASE = "train --threads 1 --seed 3 --epochs 2 --batch-size 16 --eval-batch-size 24"
@@ -249,6 +249,24 @@ def test_processes_on_several_machines_need_a_directory_by_name():
     with pytest.raises(zoo.UsageError, match="processes on several machines need --out DIR, by which the same command"):
         refuse_nameless(Pair({}))
     refuse_nameless(World())
+
+
+@pytest.mark.parametrize(
+    ("set_threads", "variable", "expected"), [(None, None, 3), (None, "6", 6), (5, None, 5), (5, "6", 5)]
+)
+def test_a_machine_s_cores_are_divided_among_its_processes_once(monkeypatch, set_threads, variable, expected):
+    """A slice's threads are the run's, as its bits hang on them: what goes on keeps those that were recorded."""
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 6)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if variable is not None:
+        monkeypatch.setenv("OMP_NUM_THREADS", variable)
+    world = World()
+    world.size = world.local_size = 2
+    train = {"threads": set_threads} if set_threads else {}
+    begun = among(Config.from_layers([Layer("", {"model": {"name": "linear"}, "train": train})]), world)
+    assert (begun.train.threads, begun.train.slices) == (expected, 2)
+    world.local_size = 1
+    assert among(begun, world) == begun
 
 
 @pytest.mark.parametrize("what", ["zoo", "torch"])

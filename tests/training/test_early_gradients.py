@@ -19,14 +19,15 @@ from zoo.training.sums import Peers, row_sum
 
 
 class Sending(Member):
-    """A thread's world, whose all-reduces are noted, and among which some may come early."""
+    """A thread's world, whose all-reduces are noted, and come early or else in the end."""
 
     def __init__(self, hall: Hall, rank: int, *, early: bool) -> None:
         super().__init__(hall, rank)
         self.early, self.noted = early, list[object]()
 
     def row_sum(self, layout, slices, device, *, fast):
-        found = row_sum(layout, slices, device, Peers(self.rank, self.size, self.early, nullcontext), fast=fast)
+        found = row_sum(layout, slices, device, Peers(self.rank, self.size, False, nullcontext), fast=fast)
+        found.early = found.early if self.early else ()
         start, add = found.start, found.add
         found.start = lambda: [self.noted.append("sent"), start()]
         found.add = lambda slices: [self.noted.append("added"), add(slices)]

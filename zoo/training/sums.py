@@ -114,7 +114,7 @@ class _Exchanged(RowSum):
 class _Reduced(_Exchanged):
     """One row of each process, added by all-reduce, a call a stretch: the order hangs on the processes' number.
 
-    A card computes on while it sends, so there stretches may be sent early. It changes no bit when they are.
+    Stretches may be sent early, unless they are copied first. It changes no bit when they are.
     """
 
     def _lay_out(self, slices: int, device: torch.device) -> tuple[Tensor, Tensor]:
@@ -123,7 +123,7 @@ class _Reduced(_Exchanged):
         stretches = self._layout.stretches(_STRETCH)
         self._numbers = [stretch.of(row[0]) for stretch in stretches]
         self._sending: list[distributed.Work] = []
-        if self._peers.on_cards:
+        if not self._copies:
             self.early = [stretch.fields for stretch in stretches if stretch.fields]
         return row, row[0]
 
