@@ -26,7 +26,7 @@ def test_a_run_never_imports_the_compiler_and_it_still_works_afterwards(tmp_path
         from zoo.training import dynamo
         inspect.getmodule(inspect.currentframe())  # looks at every module
         assert not dynamo.is_imported()
-        assert not any(name.startswith("torch._dynamo.") for name in sys.modules)
+        assert [name for name in sys.modules if name.startswith("torch._dynamo.")] == ["torch._dynamo.utils"]
 
         weight = torch.nn.Parameter(torch.ones(3))
         optimizer = torch.optim.AdamW([weight], lr=0.1, weight_decay=0, fused=True)
@@ -49,4 +49,29 @@ def test_a_run_never_imports_the_compiler_and_it_still_works_afterwards(tmp_path
         from torch._dynamo.utils import counters
         import torch._dynamo
         assert torch._dynamo is sys.modules["torch._dynamo"] and torch._dynamo.utils.counters is counters
+    """)
+
+
+@pytest.mark.slow
+def test_a_plugin_that_imports_torchvision_does_not_import_the_compiler():
+    """As timm does; what torchvision took from it works when it is called, and so does the rest of that module."""
+    pytest.importorskip("torchvision")
+    python("""
+        import sys
+        from importlib.util import find_spec
+        from zoo.config import Config, Layer
+        from zoo.runs.components import find_components
+        from zoo.training import dynamo
+        config = Config.from_layers([Layer("test", {"model": {"name": "timm/resnet18"}})])
+        find_components(config, only=("model",))
+        assert "torchvision" in sys.modules and not dynamo.is_imported()
+        assert find_spec("torch._dynamo.utils").name == "torch._dynamo.utils"
+        import torch
+        from torchvision.ops import roi_align
+        pooled = roi_align(torch.ones(1, 1, 4, 4), [torch.tensor([[0.0, 0.0, 3.0, 3.0]])], 2)
+        assert torch.equal(pooled, torch.ones(1, 1, 2, 2)) and not dynamo.is_imported()
+        from torchvision.ops.roi_align import is_compile_supported
+        assert is_compile_supported("cpu") in (True, False) and dynamo.is_imported()
+        from torch._dynamo.utils import counters
+        assert torch._dynamo.utils.counters is counters
     """)

@@ -15,6 +15,7 @@ from zoo.errors import UnknownNameError, UsageError
 from zoo.registry import Entry, Option, build, kind_of_section, options_of, registry, signature_of
 from zoo.registry.signatures import checked_options
 from zoo.runs.pretrained import Beginning
+from zoo.training import dynamo
 
 _READERS = {
     **dict.fromkeys((".csv", ".tsv", ".jsonl", ".parquet"), "table/table"),
@@ -141,6 +142,8 @@ def find_components(
         AmbiguousNameError: If several plugins offer a short name.
         PluginError: If a plugin that is needed is broken.
     """
+    if not config.train.compile:
+        dynamo.postpone()  # before plugins are loaded, since some import it, by way of torchvision
     objects = objects or {}
     single = {
         section: _given(section, objects[section], getattr(config, section))

@@ -31,7 +31,7 @@ class Machine:
             UsageError: If the device is not available.
         """
         if not settings.compile:
-            dynamo.postpone()
+            dynamo.postpone()  # by optimizers, where no plugin was loaded by name
         device = choose_device(settings.device)
         if settings.threads is not None and settings.threads != torch.get_num_threads():
             torch.set_num_threads(settings.threads)

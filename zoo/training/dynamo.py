@@ -1,7 +1,8 @@
 """torch's compiler, imported when something is compiled rather than when the first optimizer is made.
 
 Every `torch.optim.Optimizer` imports ``torch._dynamo`` when it is constructed and again in each step, only to tell a
-compiler that is not there to stay away: 1 to 2 seconds and 150 MB at the start of each run.
+compiler that is not there to stay away: 1 to 2 seconds and 150 MB at the start of each run. torchvision, and so timm,
+imports ``torch._dynamo.utils`` for one of its operators, which asks something of it when it is called.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import Any
 import torch
 
 NAME = "torch._dynamo"
+_UTILS = f"{NAME}.utils"
 _LOCK = threading.RLock()
 
 
@@ -32,6 +34,7 @@ def postpone() -> None:
         spec = find_spec(NAME) if NAME not in sys.modules else None
         if spec is not None:
             sys.modules[NAME] = torch._dynamo = _Postponed(spec)
+            sys.modules[_UTILS] = _PostponedUtils()
 
 
 def uncompiled() -> AbstractContextManager[Any]:
@@ -78,9 +81,32 @@ class _Postponed(ModuleType):
         return call
 
 
+class _PostponedUtils(ModuleType):
+    """Stands in for ``torch._dynamo.utils`` until more of it is used than is imported from it by name."""
+
+    def __init__(self) -> None:
+        super().__init__(_UTILS)
+        self.__spec__ = ModuleSpec(_UTILS, None)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)  # what the import system and inspect ask of any module
+        return getattr(_real_utils(), name)
+
+    def is_compile_supported(self, device_type: str) -> Any:
+        """Return what the compiler says of a device."""
+        return _real_utils().is_compile_supported(device_type)
+
+
 def _real() -> ModuleType:
     """Import the module itself in place of the one that stands in for it."""
     with _LOCK:
         if not is_imported():
             sys.modules.pop(NAME, None)
+            sys.modules.pop(_UTILS, None)
         return importlib.import_module(NAME)
+
+
+def _real_utils() -> ModuleType:
+    _real()
+    return importlib.import_module(_UTILS)
