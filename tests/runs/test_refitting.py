@@ -17,10 +17,12 @@ import zoo
 from zoo.data import Dataset, EvaluationBatches
 from zoo.errors import Interrupted, UsageError, ZooError
 from zoo.records.directory import RunDirectory
+from zoo.records.weight_file import write_weight_file
 from zoo.reports.evaluations import read_evaluation
 from zoo.runs import session
 from zoo.runs.loading import load_run
 from zoo.runs.sources import LoadedSource, open_source
+from zoo.sharing.record import record_of
 from zoo.training.probing import Probe
 
 SMALL = {"epochs": 2, "batch_size": 8, "threads": 1}
@@ -155,9 +157,36 @@ def test_another_run_begins_with_the_head_that_is_used():
     assert all(torch.equal(source.weights[name], tensor) for name, tensor in run.model.state_dict().items())
 
 
-def test_a_source_without_a_checkpoint_says_nothing_of_validation_images():
-    """It may have learnt them; where the best epoch was no probe, it has not."""
+def published(run: zoo.Run, path: Path, **record) -> Path:
+    """Write a run's weights as they are published, with what is told of them but for the keys that are None."""
+    loaded = load_run(run.directory, objects={"model": tunable})
+    told = {key: value for key, value in {**record_of(loaded, None), **record}.items() if value is not None}
+    write_weight_file(path, loaded.network.model.state_dict(), told)
+    return path
+
+
+def test_a_checkpoint_by_itself_says_of_validation_images_what_its_run_does():
+    """It keeps the head that had not seen them."""
     train(out="run")
-    source = open_source("run")
-    with pytest.raises(UsageError, match="may have learnt its validation images; use --split test"):
+    checkpoint = open_source(next(Path("run/checkpoints").glob("step-00000000*"))).checkpoint
+    loaded = load_run("run", objects={"model": tunable})
+    LoadedSource(open_source(checkpoint.path), loaded.machine, loaded.network).as_validated()
+    validated = checkpoint.tensors("model")
+    assert all(torch.equal(validated[name], tensor) for name, tensor in loaded.network.model.state_dict().items())
+
+
+@pytest.mark.parametrize("told", [True, None], ids=["told", "by an older zoo"])
+def test_what_was_published_with_a_head_that_has_learnt_them_says_nothing_of_validation_images(told):
+    """It has no other head; the message names what has."""
+    source = open_source(published(train(out="run"), Path("model.safetensors"), whole=told))
+    with pytest.raises(UsageError, match=r"'zoo evaluate RUN --split validation' measures the run .* use --split test"):
         LoadedSource(source, None, None).as_validated()  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("settings", [{"fold": "1/3"}, {"validation": 0}, {"refit": "off"}], ids=str)
+def test_what_was_published_with_the_head_that_was_validated_may_be_asked(settings):
+    """Though its best epoch is the probe."""
+    source = open_source(published(train(out="run", **settings), Path("model.safetensors")))
+    assert (source.epoch, source.whole) == (0, False)
+    loaded = LoadedSource(source, None, None)  # type: ignore[arg-type]
+    assert loaded.as_validated() is loaded

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from zoo.config import Config, TrainSettings
 from zoo.data import Expects, ImageFacts
@@ -80,8 +80,7 @@ class LoadedRun:
 
     def as_validated(self) -> LoadedRun:
         """Return it with the weights that were validated, whose head had not seen the validation images."""
-        if (part := self.checkpoint.validated_part) != self.checkpoint.weights_part:
-            load_weights(self.network.model, self.checkpoint.tensors(part))
+        load_validated(self.network.model, self.checkpoint)
         return self
 
     def changed(self, images: Identification, notice: Notice, splits: tuple[str, ...] = ()) -> list[str]:
@@ -115,6 +114,12 @@ def load_run(
     weights = checkpoint.tensors(checkpoint.weights_part)
     machine, network = network_with(weights, component, images, config.train, recorded)
     return LoadedRun(directory, config, images, machine, network, results_from(checkpoint.state), checkpoint)
+
+
+def load_validated(model: nn.Module, checkpoint: Checkpoint) -> None:
+    """Load the weights that were validated into *model*, where they are not those that count and that it has."""
+    if (part := checkpoint.validated_part) != checkpoint.weights_part:
+        load_weights(model, checkpoint.tensors(part))
 
 
 def network_with(

@@ -15,7 +15,7 @@ from zoo.config import Config, Layer
 from zoo.data import Expects, ImageFacts
 from zoo.data.identity import DataIdentity, Identification
 from zoo.errors import DamagedError, UsageError
-from zoo.records.checkpoints import Checkpoint, open_checkpoint
+from zoo.records.checkpoints import WHOLE, Checkpoint, open_checkpoint
 from zoo.records.directory import CHECKPOINTS, ENVIRONMENT, RunDirectory
 from zoo.records.disk import parse_json, read_bytes
 from zoo.records.epochs import results_from
@@ -29,7 +29,7 @@ from zoo.runs.components import find_components
 from zoo.runs.elsewhere import Fetched, fetched, is_named, refuse_missing
 from zoo.runs.facts import expects_from_json, facts_from_json
 from zoo.runs.images import Notice, changed_images, changes_since, identity_from_json
-from zoo.runs.loading import LoadedRun, load_run, network_with
+from zoo.runs.loading import LoadedRun, load_run, load_validated, network_with
 from zoo.runs.machine import Machine
 from zoo.runs.network import Network, build_network
 from zoo.runs.pretrained import registered
@@ -60,6 +60,8 @@ class Source:
         run: The run's directory; None where there is none.
         as_trained: Whether the weights are those that its recipe gives: its best epoch's, and not those of one
             checkpoint, nor changed since.
+        checkpoint: What the weights were read from; None where that was no checkpoint.
+        whole: Whether the head has learnt the validation images as well, or may have.
     """
 
     where: str
@@ -75,6 +77,8 @@ class Source:
     environment: Mapping[str, Any]
     run: RunDirectory | None = None
     as_trained: bool = True
+    checkpoint: Checkpoint | None = None
+    whole: bool = False
 
     def changed(self, images: Identification, notice: Notice, splits: tuple[str, ...] = ()) -> list[str]:
         """Return how *images* differ from those that it was trained on, a text each; nothing where they do not.
@@ -146,13 +150,18 @@ class LoadedSource:
         """Nothing that is measured of it is kept."""
 
     def as_validated(self) -> LoadedSource:
-        """Return it, unless its head may have seen the validation images.
+        """Return it with the weights that were validated, whose head had not seen the validation images.
 
         Raises:
-            UsageError: If it may.
+            UsageError: If its head has, or may have, and no other one is kept.
         """
-        if self.config.train.refit == "on" and self.epoch == 0:
-            raise UsageError(f"the head of {self.where} may have learnt its validation images; use --split test")
+        if self.source.checkpoint is not None:
+            load_validated(self.network.model, self.source.checkpoint)
+        elif self.source.whole:
+            raise UsageError(
+                f"the head of {self.where} has learnt its validation images, and no other is kept with it; "
+                "'zoo evaluate RUN --split validation' measures the run that it was published from, or use --split test"
+            )
         return self
 
     def changed(self, images: Identification, notice: Notice, splits: tuple[str, ...] = ()) -> list[str]:
@@ -281,6 +290,8 @@ def _of_state(where: str, config: Config, checkpoint: Checkpoint, run: RunDirect
         {} if run is None else read_data(run.path),
         {"entries": checkpoint.state.get("entries", {}), **({} if run is None else run.read_environment())},
         run,
+        checkpoint=checkpoint,
+        whole=checkpoint.weights_part == WHOLE,
     )
 
 
@@ -316,7 +327,15 @@ def _of_file(path: Path) -> Source:
         record["data"],
         {"torch": record.get("torch"), "entries": record["entries"]},
         as_trained=not record["folded"],
+        whole=_whole(record, config),
     )
+
+
+def _whole(record: Mapping[str, Any], config: Config) -> bool:
+    told = record.get("whole")
+    if isinstance(told, bool):
+        return told
+    return config.train.refit == "on" and config.train.fold is None and record["epoch"] == 0  # an older zoo's: it may
 
 
 def _temperature(record: Mapping[str, Any], path: Path) -> float | None:

@@ -7,6 +7,7 @@ from pathlib import PurePath
 from typing import Any
 
 from zoo.config import Config
+from zoo.records.checkpoints import WHOLE
 from zoo.records.images import read_data
 from zoo.runs.facts import expects_to_json, facts_to_json
 from zoo.runs.loading import LoadedRun
@@ -34,6 +35,7 @@ def record_of(loaded: LoadedRun, temperature: float | None, *, folded: bool = Fa
         "step": loaded.checkpoint.step,
         "temperature": temperature,
         "torch": environment.get("torch"),
+        "whole": loaded.checkpoint.weights_part == WHOLE,
     }
 
 
