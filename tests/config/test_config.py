@@ -42,7 +42,7 @@ trained = st.fixed_dictionaries(
         "fold": st.sampled_from(["1/2", "5/5"]),
         "precision": st.sampled_from(["auto", "fp32"]),
         "clip_norm": st.sampled_from([0.5, 2.0]),
-        "freeze": st.sampled_from([1, "blocks.*"]),
+        "freeze": st.sampled_from([0, 1, "blocks.*", "auto"]),
         "compile": st.booleans(),
     },
 )
@@ -353,7 +353,7 @@ BOUNDS = [
     ("layer_decay", 0.01, 0.0),
     ("head_lr", 1e-9, 0.0),
     ("clip_norm", 1e-9, -1.0),
-    ("freeze", 1, 0),
+    ("freeze", 0, -1),
     ("unfreeze_after", 1, 0),
     ("patience", 1, 0),
     ("log_every", 1, 0),

@@ -99,8 +99,18 @@ def test_a_file_of_an_older_schema_fits_no_head_anew(schema, meant):
     assert Config.from_layers([file, Layer("--refit", {"train": {"refit": "on"}})]).train.refit == "on"
 
 
-@pytest.mark.parametrize("schema", [0, 4, "2", [1], None])
+@pytest.mark.parametrize(("schema", "meant"), [(1, 0), (2, 0), (3, 0), (4, "auto")])
+def test_a_file_of_an_older_schema_freezes_nothing_by_itself(schema, meant):
+    """Where it leaves that unsaid; what it says, and what is said above it, counts."""
+    file = Layer("run.toml", {"schema": schema, "model": {"name": "net"}})
+    assert Config.from_layers([file]).train.freeze == meant
+    assert Config.from_layers([file, Layer("--freeze", {"train": {"freeze": 2}})]).train.freeze == 2
+    said = Layer("run.toml", {"schema": schema, "model": {"name": "net"}, "train": {"freeze": "stem.*"}})
+    assert Config.from_layers([said]).train.freeze == "stem.*"
+
+
+@pytest.mark.parametrize("schema", [0, 5, "2", [1], None])
 def test_another_schema_is_refused_in_a_line(schema):
     """The source is named, and what this zoo reads."""
-    with pytest.raises(UsageError, match=r"^run.toml: schema is .* this torch-zoo reads schema 3 and older ones"):
+    with pytest.raises(UsageError, match=r"^run.toml: schema is .* this torch-zoo reads schema 4 and older ones"):
         Config.from_layers([Layer("run.toml", {"schema": schema, "model": {"name": "net"}})])

@@ -33,7 +33,7 @@ def photos(sizes: dict[str, int]) -> dict[str, str]:
 def begun_before_the_rule(run: zoo.Run) -> RunDirectory:
     """Return the run without the rule in its configuration, as schema 1 recorded it."""
     path = run.directory / "config.toml"
-    path.write_text(re.sub(r"split_by = .*\n", "", path.read_text()).replace("schema = 3", "schema = 1"))
+    path.write_text(re.sub(r"split_by = .*\n", "", path.read_text()).replace("schema = 4", "schema = 1"))
     return RunDirectory(run.directory)
 
 

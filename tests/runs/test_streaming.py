@@ -101,7 +101,7 @@ def test_a_run_of_the_last_schema_goes_on_with_crops_of_inputs(root, tmp_path):
     with pytest.raises(zoo.ZooError, match="and saved"):
         trained(root, tmp_path / "run", stream=False, reporter=Stopping(3), **old)
     config = tmp_path / "run" / "config.toml"
-    lines = config.read_text().replace("schema = 3", "schema = 2").splitlines(keepends=True)
+    lines = config.read_text().replace("schema = 4", "schema = 2").splitlines(keepends=True)
     config.write_text("".join(line for line in lines if not line.startswith("crop_from")))
     gone_on = zoo.train(resume=tmp_path / "run")
     assert recorded(gone_on) == "input"

@@ -69,7 +69,7 @@ def test_a_run_s_directory_holds_all_that_is_promised():
         "summary.json",
     ]
     config = tomllib.loads((run.directory / "config.toml").read_text())
-    assert (config["schema"], config["model"]["name"], config["data"]["name"]) == (3, "mlp/mlp", "mnist/mnist")
+    assert (config["schema"], config["model"]["name"], config["data"]["name"]) == (4, "mlp/mlp", "mnist/mnist")
     assert config["model"]["widths"] == [512, 512]
     assert config["train"]["precision"] in ("fp32", "bf16")
     rows = list(csv.DictReader((run.directory / "metrics.csv").read_text().splitlines()))

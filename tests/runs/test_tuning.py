@@ -246,6 +246,58 @@ def test_nothing_is_fitted_anew_where_nothing_was_fitted():
     assert not Path("run").exists()
 
 
+def test_layers_of_a_small_set_that_would_hardly_learn_stand_still():
+    """Those whose rate falls below a twentieth; recorded as a number, so that the same command finds its run again."""
+    falling = {"layer_decay": 0.3, "validation": 0}
+    run = train(out="run", **falling)
+    assert run.config.train.freeze == 1
+    assert not any(name.startswith("stem.") for name in moved(run))
+    assert {"block.0.weight", "wide.weight"} <= moved(run)
+    for again in ({}, {"freeze": "auto"}, {"freeze": 1}):
+        assert train(out="run", **falling, **again).summary == run.summary
+    with pytest.raises(UsageError, match=r"train\.freeze is 1 there and 0 here"):
+        train(out="run", **falling, freeze=0)
+    assert "stem.0.weight" in moved(train(**falling, freeze=0))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"layer_decay": 1.0},
+        {"layer_decay": 0.37},
+        {"layer_decay": None},
+        {"batch_norm": "train"},
+        {"tune": "head"},
+        {"tune": "probe"},
+        {"tune": "off"},
+        {"pretrained": False},
+    ],
+    ids=str,
+)
+def test_nothing_stands_still_by_itself_where_all_learn_or_nothing_does(settings):
+    """Nor where it is no smaller than a twentieth, nor where batch norms are to count on in every layer."""
+    assert train(**{"layer_decay": 0.3, "epochs": 1, **settings}).config.train.freeze == 0
+
+
+def test_nothing_stands_still_by_itself_in_a_large_set(monkeypatch):
+    """Many small steps go far."""
+    monkeypatch.setattr("zoo.runs.tuning.SMALL", 10)
+    assert train(layer_decay=0.3, epochs=1).config.train.freeze == 0
+
+
+def test_a_run_of_the_last_schema_goes_on_as_it_began():
+    """What its configuration does not say is what was done then: all layers learn."""
+    settings = {"layer_decay": 0.3, "freeze": 0, "epochs": 2}
+    train(out="whole", **settings)
+    with pytest.raises(Interrupted):
+        train(out="run", reporter=Stopping(signal.SIGTERM, step=3), **settings)
+    config = Path("run/config.toml")
+    lines = config.read_text().replace("schema = 4", "schema = 3").splitlines(keepends=True)
+    config.write_text("".join(line for line in lines if not line.startswith("freeze")))
+    train(out="run", layer_decay=0.3, epochs=2)
+    assert outcome(Path("run")) == outcome(Path("whole"))
+
+
 @pytest.mark.parametrize("after", [True, False], ids=["fitted", "not yet"])
 def test_a_run_that_is_stopped_while_its_head_is_fitted_anew_goes_on_to_the_same_bits(monkeypatch, after):
     """Before it, and when it is done, before it is validated."""

@@ -53,6 +53,15 @@ def test_frozen_batch_norms_keep_their_statistics_and_their_affine_weights():
     assert batch_norms(net, "block") == {"stem.1"}
 
 
+def test_no_gradient_is_computed_below_the_first_layer_that_learns():
+    """What frozen layers see is kept for no backward pass: that is what freezing them saves."""
+    net, graphs = tunable(3, 1, (8, 8)), {}
+    for name, module in net.named_children():
+        module.register_forward_hook(lambda _, __, seen, name=name: graphs.update({name: seen.requires_grad}))
+    steps(net, Freezing(net, BLOCKS, norms=batch_norms(net, "head")), 1)
+    assert graphs == {"stem": False, "block": True, "pool": True, "wide": True, "head": True}
+
+
 @given(order=st.lists(st.integers(0, 20), min_size=1, max_size=6), until=st.none() | st.integers(1, 20))
 def test_it_is_a_pure_function_of_the_step(order, until):
     """Whatever steps came before, as after a resume."""

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tunable_net import HEAD, tunable
 
 from zoo.training.layer_groups import layer_groups
-from zoo.training.parameters import layer_rates, parameter_groups
+from zoo.training.parameters import groups_below, layer_rates, parameter_groups
 
 
 def test_without_rates_the_groups_have_none():
@@ -35,6 +35,17 @@ def test_rates_are_absolute_and_fall_from_the_head_down(decay, head, lr):
     assert rates["head.weight"] == pytest.approx(lr * head)
     assert rates["wide.bias"] == pytest.approx(lr * decay)
     assert rates["stem.1.weight"] == pytest.approx(lr * decay**3)
+
+
+@given(decay=st.floats(0.01, 1), share=st.floats(0.001, 1))
+def test_the_groups_below_a_share_are_those_that_come_first(decay, share):
+    """All that follow have at least that, and the head is never among them."""
+    groups = layer_groups(tunable(3, 1, (8, 8)))
+    rates = layer_rates(groups, lr=1.0, layer_decay=decay, head_lr=1.0)
+    by_group = [rates[group[0]] if rates else 1.0 for group in groups]
+    count = groups_below(share, len(groups), decay)
+    assert all(rate < share for rate in by_group[:count])
+    assert all(rate >= share for rate in by_group[count:])
 
 
 def test_no_decay_and_no_head_rate_are_no_rates():

@@ -261,9 +261,17 @@ def _tuning(settings: Mapping[str, Any]) -> str:
         "head": "the head alone is tuned",
     }
     again = ", which is fitted anew at the end" if settings["refit"] == "on" else ""
-    return (
-        f"{what[settings['tune']]}{again}; layer decay {settings['layer_decay']:g}, batch norm {settings['batch_norm']}"
-    )
+    parts = [f"layer decay {settings['layer_decay']:g}", f"batch norm {settings['batch_norm']}"]
+    if settings["freeze"]:
+        parts.append(_frozen(settings["freeze"], settings.get("unfreeze_after")))
+    return f"{what[settings['tune']]}{again}; {', '.join(parts)}"
+
+
+def _frozen(freeze: int | str, epochs: int | None) -> str:
+    until = f" for {epochs} epoch{'s' if epochs != 1 else ''}" if epochs else ""
+    if isinstance(freeze, str):
+        return f"{freeze} frozen{until}"
+    return f"the first {freeze} layer groups frozen{until}" if freeze > 1 else f"the first layer group frozen{until}"
 
 
 def _accuracy(summary: Mapping[str, Any]) -> str:

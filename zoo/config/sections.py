@@ -7,15 +7,16 @@ from typing import Any
 
 from zoo.config.settings import BATCH, TrainSettings
 
-SCHEMA = 3
+SCHEMA = 4
 """2: pretrained weights are tuned as weights that were learnt, not trained on like random ones, and images are held out
 by name. 3: crops are cut from the pictures in their files, and small sets are tuned in small batches and end with a
-head that is fitted anew."""
+head that is fitted anew. 4: where those are tuned, layers that would hardly learn stand still."""
 
-MEANING: dict[int, dict[str, Any]] = {
-    1: {"train": {"tune": "off", "split_by": "order", "crop_from": "input", "refit": "off", "batch_size": BATCH}},
-    2: {"train": {"crop_from": "input", "refit": "off", "batch_size": BATCH}},
-}
+_THIRD: dict[str, Any] = {"freeze": 0}
+_SECOND: dict[str, Any] = {**_THIRD, "crop_from": "input", "refit": "off", "batch_size": BATCH}
+_FIRST: dict[str, Any] = {**_SECOND, "tune": "off", "split_by": "order"}
+
+MEANING: dict[int, dict[str, Any]] = {1: {"train": _FIRST}, 2: {"train": _SECOND}, 3: {"train": _THIRD}}
 """What a file of an older schema left unsaid and meant, by schema; it lies below everything that is said."""
 
 SINGLE = {

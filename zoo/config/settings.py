@@ -279,12 +279,15 @@ class TrainSettings:
     head_lr: float | None = _setting(
         None, "How many times the rate the head learns. Default: 1.", usual=1.0, **_ABOVE_ZERO
     )
-    freeze: int | str | None = _setting(
-        None,
-        "What stands still: the first N layer groups, or the parameters whose names match, such as 'blocks.*'.",
+    freeze: int | str = _setting(
+        "auto",
+        "What stands still: the first N layer groups, 0 for nothing, or the parameters whose names match, such as "
+        "'blocks.*'; auto: with --tune full up to 2,000 training images and frozen batch norms, the groups whose rate "
+        "--layer-decay brings below a twentieth, else nothing.",
         metavar="N|PATTERN,...",
-        check=lambda value: value >= 1 if isinstance(value, int) else bool(value),
-        rule="a whole number of at least 1, or patterns of names",
+        check=lambda value: value >= 0 if isinstance(value, int) else bool(value),
+        rule="a whole number, or patterns of names",
+        usual=0,
     )
     unfreeze_after: int | None = _setting(None, "Let what is frozen learn after N epochs.", **_at_least(1))
     batch_norm: str = _setting(

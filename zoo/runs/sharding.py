@@ -65,7 +65,7 @@ def refuse_clashes(settings: TrainSettings, precision: str) -> None:
     if settings.tune != "off":
         raise UsageError(f"--shard-weights does not go with --tune {settings.tune}; give --tune off")
     clashes = {
-        "--freeze": settings.freeze is not None,
+        "--freeze": settings.freeze != 0,
         "--sum fast": settings.sum == "fast",
         "--sync-batch-norm": settings.sync_batch_norm,
         "--precision fp16": precision == "fp16",

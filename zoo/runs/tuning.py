@@ -16,7 +16,7 @@ from zoo.runs.network import Network
 from zoo.training.averaging import Average
 from zoo.training.freezing import Freezing, batch_norms, frozen_names
 from zoo.training.layer_groups import head_of, layer_groups
-from zoo.training.parameters import layer_rates
+from zoo.training.parameters import groups_below, layer_rates
 from zoo.training.probing import Probe, can_be_probed
 from zoo.training.world import World
 
@@ -39,6 +39,11 @@ SMALL = 2000
 SMALL_BATCH = 16
 """Images in a batch where a small set is tuned and nobody says how many, so that there are steps enough."""
 
+HARDLY = 1 / 20
+"""The share of the rate below which a layer group of a small set stands still, with all that comes before it.
+
+Its steps are few, and a third of their time goes into layers that they hardly move."""
+
 
 def decided(settings: TrainSettings, components: Components, network: Network, split: Split) -> TrainSettings:
     """Return *settings* with what was left open decided: tuning where the model begins with pretrained weights.
@@ -53,7 +58,7 @@ def decided(settings: TrainSettings, components: Components, network: Network, s
         pretrained = components["model"].option("pretrained") or network.expects is not None
         tune = "full" if pretrained else "off"
     tuned = tune != "off"
-    if settings.unfreeze_after is not None and settings.freeze is None and tune != "head":
+    if settings.unfreeze_after is not None and settings.freeze in ("auto", 0) and tune != "head":
         raise UsageError("--unfreeze-after needs --freeze or --tune head: nothing is frozen otherwise")
     rated = base_rate(components["optimizer"]) is not None
     if not rated and (settings.layer_decay or settings.head_lr):
@@ -61,15 +66,19 @@ def decided(settings: TrainSettings, components: Components, network: Network, s
             f"--layer-decay and --head-lr multiply a rate, but {components['optimizer'].label} has none of its own; "
             "give --lr, or leave them out"
         )
-    small = tune == "full" and len(split) <= SMALL and settings.batch_size == "auto"
-    settings = dataclasses.replace(settings, tune=tune)
-    return dataclasses.replace(
+    small = tune == "full" and len(split) <= SMALL
+    settings = dataclasses.replace(
         settings,
-        refit="on" if _is_refitted(settings, network, split) else "off",
-        batch_size=SMALL_BATCH if small else settings.images_in_batch,
+        tune=tune,
+        batch_size=SMALL_BATCH if small and settings.batch_size == "auto" else settings.images_in_batch,
         layer_decay=settings.layer_decay or (LAYER_DECAY if tuned and rated else 1.0),
         head_lr=settings.head_lr or 1.0,
         batch_norm=settings.batch_norm if settings.batch_norm != "auto" else "frozen" if tuned else "train",
+    )
+    return dataclasses.replace(
+        settings,
+        refit="on" if _is_refitted(settings, network, split) else "off",
+        freeze=_hardly_learning(settings, network, small=small) if settings.freeze == "auto" else settings.freeze,
     )
 
 
@@ -110,7 +119,7 @@ def build_freezing(model: nn.Module, settings: TrainSettings, steps_per_epoch: i
         PluginError: If the model's head cannot be found.
     """
     frozen: set[str] = set()
-    if settings.freeze is not None or settings.tune == "head":
+    if settings.freeze != 0 or settings.tune == "head":
         frozen = _frozen(layer_groups(model), settings)
     norms = batch_norms(model, head_of(model)[0]) if settings.batch_norm == "frozen" else set()
     if not frozen and not norms:
@@ -191,6 +200,16 @@ def _is_refitted(settings: TrainSettings, network: Network, split: Split) -> boo
     return wanted and settings.tune == "full" and len(split) <= SMALL and _is_probed(settings, network, split)
 
 
+def _hardly_learning(settings: TrainSettings, network: Network, *, small: bool) -> int:
+    """Return how many layer groups, from the input on, a *small* set's few steps would hardly move.
+
+    Batch norms that count on are left to do so, in whichever layer.
+    """
+    if not small or settings.batch_norm != "frozen":
+        return 0
+    return groups_below(HARDLY, len(layer_groups(network.model)), settings.layer_decay or 1.0)
+
+
 def _is_probed(settings: TrainSettings, network: Network, split: Split) -> bool:
     """Whether the head can be fitted before the first step, and is not one to be tuned on from what it is."""
     if settings.tune == "full" and _kept_head(network):
@@ -206,4 +225,4 @@ def _kept_head(network: Network) -> bool:
 
 def _frozen(groups: Sequence[Sequence[str]], settings: TrainSettings) -> set[str]:
     below_head = {name for group in groups[:-1] for name in group} if settings.tune == "head" else set()
-    return below_head | (frozen_names(groups, settings.freeze) if settings.freeze is not None else set())
+    return below_head | (frozen_names(groups, settings.freeze) if settings.freeze != 0 else set())

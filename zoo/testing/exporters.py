@@ -33,7 +33,7 @@ _FACTS = {
     "step": 860,
     "checkpoint_digest": "5f" * 32,
     "test": {"known_by": "pixels", "sha256": "5f" * 32},
-    "config": {"schema": 3, "model": {"name": "cnn/cnn_dropout"}, "train": {"epochs": 2}},
+    "config": {"schema": 4, "model": {"name": "cnn/cnn_dropout"}, "train": {"epochs": 2}},
 }
 
 

@@ -41,7 +41,7 @@ _RUN = {
     "image_size": (28, 28),
     "input_size": None,
     "entries": {"cnn/cnn_dropout": {"plugin": "cnn", "distribution": "torch-zoo", "version": "0.1.0"}},
-    "config": {"schema": 3, "model": {"name": "cnn/cnn_dropout", "p": 0.25}, "train": {"epochs": 2}},
+    "config": {"schema": 4, "model": {"name": "cnn/cnn_dropout", "p": 0.25}, "train": {"epochs": 2}},
     "settings": {"model.name": "cnn/cnn_dropout", "model.p": 0.25, "train.epochs": 2},
 }
 _SUMMARY = {

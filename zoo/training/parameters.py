@@ -67,6 +67,17 @@ def layer_rates(
     }
 
 
+def groups_below(share: float, groups: int, layer_decay: float) -> int:
+    """Return how many groups, from the input on, `layer_rates` gives less than a *share* of the rate, in (0, 1].
+
+    Args:
+        share: A rate of exactly that share counts as above.
+        groups: How many there are, the head among them, at least 1.
+        layer_decay: By how much the rate falls a group from the head down, in (0, 1].
+    """
+    return sum(layer_decay**below < share for below in range(1, groups))
+
+
 def _exempt_names(model: nn.Module) -> Iterable[str]:
     names = getattr(model, "no_weight_decay", None)
     return names() if callable(names) else ()
