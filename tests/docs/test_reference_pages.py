@@ -104,7 +104,7 @@ _RULES = {
     r"a whole number of at least 1, or auto": lambda: ([1, 7, "auto"], [0, -1, "often", ""]),
     r"a number above 0": lambda: ([1e-9], [0, -1.0, float("inf")]),
     r"a number above 0, at most 1": lambda: ([1e-9, 1], [0, -1.0, 1.1]),
-    r"a whole number of at least 1, or patterns of names": lambda: ([1, "blocks.*"], [0, ""]),
+    r"a whole number, or patterns of names": lambda: ([0, 1, "blocks.*", "auto"], [-1, ""]),
     r"a number from 0 to 1": lambda: ([0, 0.5, 1], [-0.1, 1.1]),
     r"a number from 0 to below 1": lambda: ([0, 0.999], [1, -0.1]),
     r"a whole number from 0 to 2\*\*63 - 1": lambda: ([0, 2**63 - 1], [-1, 2**63]),
