@@ -138,8 +138,8 @@ def test_what_cannot_be_shared_is_told_once(tmp_path: Path, more: str, message: 
 def test_what_needs_whole_weights_is_refused_by_name(settings: dict, option: str):
     """One line; the rest is fine."""
     with pytest.raises(UsageError, match=f"--shard-weights does not go with {option}; leave one of them out"):
-        refuse_clashes(TrainSettings(tune="off", **settings), "fp32")
-    refuse_clashes(TrainSettings(tune="off"), "bf16")
+        refuse_clashes(TrainSettings(**{"tune": "off", "freeze": 0, **settings}), "fp32")
+    refuse_clashes(TrainSettings(tune="off", freeze=0), "bf16")
 
 
 @pytest.mark.parametrize("tune", ["full", "head", "probe"])
@@ -152,7 +152,7 @@ def test_tuning_is_refused_with_what_to_do(tune: str):
 def test_a_scaled_loss_is_refused_whatever_asked_for_it():
     """The precision is the one that was chosen, by auto too."""
     with pytest.raises(UsageError, match="does not go with --precision fp16"):
-        refuse_clashes(TrainSettings(tune="off"), "fp16")
+        refuse_clashes(TrainSettings(tune="off", freeze=0), "fp16")
 
 
 def test_shared_weights_are_no_other_run():
