@@ -26,13 +26,17 @@ def command(code: str, out: Path | None = None, *, begins: bool = False) -> Comm
 
 
 def test_each_process_is_told_its_place(tmp_path: Path):
-    """By the variables that torchrun sets, and one file by which they find one another."""
+    """By the variables that torchrun sets, and one file by which they find one another.
+
+    Each is a session of its own: else Ctrl-C at a terminal would reach it twice.
+    """
     names = ["RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "ZOO_STORE"]
-    code = f"open(rf'{tmp_path}/{{rank}}', 'w').write(' '.join(os.environ[n] for n in {names}))"
+    code = f"open(rf'{tmp_path}/{{rank}}', 'w').write(' '.join(os.environ[n] for n in {names}) + f' {{os.getsid(0) - os.getpid()}}')"
     assert launch(command(code), 3, 0) == 0
     told = [(tmp_path / str(rank)).read_text().split() for rank in range(3)]
     assert [each[:4] for each in told] == [[str(rank), "3", str(rank), "3"] for rank in range(3)]
     assert len({each[4] for each in told}) == 1
+    assert [each[5] for each in told] == ["0", "0", "0"]
     assert not Path(told[0][4]).parent.exists()
 
 

@@ -52,6 +52,23 @@ def epoch(split, readers: int, *, accumulate: int = 1, start: int = 0, size: int
     return [batch.inputs for window in batches.windows(2, start) for batch in window]
 
 
+@pytest.mark.parametrize("readers", [0, 2])
+@pytest.mark.parametrize("size", [2, 3])
+def test_a_process_reads_the_images_of_its_slices_alone(root, readers, size):
+    """Together they read each image once; a step of 2 images is one slice, so that others read nothing for it."""
+    read = []
+    for rank in range(size):
+        split = Counting(encoded(root))
+        part = Subset(split, torch.arange(26))
+        settings = {"seed": 3, "prepare": torch.clone, "slices": 4, "process": (rank, size)}
+        batches = TrainingBatches(part, 8, reader=Reader(part, readers), **settings)
+        used = [len(batch.inputs) for window in batches.windows(2) for batch in window]
+        assert split.read.total() == sum(used)
+        read.append(split.read)
+    assert sum(read, Counter()) == Counter(range(26))
+    assert max(counter.total() for counter in read) < 26
+
+
 @pytest.mark.parametrize("readers", READERS)
 @pytest.mark.parametrize("accumulate", [1, 3])
 def test_any_number_of_readers_gives_the_same_batches(root, readers, accumulate):
