@@ -31,7 +31,8 @@ def test_each_process_is_told_its_place(tmp_path: Path):
     Each is a session of its own: else Ctrl-C at a terminal would reach it twice.
     """
     names = ["RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "ZOO_STORE"]
-    code = f"open(rf'{tmp_path}/{{rank}}', 'w').write(' '.join(os.environ[n] for n in {names}) + f' {{os.getsid(0) - os.getpid()}}')"
+    told_by = f"[*(os.environ[n] for n in {names}), str(os.getsid(0) - os.getpid())]"
+    code = f"open(rf'{tmp_path}/{{rank}}', 'w').write(' '.join({told_by}))"
     assert launch(command(code), 3, 0) == 0
     told = [(tmp_path / str(rank)).read_text().split() for rank in range(3)]
     assert [each[:4] for each in told] == [[str(rank), "3", str(rank), "3"] for rank in range(3)]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 import torch
 from small_images import preparation, small_split
 from torch import nn
 
-from zoo.data import TrainingBatches
+from zoo.data import Batch, TrainingBatches
+from zoo.training.freezing import Freezing
 from zoo.training.loop import train_epoch
 from zoo.training.losses import LossRecord
 from zoo.training.slices import Slices
@@ -33,6 +35,7 @@ def train(
     world: World = ALONE,
     fast: bool = False,
     forward: nn.Module | None = None,
+    frozen: Collection[str] = (),
 ) -> LossRecord:
     """Train for an epoch in batches of 16, and return the losses.
 
@@ -45,6 +48,7 @@ def train(
         world: The processes, of which this is one.
         fast: As `Slices` takes it.
         forward: What runs the model, where that is something else.
+        frozen: The parameters that do not move in the first two steps.
     """
     criterion = criterion or nn.CrossEntropyLoss()
     denominator = getattr(criterion, "denominator", len)
@@ -61,9 +65,14 @@ def train(
     losses = LossRecord(denominator)
     cut = Slices(model, losses, world, 0, slices * accumulate, fast=fast)
     updates = Updates(torch.optim.SGD(model.parameters(), lr=0.1), gather=cut.gather)
-    chosen = enumerate(batches.windows(0))
-    windows = (cut.window(window, batches.sizes(number), f"0/{number}") for number, window in chosen)
-    train_epoch(forward or model, windows, criterion, updates, cut)
+    freezing = Freezing(model, frozen, until=2)
+
+    def windows() -> Iterator[Iterable[Batch]]:
+        for number, window in enumerate(batches.windows(0)):
+            freezing.apply(number)
+            yield cut.window(window, batches.sizes(number), f"0/{number}")
+
+    train_epoch(forward or model, windows(), criterion, updates, cut)
     return losses
 
 

@@ -79,6 +79,7 @@ HOW = {
     "slices of several batches": {"slices": 4, "accumulate": 2},
     "a process without a slice": {"slices": 3, "count": 50},
     "weights that few use": {"slices": 4, "count": 50},
+    "weights that stand still at first": {"slices": 4, "count": 50, "frozen": ["1.weight", "5.weight"]},
 }
 
 
@@ -134,24 +135,26 @@ def test_what_is_not_a_number_in_one_process_is_none_in_all(monkeypatch):
 
 
 class Twice(nn.Module):
-    """A block that is computed twice, each time by a backward pass of its own within the whole one."""
+    """A block that is computed twice; if *reentrant*, each time by a backward pass of its own within the whole one."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, reentrant: bool) -> None:
         super().__init__()
+        self.reentrant = reentrant
         self.first, self.block, self.head = nn.Linear(64, 8), nn.Linear(8, 8), nn.Linear(8, 3)
 
     def forward(self, inputs):
         hidden = self.first(inputs.flatten(1))
         for _ in range(2):
-            hidden = checkpoint(self.block, hidden, use_reentrant=True)
+            hidden = checkpoint(self.block, hidden, use_reentrant=self.reentrant)
         return self.head(hidden)
 
 
 def test_a_second_gradient_in_one_backward_pass_is_refused(monkeypatch):
     """The first one may be on its way; added to it, the second one would be lost without a word."""
     with pytest.raises(PluginError, match=r"a second gradient in one backward pass.*use_reentrant=False"):
-        trained(monkeypatch, Twice(), 1, early=True)
-    trained(monkeypatch, Twice(), 1, early=False)
+        trained(monkeypatch, Twice(reentrant=True), 1, early=True)
+    trained(monkeypatch, Twice(reentrant=True), 1, early=False)
+    trained(monkeypatch, Twice(reentrant=False), 1, early=True)
 
 
 def test_no_hook_stays_on_a_model(monkeypatch):

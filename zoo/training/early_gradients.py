@@ -55,6 +55,7 @@ class EarlyGradients:
             self._parameters[number].register_post_accumulate_grad_hook(partial(take, number))  # type: ignore[no-untyped-call]
             for fields in waiting
             for number in fields
+            if self._parameters[number].requires_grad  # else it is frozen at this step
         ]
         try:
             yield taken
