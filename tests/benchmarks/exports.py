@@ -78,7 +78,7 @@ class Outcome:
 def names(pattern: str = "*") -> list[str]:
     """Return the full names of the models that match."""
     own = [each.full_name for each in zoo.entries("models") if each.distribution == "torch-zoo"]
-    small = [name for name in own if not name.startswith(("timm/", "torchvision/"))]
+    small = [name for name in own if not name.startswith(("timm/", "torchvision/", "ensemble/"))]
     chosen = [*small, *(f"timm/{name}" for name in TIMM), *(f"torchvision/{name}" for name in TORCHVISION)]
     return fnmatch.filter(chosen, pattern)
 

@@ -53,9 +53,9 @@ def test_what_was_measured_stands_with_its_hardware():
 
 
 def test_nearly_every_registered_model_has_facts():
-    """All of zoo's own and torchvision's, and at least 99 of 100 of timm's."""
+    """All of torchvision's, 99 of 100 of timm's, and zoo's own but for ensembles, which cost what their members do."""
     missing = [entry for entry in registry().entries("models") if facts_of(entry) is None]
-    assert {entry.plugin for entry in missing} <= {"timm"}
+    assert {entry.plugin for entry in missing} <= {"timm", "ensemble"}
     assert len(missing) <= 0.01 * len(registry().entries("models", "timm/*"))
 
 
