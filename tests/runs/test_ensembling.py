@@ -15,6 +15,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 from small_images import named_dataset
+from small_photos import photographs
 from zoo_ensemble.committee import ensemble as build
 
 import zoo
@@ -264,7 +265,7 @@ BAD = {
     "the same run": (["linear", "./linear"], "linear is named twice"),
     "a copy": (["lenet5", "twin"], "twin has the very weights of lenet5"),
     "other classes": (["linear", "four"], "four was trained on other data than linear: classes was 0, 1, 2,"),
-    "other data": (["linear", "black"], "black was trained on other data than linear: test images: were 10,000"),
+    "other data": (["linear", "black"], "black was trained on other data than linear: training images: were 60,000"),
     "unknown data": (["linear", "nameless"], "nameless has no data.json"),
     "what is there": (["linear", "lenet5", "--out", "twin"], "'twin' exists; nothing is written over"),
     "a setting": (["linear", "lenet5", "--set", "train.seed=3"], "data.root alone may be given, not 'train.seed'"),
@@ -291,6 +292,30 @@ def test_from_python_likewise(runs: Any):
     """A text is one run, not its letters."""
     with pytest.raises(UsageError, match=r"two runs or more, and (none|one) was given"):
         zoo.ensemble(runs)
+
+
+def test_pictures_are_kept_in_the_size_of_the_member_that_sees_most(tmp_path: Path):
+    """Of a folder that each run decoded for itself; that member's answer has its bits, whatever the others take."""
+    options = {"data.root": str(photographs(tmp_path / "photos"))}
+    settings: dict[str, Any] = {"data": "folder", "steps": 2, "threads": 1, "batch_size": 8}
+    for side, seed in ((12, 0), (20, 1)):
+        chosen = {**options, "data.size": side}
+        zoo.train("linear", out=tmp_path / str(side), seed=seed, options=chosen, **settings)
+    made = zoo.ensemble([tmp_path / "12", tmp_path / "20"], out=tmp_path / "both", report=False)
+    loaded = load_run(made.directory)
+    assert loaded.images.image_size == (20, 20)
+    small, large = made.config.model.options["members"]
+    assert (small["input_size"], small["interpolation"]) == ([12, 12], "bilinear")
+    assert "input_size" not in large
+    alone = load_run(tmp_path / "20")
+    pixels = torch.randint(0, 256, (3, 3, 20, 20), dtype=torch.uint8)
+    inputs = loaded.network.prepare_evaluation(pixels)
+    member, own = loaded.network.model.members[1], loaded.network.model.inputs[1]
+    with evaluating(member), evaluating(alone.network.model):
+        assert torch.equal(member(own(inputs)), alone.network.model(alone.network.prepare_evaluation(pixels)))
+    zoo.train("linear", out=tmp_path / "cropped", options={**options, "data.size": 20, "data.fit": "crop"}, **settings)
+    with pytest.raises(UsageError, match=r"took its pictures by data\.fit 'crop', and .*20 by 'stretch'"):
+        zoo.ensemble([tmp_path / "20", tmp_path / "cropped"])
 
 
 def test_an_object_in_place_of_a_name_is_refused(tmp_path: Path):

@@ -125,7 +125,8 @@ def identity_from_json(data: Mapping[str, Any], where: str) -> DataIdentity:
     facts = facts_from_json(data.get("images"), where)
     try:
         splits = {
-            name: _split_from_json(data["splits"][name], facts.num_classes) for name in {*SPLITS, *data["splits"]}
+            name: _split_from_json(data["splits"][name], facts.num_classes)
+            for name in dict.fromkeys((*SPLITS, *data["splits"]))
         }
     except (KeyError, TypeError, ValueError) as error:
         raise DamagedError(f"{where} lacks or misstates something: {error}") from error

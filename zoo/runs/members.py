@@ -41,6 +41,12 @@ class Member:
         return find_components(self.run.config, only=("model",))["model"].without_pretrained()
 
     @property
+    def weights(self) -> str:
+        """What its weights are known by: runs that came to the same bits have the same."""
+        checkpoint = self.run.checkpoint
+        return checkpoint.manifest.files[f"{checkpoint.weights_part}.safetensors"].sha256
+
+    @property
     def pixels(self) -> int:
         """How many each of its images has."""
         height, width = self.run.images.image_size
@@ -116,7 +122,7 @@ def _opened(directory: RunDirectory) -> Member:
 
 
 def _refuse_twice(first: Member, second: Member) -> None:
-    if first.run.digest == second.run.digest:
+    if first.weights == second.weights:
         same = first.run.directory.path.resolve() == second.run.directory.path.resolve()
         why = "is named twice" if same else f"has the very weights of {first.run.where}"
         raise UsageError(f"{second.run.where} {why}: a second one of the same opinion adds nothing; leave one out")
