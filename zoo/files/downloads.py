@@ -39,7 +39,7 @@ def data_folder(name: str) -> Path:
     return (Path(cache) if cache else Path.home() / ".cache") / "zoo" / name
 
 
-def open_file(path: Path) -> io.BufferedReader:
+def open_file(path: str | Path) -> io.BufferedReader:
     """Open a regular file for reading; a link to one is fine, a folder, a device or a pipe is not.
 
     Raises:
