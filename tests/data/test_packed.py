@@ -11,7 +11,7 @@ from small_images import small_dataset
 from small_photos import CLASSES, photographs
 
 import zoo
-from zoo.data import held
+from zoo.data import held, sized
 from zoo.files.pack_file import PackFile, PackWriter
 
 
@@ -184,3 +184,22 @@ def test_a_writer_that_fails_leaves_nothing(tmp_path):
         writer.add("train", "a", 0, b"x")
         raise KeyboardInterrupt
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("side", "line"), [(12, ""), (13, ""), (14, "enlarged to 14 x 14"), (64, "enlarged to 64 x 64")]
+)
+def test_a_pack_that_is_read_larger_than_it_was_packed_says_so(root, tmp_path, caplog, side, line):
+    """Whether somebody wishes that size or the model; pictures are kept a little larger than they are wanted."""
+    zoo.pack(str(root), tmp_path / "set", size=12)
+    sized(packed(tmp_path / "set"), (side, side))
+    sized(packed(tmp_path / "set", size=side), (500, 500))
+    said = f"{str(tmp_path / 'set')!r} was packed for 12 x 12 pixels: pictures that were shrunk are {line}"
+    assert caplog.messages == ([said] * 2 if line else [])
+
+
+def test_raw_pixels_and_files_are_told_of_by_the_transcript_alone(root, raw, caplog):
+    """Of pixels the device makes larger inputs; a folder's pictures are as large as they are."""
+    sized(packed(raw), (64, 64))
+    sized(files(root), (640, 640))
+    assert caplog.messages == []

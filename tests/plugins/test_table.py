@@ -14,6 +14,8 @@ from small_photos import photograph
 from zoo_table.dataset import table
 
 import zoo
+from zoo.config import Choice
+from zoo.runs.components import find_component
 
 ROWS = [{"file": f"{label}/{i}.png", "label": label} for label in ("auk", "gull") for i in range(10)]
 
@@ -159,6 +161,15 @@ def test_what_is_no_table_of_images_is_wrong_usage(tmp_path, name, content, mess
         table(root=str(tmp_path / "none.csv"))
     with pytest.raises(zoo.UsageError, match=r"--set data\.root=FILE"):
         table()
+
+
+def test_a_record_means_the_same_table_and_folder_from_everywhere(tmp_path, monkeypatch):
+    """A run is evaluated from another folder than it was trained in; one that is not there stays as it was typed."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos").mkdir()
+    for images, recorded in (("photos", str(tmp_path / "photos")), ("none", "none")):
+        options = find_component("data", Choice("table", {"root": "t.csv", "images": images})).choice.options
+        assert (options["root"], options["images"]) == (str(tmp_path / "t.csv"), recorded)
 
 
 def test_without_pyarrow_parquet_says_what_to_install(tmp_path, monkeypatch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import math
 from collections.abc import Callable
 
@@ -11,10 +12,13 @@ import torch
 from zoo.data.dataset import Dataset, Split, TensorImages, weights_of
 from zoo.data.encoded import EncodedImages, Streamed, is_streamed
 from zoo.data.memory import SHARE, check_fits, whole_memory
+from zoo.data.packed import PackedImages
 from zoo.data.preparation import resident
 from zoo.data.statistics import pixel_statistics
 from zoo.data.threads import for_each
 from zoo.errors import DamagedError, DamagedFilesError
+
+_log = logging.getLogger("zoo")
 
 
 def held(
@@ -54,7 +58,11 @@ def sized(
     So they are resized once, as they are decoded, by *interpolation*, and not again as inputs. *fit* takes the place
     of the dataset's own.
     """
-    return _each(dataset, lambda split: _at(split, size, interpolation, fit))
+    found = _each(dataset, lambda split: _at(split, size, interpolation, fit))
+    source = getattr(found.train, "source", None)
+    if isinstance(source, PackedImages) and (line := source.enlarged(found.facts.image_size)):
+        _log.warning("%s", line)
+    return found
 
 
 def moved(dataset: Dataset, device: torch.device | str) -> Dataset:

@@ -17,6 +17,9 @@ from zoo.data.pictures import checked_size
 from zoo.errors import DamagedError, UsageError
 from zoo.files.pack_file import PackedSplit, PackFile
 
+MARGIN = 1.15
+"""How much larger than wanted pictures stay, so that they are resized once more and may be cropped a little."""
+
 ENCODED, PIXELS = "encoded", "pixels"
 """What a pack may hold."""
 
@@ -27,14 +30,23 @@ class PackedImages:
     Args:
         path: The pack, for messages.
         split: Its images.
+        size: (H, W) for which they were packed.
     """
 
     cure = "Pack the images again."
 
-    def __init__(self, path: Path, split: PackedSplit) -> None:
+    def __init__(self, path: Path, split: PackedSplit, size: tuple[int, int]) -> None:
         self._path = path
+        self.size = size
         self._split = split
         self.names: Sequence[str] = Lazy(len(split), split.name)
+
+    def enlarged(self, size: tuple[int, int]) -> str:
+        """Return a line where they are read in a size, (H, W), for which they are too small; else an empty text."""
+        if all(wanted <= MARGIN * packed for wanted, packed in zip(size, self.size, strict=True)):
+            return ""
+        packed, wanted = (" x ".join(map(str, sides)) for sides in (self.size, size))
+        return f"{str(self._path)!r} was packed for {packed} pixels: pictures that were shrunk are enlarged to {wanted}"
 
     @property
     def sizes(self) -> Sequence[int]:
@@ -138,7 +150,7 @@ def packed_dataset(
         if kind == PIXELS:
             return PackedPixels(path, held, (channels, height, width))
         return EncodedImages(
-            PackedImages(path, held),
+            PackedImages(path, held, (height, width)),
             torch.from_numpy(held.labels),
             channels=channels,
             size=wanted,

@@ -208,9 +208,14 @@ def _found_dataset(name: str) -> Entry:
 
 
 def _located(options: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Make the folder of a dataset absolute, so that the record means the same folder from everywhere."""
-    root = options.get("root")
-    return {**options, "root": str(Path(root).expanduser().absolute())} if isinstance(root, str) else options
+    """Make the folders of a dataset absolute, so that the record means the same ones from everywhere."""
+    found = dict(options)
+    for name in ("root", "images"):
+        value = options.get(name)
+        # Beside its root a table has a folder of images; what another dataset calls so may be no folder.
+        if isinstance(value, str) and (name == "root" or Path(value).expanduser().is_dir()):
+            found[name] = str(Path(value).expanduser().absolute())
+    return found
 
 
 def _with_defaults(entry: Entry, name: str, options: Mapping[str, Any]) -> Component:

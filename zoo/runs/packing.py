@@ -16,15 +16,13 @@ from zoo.data import Dataset, EncodedImages, Split, is_streamed, reader_count
 from zoo.data.dataset import weights_of
 from zoo.data.encoded import opened
 from zoo.data.findings import named_splits
-from zoo.data.packed import ENCODED, PIXELS
+from zoo.data.packed import ENCODED, MARGIN, PIXELS
 from zoo.errors import DamagedError, DamagedFilesError, UsageError
 from zoo.files.images import probe_opened, read_opened
 from zoo.files.pack_file import PackWriter
 from zoo.progress_bar import ProgressBar
 from zoo.runs.datasets import dataset_named
 
-MARGIN = 1.15
-"""How much larger than wanted pictures stay, so that they are resized once more and may be cropped a little."""
 QUALITY = 90
 """Of the JPEGs."""
 
