@@ -283,7 +283,7 @@ class TrainSettings:
         "auto",
         "What stands still: the first N layer groups, 0 for nothing, or the parameters whose names match, such as "
         "'blocks.*'; auto: with --tune full up to 2,000 training images and frozen batch norms, the groups whose rate "
-        "--layer-decay brings below a twentieth, else nothing.",
+        "--layer-decay brings below a fifth, else nothing.",
         metavar="N|PATTERN,...",
         check=lambda value: value >= 0 if isinstance(value, int) else bool(value),
         rule="a whole number, or patterns of names",

@@ -39,10 +39,10 @@ SMALL = 2000
 SMALL_BATCH = 16
 """Images in a batch where a small set is tuned and nobody says how many, so that there are steps enough."""
 
-HARDLY = 1 / 20
+HARDLY = 1 / 5
 """The share of the rate below which a layer group of a small set stands still, with all that comes before it.
 
-Its steps are few, and a third of their time goes into layers that they hardly move."""
+Its steps are few, and half of their time goes into layers that they hardly move."""
 
 
 def decided(settings: TrainSettings, components: Components, network: Network, split: Split) -> TrainSettings:
