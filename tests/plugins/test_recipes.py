@@ -12,7 +12,7 @@ import zoo
 from zoo.config import Config, Layer
 from zoo.registry import build, options_of, registry
 
-NAMES = ["fashion-best", "few", "mnist-best", "mnist-fast"]
+NAMES = ["fashion-best", "few", "mlp-best", "mnist-best", "mnist-fast"]
 TUNING = ["finetune", "finetune-large", "finetune-small", "probe"]
 """Those that are for any model with pretrained weights and any images."""
 
