@@ -169,12 +169,17 @@ def _texts(rows: Any, column: str, part: str) -> list[str]:
     import datasets
 
     kind, values = rows.features[column], rows[column][:]
-    wrong = next(
-        (i for i, v in enumerate(values) if isinstance(v, bool) or not isinstance(v, int | str) or v == -1), None
-    )
+    wrong = next((place for place, value in enumerate(values) if not _is_class(value)), None)
     if wrong is not None:
         raise zoo.UsageError(f"{part}[{wrong}]: {column!r} must be one class, not {values[wrong]!r}")
     return [kind.int2str(value) if isinstance(kind, datasets.ClassLabel) else str(value) for value in values]
+
+
+def _is_class(value: Any) -> bool:
+    """Whether a value can be a class: a text or a whole number; -1 is what test sets of competitions have instead."""
+    if isinstance(value, str):
+        return bool(value.strip())
+    return isinstance(value, int) and not isinstance(value, bool) and value != -1
 
 
 def _classes(rows: Any, column: str, texts: Mapping[str, Sequence[str]]) -> list[str]:

@@ -144,13 +144,11 @@ def _shards(root: Path) -> list[tuple[Path, Index]]:
     if not paths or not paths[0].is_file():
         raise zoo.UsageError(f"there is no .tar file in {str(root)!r}" if paths == [] else f"there is no {str(root)!r}")
     shards = [(path, index_of(path)) for path in paths]
-    if beside := [(path, index.beside) for path, index in shards if index.beside]:
-        path, names = beside[0]
-        count = sum(len(names) for _, names in beside)
+    if count := sum(index.beside for _, index in shards):
+        path, example = next((path, index.example) for path, index in shards if index.beside)
         images = "1 image" if count == 1 else f"{count:,} images"
-        _log.warning(
-            "tar: %s behind a second dot, as %r in %r: not used, as webdataset has it", images, names[0], str(path)
-        )
+        told = "tar: %s behind a second dot, as %r in %r: not used, as webdataset has it"
+        _log.warning(told, images, example, str(path))
     return [(path, index) for path, index in shards if index.names]
 
 

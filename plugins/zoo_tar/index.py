@@ -28,7 +28,8 @@ class Index(NamedTuple):
         labels: The names of their classes.
         offsets: Where their bytes begin.
         lengths: How many bytes they have.
-        beside: Names of images that are no sample's own, such as KEY.mask.png: they are not among the others.
+        beside: How many images are no sample's own, such as KEY.mask.png: they are not among the others.
+        example: The first of these; empty for none.
         stamp: The archive's size in bytes, and its time of change in nanoseconds.
     """
 
@@ -36,7 +37,8 @@ class Index(NamedTuple):
     labels: Sequence[str]
     offsets: Sequence[int]
     lengths: Sequence[int]
-    beside: Sequence[str]
+    beside: int
+    example: str
     stamp: tuple[int, int]
 
 
@@ -107,7 +109,8 @@ def _read(path: Path, stamp: tuple[int, int]) -> Index:
         labels=[labels[key] for key in images],
         offsets=[member.offset_data for member in members],
         lengths=[member.size for member in members],
-        beside=beside,
+        beside=len(beside),
+        example=beside[0] if beside else "",
         stamp=stamp,
     )
 

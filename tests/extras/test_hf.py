@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 
 import numpy as np
 import pytest
@@ -123,8 +124,13 @@ def test_what_cannot_be_is_wrong_usage(tmp_path, pictures, options, said):
         hf(**{key: str(tmp_path / "saved") if value == "SAVED" else value for key, value in options.items()})
 
 
-def test_a_row_without_a_class_is_named(tmp_path, pictures):
-    """Test sets of competitions have -1 for it."""
-    rows(pictures[:3], [0, -1, 2]).save_to_disk(str(tmp_path / "saved"))
-    with pytest.raises(zoo.UsageError, match=r"train\[1\]: 'label' must be one class, not -1"):
+@pytest.mark.parametrize(
+    ("labels", "kind", "place"),
+    [([0, -1, 2], None, 1), (["a", "b", " "], datasets.Value("string"), 2), ([True, False], datasets.Value("bool"), 0)],
+)
+def test_a_row_without_a_class_is_named(tmp_path, pictures, labels, kind, place):
+    """Test sets of competitions have -1 for it, and tables an empty text."""
+    rows(pictures[: len(labels)], labels, kind).save_to_disk(str(tmp_path / "saved"))
+    said = re.escape(f"train[{place}]: 'label' must be one class, not {labels[place]!r}")
+    with pytest.raises(zoo.UsageError, match=said):
         hf(root=str(tmp_path / "saved"))
