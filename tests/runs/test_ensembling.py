@@ -161,7 +161,8 @@ def test_it_is_calibrated_compared_and_reported_as_any_run(both_kinds: Path, mad
     assert temperature > 0
     assert zoo.load(tmp_path / "two")(DIGITS[0]).probabilities != zoo.load(made.directory)(DIGITS[0]).probabilities
     found = zoo.compare(tmp_path / "two", both_kinds / "linear")
-    assert found
+    told = {row["key"]: row["values"] for row in found["settings"]}
+    assert told["model.members"] == [["mlp/linear", "cnn/lenet5"], None]
     page = zoo.report(tmp_path / "two").read_text()
     assert "What it is made of" in page
     assert "zoo train --config" not in page
@@ -195,6 +196,22 @@ def test_what_one_model_has_an_ensemble_has_not(made: zoo.Run):
     assert zoo.explain(made.directory, DIGITS[0]).method == "occlusion"
     with pytest.raises(UsageError, match="an ensemble, which is not trained: reproduce the runs"):
         zoo.reproduce(made.directory)
+
+
+def test_one_that_was_trained_as_one_is_a_run_as_any_other(tmp_path: Path):
+    """It took steps, held images out, and can be trained again to the bit; but it is no member of another."""
+    options = {"model.members": ["linear", {"name": "linear"}], "data.limit": 64}
+    run = zoo.train("ensemble", steps=2, options=options, threads=1, out=tmp_path / "run")
+    assert run.summary["val_accuracy"] == zoo.evaluate(run, split="validation")["accuracy"]
+    assert zoo.reproduce(run, out=tmp_path / "again")["equal"]
+    with pytest.raises(UsageError, match="run is an ensemble itself"):
+        zoo.ensemble([run, tmp_path / "again"])
+
+
+def test_asking_for_it_again_says_that_it_is_finished(made: zoo.Run, capsys: pytest.CaptureFixture[str]):
+    """No epoch of it is the best."""
+    assert main(["train", "--resume", str(made.directory)]) == 0
+    assert "(the mean of 2 members)" in capsys.readouterr().out
 
 
 def test_runs_lists_it_with_its_members(made: zoo.Run, mixed: zoo.Run, capsys: pytest.CaptureFixture[str]):

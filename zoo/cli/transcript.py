@@ -251,6 +251,8 @@ def _clock(seconds: float) -> str:
 
 def _best(summary: Mapping[str, Any]) -> str:
     by = {"balanced": " by balanced accuracy", "loss": " by loss"}.get(summary.get("select", "accuracy"), "")
+    if summary.get("members"):
+        return f"the mean of {len(summary['members'])} members"
     return f"best{by}: the probe" if summary["best_epoch"] == 0 else f"best epoch{by} {summary['best_epoch']}"
 
 

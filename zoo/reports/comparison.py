@@ -160,8 +160,18 @@ def _told(run: Compared, group: int) -> dict[str, Any]:
 def _differing(runs: Sequence[Compared]) -> list[dict[str, Any]]:
     """Return the settings in which the runs differ, with each one's value; None where a run has none."""
     keys = dict.fromkeys(key for run in runs for key in run.settings)
-    rows = [{"key": key, "values": [run.settings.get(key) for run in runs]} for key in keys]
-    return [row for row in rows if any(value != row["values"][0] for value in row["values"])]
+    rows = {key: [run.settings.get(key) for run in runs] for key in keys}
+    return [
+        {"key": key, "values": list(map(_in_short, values))}
+        for key, values in rows.items()
+        if any(value != values[0] for value in values)
+    ]
+
+
+def _in_short(value: Any) -> Any:
+    """Return a setting's value; of tables, such as the members of an ensemble, their names."""
+    tables = isinstance(value, list) and value and all(isinstance(each, Mapping) and "name" in each for each in value)
+    return [each["name"] for each in value] if tables else value
 
 
 def _group(runs: Sequence[Compared], places: Sequence[int]) -> dict[str, Any]:

@@ -11,3 +11,8 @@ ENSEMBLE = "ensemble/ensemble"
 def is_ensemble(config: Config) -> bool:
     """Tell whether the model of a run is an ensemble."""
     return config.model.name == ENSEMBLE
+
+
+def is_put_together(config: Config, step: int) -> bool:
+    """Tell whether a run is an ensemble of others, which took no *step* itself, and not one that was trained as one."""
+    return is_ensemble(config) and step == 0

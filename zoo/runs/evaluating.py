@@ -16,7 +16,7 @@ from zoo.records.directory import EVALUATIONS, RunDirectory
 from zoo.records.lock import RunLock
 from zoo.registry.entry import in_one_line
 from zoo.reports.evaluations import evaluation_name, keep_evaluation
-from zoo.runs.committee import is_ensemble
+from zoo.runs.committee import is_put_together
 from zoo.runs.components import find_components
 from zoo.runs.datasets import load_dataset, split_dataset
 from zoo.runs.evaluations import Measured, about_evaluation, document
@@ -128,7 +128,7 @@ def own_split(loaded: Trained, split: str, options: Mapping[str, Any] | None = N
         UsageError: If the data are not what the run was trained on, or there is no such split.
     """
     chosen: Split | None = getattr(split_dataset(own_data(loaded, options, split), loaded.config), split)
-    if chosen is None and is_ensemble(loaded.config):
+    if chosen is None and is_put_together(loaded.config, loaded.step):
         raise UsageError(
             f"the members of {loaded.where} held out no validation images that none of them has learnt; "
             "use --split test"

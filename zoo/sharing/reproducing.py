@@ -18,7 +18,7 @@ from zoo.data.identity import Identification
 from zoo.errors import UsageError
 from zoo.records.directory import RunDirectory
 from zoo.reports.statistics import mcnemar
-from zoo.runs.committee import is_ensemble
+from zoo.runs.committee import is_put_together
 from zoo.runs.components import find_components
 from zoo.runs.environment import environment_changes
 from zoo.runs.evaluating import measured, own_split
@@ -61,7 +61,7 @@ def reproduce(
         ZooError: If the training fails.
     """
     found = open_source(source)
-    if is_ensemble(found.config):
+    if is_put_together(found.config, found.step):
         raise UsageError(
             f"{found.where!r} is an ensemble, which is not trained: reproduce the runs that it was made of"
         )
