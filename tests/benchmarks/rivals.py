@@ -5,7 +5,7 @@ pixels and have one thread. The clock is the whole process; beside the seconds s
 other work on the machine changes less.
 
     python tests/benchmarks/rivals.py FOLDER [--who zoo,fastai,timm] [--sets stamps,digits,...] [--splits 0,1,2,3,4]
-        [--again zoo]
+        [--again zoo] [--csv docs/explanation/fine-tuning-rivals.csv]
 
 lays the sets out in FOLDER as pictures, class by class, adds each run to FOLDER/rivals.jsonl, runs that stand there
 left out but for those of ``--again``, and prints the table. It needs docs/examples/zoo-lite0, scikit-learn, timm;
@@ -16,6 +16,7 @@ tuxpaint-stamps-default, the files of its dataset-fashion-mnist.
 from __future__ import annotations
 
 import argparse
+import csv
 import gzip
 import json
 import os
@@ -36,6 +37,7 @@ FASHION = Path("/usr/share/datasets/fashion-mnist")
 TRAINING = {"stamps": 101, "digits": 200, "mnist": 600, "fashion": 600}
 TESTED = 1000  # images at most: the first of a shuffled test set
 WHO = ("zoo", "fastai", "timm")
+COLUMNS = ("set", "split", "who", "accuracy", "cpu")  # cpu: seconds of processor time of the whole process
 
 Images = tuple[np.ndarray, np.ndarray]
 
@@ -167,6 +169,28 @@ def table(rows: Sequence[dict[str, object]]) -> Iterator[str]:
             yield f"| {name} | {len(both)} | {who} | {statistics.fmean(mine):.1f} % | {cpu:.0f} | {lead} |"
 
 
+def newest(rows: Sequence[dict[str, object]]) -> list[dict[str, object]]:
+    """Return the last of the rows of each set, split and trainer, in the order of `TRAINING` and `WHO`."""
+    found = {(str(row["set"]), int(str(row["split"])), str(row["who"])): row for row in rows}
+    sets = list(TRAINING)
+    return [found[key] for key in sorted(found, key=lambda key: (sets.index(key[0]), key[1], WHO.index(key[2])))]
+
+
+def write_rows(rows: Sequence[dict[str, object]], path: Path) -> None:
+    """Write what the page's table is made from."""
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for row in newest(rows):
+            writer.writerow([f"{row[name]:.4g}" if isinstance(row[name], float) else row[name] for name in COLUMNS])
+
+
+def read_rows(path: Path) -> list[dict[str, object]]:
+    """Return what `write_rows` wrote, as texts."""
+    with path.open(newline="") as file:
+        return [dict(row) for row in csv.DictReader(file)]
+
+
 def main() -> None:
     """Run what is missing, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -175,6 +199,7 @@ def main() -> None:
     parser.add_argument("--sets", default=",".join(TRAINING))
     parser.add_argument("--splits", default="0,1,2,3,4")
     parser.add_argument("--again", default="", help="whose runs are made anew, as when their defaults have changed")
+    parser.add_argument("--csv", type=Path, help="where the newest row of each is written, for the page")
     parser.add_argument("--fastai", default=sys.executable, help="a Python that has fastai")
     given = parser.parse_args()
     log = given.folder / "rivals.jsonl"
@@ -191,7 +216,10 @@ def main() -> None:
                 rows.append(run(who, name, split, given.folder.resolve(), python))
                 with log.open("a") as file:
                     print(json.dumps(rows[-1]), file=file)
-    print("\n".join(table(rows)))
+    if given.csv is not None:
+        write_rows(rows, given.csv)
+        rows = read_rows(given.csv)
+    print("\n".join(table(newest(rows))))
 
 
 if __name__ == "__main__":
