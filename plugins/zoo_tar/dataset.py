@@ -18,10 +18,16 @@ from zoo_tar.index import Index, index_of, stamp_of
 
 _log = logging.getLogger("zoo.tar")
 
+_WORDS = {
+    "train": ("train", "training", "trainval"),
+    "test": ("test", "testing"),
+    "validation": ("val", "valid", "validation", "dev", "eval", "evaluation"),
+}
 _SPLITS = {
-    **dict.fromkeys(("train", "training", "trainval"), "train"),
-    **dict.fromkeys(("test", "testing"), "test"),
-    **dict.fromkeys(("val", "valid", "validation", "dev"), "validation"),
+    f"{word}{ending}": part
+    for part, words in _WORDS.items()
+    for word in words
+    for ending in ("", "s", "set", "sets", "data", "images")
 }
 _WORD = re.compile(r"[^\W\d_]+")
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 
 from zoo.cli import ranks
 from zoo.cli.ranks import is_first, told
+from zoo.cli.train import _tell
 from zoo.errors import DamagedError, LostError, ToldError, UsageError
 
 
@@ -79,3 +82,20 @@ def test_a_process_that_met_nobody_is_not_ended_at_once(monkeypatch: pytest.Monk
     monkeypatch.setattr(ranks, "_have_met", lambda: True)
     ranks.end_process_if_it_met_others(3)
     assert ended == [3]
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_the_first_of_several_alone_warns_while_it_trains(monkeypatch: pytest.MonkeyPatch, caplog, rank: int):
+    """The others read the same data, and would say the same of them."""
+    among(monkeypatch, rank, met=True)
+
+    def train(_: object) -> None:
+        logging.getLogger("zoo_tar.dataset").warning("something odd")
+        raise UsageError("no.")
+
+    try:
+        with pytest.raises(UsageError):
+            _tell(train, quiet=True, as_json=False, page=False)
+    finally:
+        logging.disable(logging.NOTSET)
+    assert caplog.messages == ["something odd"] * (rank == 0)

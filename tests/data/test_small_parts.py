@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +63,23 @@ def test_what_lies_side_by_side_is_taken_in_one_go() -> None:
     lazy = Lazy(100, int, stretch)
     assert list(taken(lazy, np.array([*range(40, 90), 3, 4, 1]))) == [*range(40, 90), 3, 4, 1]
     assert asked == [(40, 90), (3, 5), (1, 2)]
+
+
+class Indexed(Sequence[str]):
+    """What a plugin may give as its names: there are no slices of it."""
+
+    def __len__(self) -> int:
+        return 9
+
+    def __getitem__(self, index: int) -> str:  # type: ignore[override]
+        assert isinstance(index, int)
+        return f"name {range(9)[index]}"
+
+
+def test_what_can_only_be_indexed_is_taken_one_by_one() -> None:
+    """A plugin need not know slices."""
+    chosen = taken(Indexed(), np.array([3, 4, 5, 1]))
+    assert list(chosen) == chosen[:] == ["name 3", "name 4", "name 5", "name 1"]
 
 
 def test_a_lazy_sequence_makes_only_what_is_asked_for() -> None:

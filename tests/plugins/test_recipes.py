@@ -9,7 +9,7 @@ from small_images import small_dataset
 from tunable_net import tunable
 
 import zoo
-from zoo.config import Config, Layer
+from zoo.config import SCHEMA, Config, Layer
 from zoo.registry import build, options_of, registry
 
 NAMES = ["fashion-best", "few", "mlp-best", "mnist-best", "mnist-fast"]
@@ -30,6 +30,12 @@ def chosen(recipe: Config):
         yield registry().find(kind, choice.name), choice.options
     for choice in recipe.augment:
         yield registry().find("augmentations", choice.name), choice.options
+
+
+def test_every_recipe_is_of_today_s_schema():
+    """What an older one leaves unsaid means what it meant then, also where a recipe is used with another model."""
+    for name in [*NAMES, *TUNING]:
+        assert tomllib.loads(registry().find("recipes", name).read_text())["schema"] == SCHEMA, name
 
 
 def test_every_recipe_is_listed_with_a_summary():

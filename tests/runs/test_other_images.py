@@ -340,6 +340,37 @@ def test_a_run_is_measured_where_its_images_have_moved(farm: Path, tmp_path: Pat
         zoo.evaluate(run)
 
 
+def test_a_table_s_folder_of_images_may_move_as_well(
+    farm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """Alone or with the table; an older run may have recorded it as it was typed."""
+    lines = [f"{file.relative_to(farm)},{file.parts[-2]},{file.parts[-3]}" for file in sorted(farm.rglob("*.bmp"))]
+    (tmp_path / "t.csv").write_text("\n".join(["file,label,split", *lines]))
+    monkeypatch.chdir(tmp_path)
+    out = begin(tmp_path / "run", "table", root="t.csv", images="farm", size=8)
+    config = (out / "config.toml").read_text()
+    assert f'images = "{farm}"' in config
+    (out / "config.toml").write_text(config.replace(f'images = "{farm}"', 'images = "farm"'))
+    with pytest.raises(Interrupted):
+        zoo.train("linear", data="table", out=out, reporter=Stopping(4), **_settings(_PLACED))
+    farm.rename(tmp_path / "moved")
+    moved = str(tmp_path / "moved")
+    with pytest.raises(zoo.UsageError, match=rf"have moved: --resume {out} --set data.images=DIR\.$"):
+        repeated(out, "table", **{**_PLACED, "images": moved})
+    run = zoo.train(resume=out, options={"data.images": "moved"})
+    assert run.summary["status"] == "finished"
+    assert tomllib.loads((out / "config.toml").read_text())["data"]["images"] == moved
+    (tmp_path / "moved").rename(tmp_path / "again")
+    (tmp_path / "t.csv").rename(tmp_path / "again.csv")
+    places = {"data.root": "again.csv", "data.images": "again"}
+    assert zoo.evaluate(run, options=places)["accuracy"] == run.test_accuracy
+    assert main(["evaluate", "run", "--set", "data.size=3"]) == 2
+    assert "of its options data.root and data.images alone may be given" in capsys.readouterr().err
+
+
+_PLACED = {"root": "t.csv", "images": "farm", "size": 8}
+
+
 @pytest.mark.parametrize(
     "words",
     [

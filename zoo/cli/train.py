@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -138,6 +139,8 @@ def _tell(train: Callable[[Reporter], Run], *, quiet: bool, as_json: bool, page:
     from zoo.cli.transcript import Silence, Transcript
     from zoo.runs.training import AlreadyFinished
 
+    if not is_first():
+        logging.disable(logging.WARNING)  # the first process says the same
     reporter = Silence() if quiet or as_json else Transcript()
     try:
         run = train(reporter)

@@ -65,7 +65,10 @@ class Lazy(Sequence[T]):
 
 
 def taken(values: Sequence[T], places: NDArray[np.int64]) -> Lazy[T]:
-    """Return the values at *places*, int64 (N,), made when they are asked for; what lies side by side in one go."""
+    """Return the values at *places*, int64 (N,), made when they are asked for; what lies side by side in one go.
+
+    A plugin's values may be indexed only, and are taken one by one.
+    """
 
     def stretch(start: int, stop: int) -> list[T]:
         some = places[start:stop]
@@ -75,4 +78,5 @@ def taken(values: Sequence[T], places: NDArray[np.int64]) -> Lazy[T]:
             found += values[int(some[begin]) : int(some[end - 1]) + 1]
         return found
 
-    return Lazy(len(places), lambda index: values[int(places[index])], stretch)
+    at_once = stretch if isinstance(values, Lazy | list | tuple) else None
+    return Lazy(len(places), lambda index: values[int(places[index])], at_once)

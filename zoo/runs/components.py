@@ -180,7 +180,7 @@ def _chosen(section: str, entry: Entry, name: str, options: Mapping[str, Any]) -
         named = set(signature.options) | ({"pretrained"} if signature.open else set())
         beginning = Beginning.taken_from(options, named)
     options = checked_options(entry, signature, options)
-    component = _with_defaults(entry, name, _located(options) if section == "data" else options)
+    component = _with_defaults(entry, name, located(options) if section == "data" else options)
     choice = Choice(name, {**component.choice.options, **beginning.recorded})
     return dataclasses.replace(component, choice=choice, beginning=beginning)
 
@@ -207,7 +207,7 @@ def _found_dataset(name: str) -> Entry:
         ) from error
 
 
-def _located(options: Mapping[str, Any]) -> Mapping[str, Any]:
+def located(options: Mapping[str, Any]) -> Mapping[str, Any]:
     """Make the folders of a dataset absolute, so that the record means the same ones from everywhere."""
     found = dict(options)
     for name in ("root", "images"):

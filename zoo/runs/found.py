@@ -9,8 +9,8 @@ from typing import Any
 from zoo.config import Config, TrainSettings, differing, flattened
 from zoo.errors import DamagedError, UsageError
 from zoo.records.directory import RunDirectory
-from zoo.runs.components import Components
-from zoo.runs.moved import ROOT
+from zoo.runs.components import Components, located
+from zoo.runs.moved import PLACES
 from zoo.runs.weighting import is_open
 from zoo.training.arithmetic import choose_device
 
@@ -65,7 +65,8 @@ def differences(recorded: Config, requested: Config, left_open: Collection[str] 
         left_open: Keys of options that zoo decides, where it does: the rate, which tuning has of its own, and what a
             criterion's weights hang on.
     """
-    old = flattened(dataclasses.replace(recorded, train=as_begun(recorded.train)).to_dict())
+    data = dataclasses.replace(recorded.data, options=located(recorded.data.options))  # as older versions did not
+    old = flattened(dataclasses.replace(recorded, data=data, train=as_begun(recorded.train)).to_dict())
     new = flattened(requested.to_dict())
     open_keys = {key for key, value in new.items() if value == "auto"} | _WITHOUT_MEANING | (_CHOSEN - new.keys())
     if recorded.train.accumulate == "auto" and (recorded.train.slices or 1) > (requested.train.slices or 1):
@@ -90,11 +91,10 @@ def _left_open(components: Components) -> list[str]:
 
 def _if_moved(directory: RunDirectory, changed: Sequence[str]) -> str:
     """Return what else can be done where the images' place alone is another."""
-    return (
-        f"; if its images have moved: --resume {directory} --set {ROOT}=DIR"
-        if [line.split()[0] for line in changed] == [ROOT]
-        else ""
-    )
+    keys = [line.split()[0] for line in changed]
+    if not set(keys) <= set(PLACES):
+        return ""
+    return f"; if its images have moved: --resume {directory} {' '.join(f'--set {key}=DIR' for key in keys)}"
 
 
 def _refuse_to_remove_others(directory: RunDirectory) -> None:

@@ -1,4 +1,4 @@
-"""Runs whose images have moved: the one setting that may then be another."""
+"""Runs whose images have moved: the settings that may then be others."""
 
 from __future__ import annotations
 
@@ -18,31 +18,41 @@ from zoo.runs.datasets import load_dataset
 ROOT = "data.root"
 """Where a dataset's files are. Whether they are the run's is known by the images themselves."""
 
+PLACES = (ROOT, "data.images")
+"""Beside its root a table has a folder of images."""
+
 
 def relocated(config: Config, options: Mapping[str, Any] | None) -> Config:
     """Return a run's configuration with its images where *options* says that they are now.
 
     Args:
         config: The run's own.
-        options: ``{"data.root": ...}``, or nothing.
+        options: ``{"data.root": ...}``, where the run's data have such a folder ``data.images``, too; or nothing.
 
     Raises:
         UsageError: If it says anything else.
     """
     if not options:
         return config
-    if not isinstance(options, Mapping) or (others := [key for key in options if key != ROOT]):
+    known = [place for place in PLACES if place == ROOT or _name(place) in config.data.options]
+    if not isinstance(options, Mapping) or (others := [key for key in options if key not in known]):
         what = repr(others[0]) if isinstance(options, Mapping) else repr(options)
-        raise UsageError(f"a run keeps its settings: of its options {ROOT} alone may be given, not {what}")
-    root = options[ROOT]
-    path = os.fspath(root) if isinstance(root, os.PathLike) else root
-    return dataclasses.replace(config, data=Choice(config.data.name, {**config.data.options, "root": path}))
+        raise UsageError(
+            f"a run keeps its settings: of its options {' and '.join(known)} alone may be given, not {what}"
+        )
+    given = {_name(key): os.fspath(at) if isinstance(at, os.PathLike) else at for key, at in options.items()}
+    return dataclasses.replace(config, data=Choice(config.data.name, {**config.data.options, **given}))
 
 
 def settled(config: Config, component: Component) -> Config:
-    """Return a relocated run's configuration with its data's root as *component* took it: absolute."""
-    root = component.choice.options["root"]
-    return dataclasses.replace(config, data=Choice(config.data.name, {**config.data.options, "root": root}))
+    """Return a relocated run's configuration with its data's places as *component* took them: absolute."""
+    taken = {_name(place): component.choice.options.get(_name(place)) for place in PLACES}
+    places = {name: at for name, at in taken.items() if at is not None}
+    return dataclasses.replace(config, data=Choice(config.data.name, {**config.data.options, **places}))
+
+
+def _name(place: str) -> str:
+    return place.removeprefix("data.")
 
 
 def load_again(component: Component, split_by: str) -> tuple[Dataset, Identification]:
