@@ -260,6 +260,17 @@ def test_layers_of_a_small_set_that_would_hardly_learn_stand_still():
     assert "stem.0.weight" in moved(train(**falling, freeze=0))
 
 
+def test_layers_that_stand_still_by_themselves_can_learn_after_some_epochs():
+    """As those that were named; where none stands still, there is nothing to let learn."""
+    falling = {"layer_decay": 0.5, "validation": 0}
+    run = train(**falling, unfreeze_after=1)
+    assert (run.config.train.freeze, run.config.train.unfreeze_after) == (1, 1)
+    assert "stem.0.weight" in moved(run)
+    for none in ({"layer_decay": 1.0}, {"freeze": 0}, {"batch_norm": "train"}, {"tune": "off"}):
+        with pytest.raises(UsageError, match=r"--unfreeze-after .*: nothing is frozen here"):
+            train(**{**falling, **none}, unfreeze_after=1)
+
+
 @pytest.mark.parametrize(
     "settings",
     [
@@ -385,7 +396,7 @@ def test_a_large_set_is_tuned_at_a_thirtieth_also_where_its_head_is_fitted_anew(
 def test_settings_that_mean_nothing_together_are_refused():
     """Before anything is written."""
     for settings, message in (
-        ({"unfreeze_after": 1}, "--unfreeze-after needs --freeze or --tune head"),
+        ({"unfreeze_after": 1}, "--unfreeze-after needs --freeze or --tune head: nothing is frozen here"),
         ({"freeze": "blok*"}, r"--freeze blok\* matches none"),
         ({"refit": "on", "patience": 2}, "--refit on is for the last epoch, which --patience may leave out"),
         ({"optimizer": torch.optim.LBFGS, "layer_decay": 2.0}, "train.layer_decay must be a number above 0, at most 1"),

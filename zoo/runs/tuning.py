@@ -58,8 +58,6 @@ def decided(settings: TrainSettings, components: Components, network: Network, s
         pretrained = components["model"].option("pretrained") or network.expects is not None
         tune = "full" if pretrained else "off"
     tuned = tune != "off"
-    if settings.unfreeze_after is not None and settings.freeze in ("auto", 0) and tune != "head":
-        raise UsageError("--unfreeze-after needs --freeze or --tune head: nothing is frozen otherwise")
     rated = base_rate(components["optimizer"]) is not None
     if not rated and (settings.layer_decay or settings.head_lr):
         raise UsageError(
@@ -75,11 +73,11 @@ def decided(settings: TrainSettings, components: Components, network: Network, s
         head_lr=settings.head_lr or 1.0,
         batch_norm=settings.batch_norm if settings.batch_norm != "auto" else "frozen" if tuned else "train",
     )
-    return dataclasses.replace(
-        settings,
-        refit="on" if _is_refitted(settings, network, split) else "off",
-        freeze=_hardly_learning(settings, network, small=small) if settings.freeze == "auto" else settings.freeze,
-    )
+    freeze = _hardly_learning(settings, network, small=small) if settings.freeze == "auto" else settings.freeze
+    if settings.unfreeze_after is not None and freeze == 0 and tune != "head":
+        raise UsageError("--unfreeze-after needs --freeze or --tune head: nothing is frozen here")
+    refit = "on" if _is_refitted(settings, network, split) else "off"
+    return dataclasses.replace(settings, refit=refit, freeze=freeze)
 
 
 def with_rate(components: Components, settings: TrainSettings, images: int) -> Components:
