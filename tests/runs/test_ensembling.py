@@ -15,17 +15,21 @@ import pytest
 import torch
 from safetensors.torch import save_file
 from small_images import named_dataset
-from small_photos import photographs
+from small_photos import encoded, photographs
 from zoo_ensemble.committee import ensemble as build
 
 import zoo
 from zoo.cli import main
+from zoo.cli.ensemble import _details
+from zoo.config import Choice
+from zoo.data import Preparation
 from zoo.errors import UsageError
 from zoo.records.checkpoints import WHOLE
 from zoo.reports.evaluations import read_evaluation
-from zoo.runs.ensembling import _weights
+from zoo.runs.ensembling import _criterion, _weights
 from zoo.runs.evaluating import own_split
 from zoo.runs.loading import load_run
+from zoo.runs.members import Member, refuse_other_pictures
 from zoo.training.ensemble import MemberInputs
 from zoo.training.evaluation import evaluating
 
@@ -204,7 +208,7 @@ def test_one_that_was_trained_as_one_is_a_run_as_any_other(tmp_path: Path):
     run = zoo.train("ensemble", steps=2, options=options, threads=1, out=tmp_path / "run")
     assert run.summary["val_accuracy"] == zoo.evaluate(run, split="validation")["accuracy"]
     assert zoo.reproduce(run, out=tmp_path / "again")["equal"]
-    with pytest.raises(UsageError, match="run is an ensemble itself"):
+    with pytest.raises(UsageError, match="run is an ensemble itself; leave it out, it was trained as one"):
         zoo.ensemble([run, tmp_path / "again"])
 
 
@@ -333,6 +337,72 @@ def test_pictures_are_kept_in_the_size_of_the_member_that_sees_most(tmp_path: Pa
     zoo.train("linear", out=tmp_path / "cropped", options={**options, "data.size": 20, "data.fit": "crop"}, **settings)
     with pytest.raises(UsageError, match=r"took its pictures by data\.fit 'crop', and .*20 by 'stretch'"):
         zoo.ensemble([tmp_path / "20", tmp_path / "cropped"])
+
+
+def test_pictures_that_no_member_can_be_given_as_it_saw_them_are_refused(tmp_path: Path):
+    """Files resized to one size by two filters, or cut to two aspects; other sizes of one aspect are not."""
+
+    def member(where: str, size: tuple[int, int], how: str, fit: str) -> Any:
+        images = SimpleNamespace(image_size=size, fit=fit)
+        network = SimpleNamespace(prepare=Preparation([0.5], [0.5], interpolation=how))
+        return SimpleNamespace(run=SimpleNamespace(where=where, images=images, network=network))
+
+    files: Any = SimpleNamespace(splits=[encoded(photographs(tmp_path, 3, 3))])
+    stored: Any = SimpleNamespace(splits=[SimpleNamespace()])
+
+    def refuse(data: Any, *others: Any, fit: str = "stretch") -> None:
+        base = member("a", (20, 20), "bilinear", fit)
+        refuse_other_pictures([base, *others], base.run, data)
+
+    bicubic = member("b", (20, 20), "bicubic", "stretch")
+    with pytest.raises(UsageError, match="b had its pictures resized by the bicubic filter, and a by the bilinear one"):
+        refuse(files, bicubic)
+    refuse(stored, bicubic)
+    refuse(files, member("b", (12, 12), "bicubic", "stretch"), member("c", (20, 12), "bilinear", "stretch"))
+    with pytest.raises(UsageError, match=r"b took its pictures by data\.fit 'crop' in 20 x 12, and a in 20 x 20"):
+        refuse(files, member("b", (20, 12), "bilinear", "crop"), fit="crop")
+    refuse(files, member("b", (10, 10), "bilinear", "crop"), fit="crop")
+
+
+def test_a_member_is_given_the_size_that_its_run_was_evaluated_in(monkeypatch: pytest.MonkeyPatch):
+    """`--eval-size`, not the size that the model itself asks for, also where that is the images' own."""
+    monkeypatch.setattr("zoo_mlp.nets.linear", _asks)
+    images = SimpleNamespace(image_size=(8, 8), mean=(0.5,), std=(0.5,))
+    prepare = Preparation([0.5], [0.5], size=(6, 6))
+    network = SimpleNamespace(model=_asks(**FACTS), prepare_evaluation=prepare.at((8, 8)), expects=None)
+    component = SimpleNamespace(choice=SimpleNamespace(name="mlp/linear"), options={})
+    member: Any = SimpleNamespace(run=SimpleNamespace(network=network, images=images), component=component)
+    table = Member.table(member, member.run)
+    assert (table["input_size"], table.get("image_size")) == ([8, 8], None)
+    model = build(**FACTS, members=[table, "mlp"])
+    inputs = torch.randn(2, 1, 8, 8)
+    assert torch.equal(model.inputs[0](inputs), inputs)
+
+
+def _asks(*, num_classes: int, in_channels: int, image_size: tuple[int, int]) -> torch.nn.Module:
+    model = _net(num_classes, in_channels, image_size)
+    model.input_size = (6, 6)  # type: ignore[assignment]
+    return model
+
+
+def test_accuracies_on_other_test_images_do_not_stand_beside_the_ensembles(mixed: zoo.Run, tmp_path: Path):
+    """The seed chooses what a limit leaves; only a member that was measured on the ensemble's images is told of."""
+    assert [each["test_accuracy"] is None for each in mixed.summary["members"]] == [False, True, False]
+    told = "\n".join(_details(mixed.summary))
+    assert "where no test accuracy stands, it was measured on other test images" in told
+    assert "test accuracy stands" not in "\n".join(_details({**mixed.summary, "members": mixed.summary["members"][:1]}))
+    card = zoo.publish(mixed.directory, tmp_path / "card")
+    assert "parameters, not measured alone |" in (Path(card["folder"]) / "README.md").read_text()
+    assert "What it is made of" in (mixed.directory / "report.html").read_text()
+
+
+def test_a_loss_that_is_not_over_a_softmax_gives_way():
+    """Logarithms of probabilities, in a sigmoid, would be a loss of nothing; what members share stays otherwise."""
+    plain, focal = Choice("torch/cross_entropy"), Choice("torch/focal", {"gamma": 3.0})
+    for name in ("torch/bce", "torch/mse", "torch/multi_margin", "timm/binary_cross_entropy"):
+        assert _criterion([Choice(name)] * 2) == plain
+    assert _criterion([focal, Choice("torch/focal", {"gamma": 3.0})]) == focal
+    assert _criterion([focal, Choice("torch/focal", {"gamma": 2.0})]) == plain
 
 
 def test_an_object_in_place_of_a_name_is_refused(tmp_path: Path):

@@ -73,6 +73,8 @@ def _details(summary: Mapping[str, Any]) -> Iterator[str]:
         for each in summary["members"]
     ]
     yield from table([("MEMBER", "MODEL", "VALIDATION", "TEST"), *rows])
+    if any(each["test_accuracy"] is None for each in summary["members"]):
+        yield "where no test accuracy stands, it was measured on other test images, as data.limit chooses by the seed"
     accuracy = summary["val_accuracy"]
     yield (
         "no validation accuracy: the members did not hold out the same images, so that some member learnt each of them"

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from zoo.config import Choice, Config, TrainSettings
 from zoo.config.sections import SINGLE
-from zoo.data import Dataset, Expects, Split
+from zoo.data import Expects, Split
 from zoo.data.splits import places_of
 from zoo.errors import UsageError
 from zoo.records import tree
@@ -28,7 +28,7 @@ from zoo.runs.environment import environment
 from zoo.runs.evaluating import on_own_split, own_data
 from zoo.runs.facts import expects_to_json, facts_to_json
 from zoo.runs.loading import LoadedRun, load_run
-from zoo.runs.members import Member, open_members
+from zoo.runs.members import Member, open_members, refuse_other_pictures
 from zoo.runs.moved import relocated, settled
 from zoo.runs.network import parameter_count
 from zoo.runs.run import Run
@@ -38,6 +38,14 @@ from zoo.training.evaluation import Metrics
 from zoo.training.fit import Progress
 
 _CRITERION = "torch/cross_entropy"
+_OF_PROBABILITIES = {
+    _CRITERION,
+    "torch/focal",
+    "timm/asymmetric_loss_single_label",
+    "timm/label_smoothing_cross_entropy",
+    "timm/soft_target_cross_entropy",
+}
+"""Criteria over the softmax of the logits; to others, logarithms of mean probabilities are no logits of their kind."""
 
 
 def ensemble(
@@ -61,12 +69,13 @@ def ensemble(
         report: Whether to write the run's page, report.html.
 
     Returns:
-        The new run. Its ``summary`` has the ``test_accuracy``, and of each of the ``members`` what it was alone. It
-        has a ``val_accuracy`` only where all members held out the same images; else some member has learnt each.
+        The new run. Its ``summary`` has the ``test_accuracy``, and of each of the ``members`` what it was alone, None
+        where that was measured on other test images (``data.limit`` chooses by the seed). It has a ``val_accuracy``
+        only where all members held out the same images; else some member has learnt each.
 
     Raises:
         UsageError: If there are fewer than two runs, one is no finished run, is an ensemble itself or stands there
-            twice, they have other classes or other data, or *out* exists.
+            twice, they have other classes, other data or other pictures of it, or *out* exists.
         DamagedError: If a run or the data is damaged.
         PluginError: If a member's plugin is broken.
     """
@@ -76,7 +85,9 @@ def ensemble(
         members = open_members(runs)
         base = max(members, key=lambda member: member.pixels).run  # whose images lose nothing for the others
         dataset = own_data(base, options)
-        shared = _share_validation(members, dataset)
+        refuse_other_pictures(members, base, dataset)
+        splits = [split_dataset(dataset, member.run.config) for member in members]
+        shared = _are_one([each.validation for each in splits])
         config, components = _configured(members, base, shared=shared, options=options)
         target = Path(out).expanduser() if out is not None else new_path(ENSEMBLE, config.data.name)
         temporary = target.with_name(f".{target.name}.tmp")
@@ -85,7 +96,13 @@ def ensemble(
             temporary.mkdir(parents=True)
             directory = RunDirectory(temporary)
             _write(directory, members, base, config, components)
-            directory.write_summary(_measured(directory, members, split_dataset(dataset, config)))
+            own = split_dataset(dataset, config)
+            told = [
+                member.about(tested_alike=_are_one([own.test, each.test]))
+                for member, each in zip(members, splits, strict=True)
+            ]
+            seconds = sum(member.summary.get("seconds") or 0.0 for member in members)
+            directory.write_summary({**_measured(directory, own), "seconds": seconds, "members": told})
             DISK.rename(temporary, target)
             DISK.sync_directory(target.parent)
         finally:
@@ -98,10 +115,10 @@ def ensemble(
     return Run(target, made.config, made.directory.read_summary(), (), made.network.model.eval())
 
 
-def _share_validation(members: Sequence[Member], dataset: Dataset) -> bool:
-    """Whether all members held out the same images, which then none of them has learnt."""
-    held = [_places(split_dataset(dataset, member.run.config).validation) for member in members]
-    return held[0] is not None and all(each is not None and torch.equal(held[0], each) for each in held)
+def _are_one(splits: Sequence[Split | None]) -> bool:
+    """Whether all are the same images of one part of a dataset; validation images then, which no member has learnt."""
+    places = [_places(split) for split in splits]
+    return places[0] is not None and all(each is not None and torch.equal(places[0], each) for each in places)
 
 
 def _places(split: Split | None) -> Tensor | None:
@@ -113,14 +130,12 @@ def _configured(
 ) -> tuple[Config, Components]:
     """Return the ensemble's configuration: the data of *base*, and how it is evaluated."""
     tables = [member.table(base) for member in members]
-    own = any("mean" in table for table in tables)
+    own = any("mean" in table or table.get("interpolation") == "bicubic" for table in tables)  # what needs white
     statistics = {"mean": list(base.images.mean), "std": list(base.images.std)} if own else {}
-    criteria = {repr(member.run.config.criterion): member.run.config.criterion for member in members}
-    criterion = base.config.criterion if len(criteria) == 1 else Choice(_CRITERION)
     config = dataclasses.replace(
         relocated(base.config, options),
         model=Choice(ENSEMBLE, {"members": tables, **statistics}),
-        criterion=criterion,
+        criterion=_criterion([member.run.config.criterion for member in members]),
         augment=(),
         observe=(),
         train=_settings([member.run.config.train for member in members], base.config.train, shared=shared),
@@ -128,6 +143,13 @@ def _configured(
     components = find_components(config)
     config = settled(config, components["data"]) if options else config
     return components.resolved(config), components
+
+
+def _criterion(criteria: Sequence[Choice]) -> Choice:
+    """Return by what an ensemble is judged: what its members were, where they agree and it takes probabilities."""
+    first, *others = criteria
+    kept = first.name in _OF_PROBABILITIES and all(each == first for each in others)
+    return first if kept else Choice(_CRITERION)
 
 
 def _settings(settings: Sequence[TrainSettings], base: TrainSettings, *, shared: bool) -> TrainSettings:
@@ -187,7 +209,7 @@ def _weights(checkpoints: Sequence[Checkpoint]) -> dict[str, dict[str, Tensor]]:
     }
 
 
-def _measured(directory: RunDirectory, members: Sequence[Member], splits: Splits) -> dict[str, Any]:
+def _measured(directory: RunDirectory, splits: Splits) -> dict[str, Any]:
     """Evaluate the ensemble by the one loop, keep what it says of each image, and return its summary."""
     validation: Mapping[str, Any] = {}
     if splits.validation is not None:
@@ -207,6 +229,4 @@ def _measured(directory: RunDirectory, members: Sequence[Member], splits: Splits
     return {
         **summary,
         **({f"val_{name}": validation[name] for name in kept} if validation else {}),
-        "seconds": sum(member.summary.get("seconds") or 0.0 for member in members),
-        "members": [member.about() for member in members],
     }

@@ -8,7 +8,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from zoo.data import Dataset
 from zoo.data.changes import changes
+from zoo.data.encoded import is_streamed
 from zoo.data.identity import DataIdentity
 from zoo.errors import UsageError
 from zoo.records.directory import RunDirectory
@@ -58,15 +60,16 @@ class Member:
         prepare, expects = network.prepare_evaluation, network.expects
         built_for = expects.size if expects is not None and expects.size is not None else images.image_size
         given, usual = prepare.size or images.image_size, base.images.image_size
+        told = given != usual or hasattr(network.model, "input_size")  # which it would be given where none is told
         table: dict[str, Any] = {"name": self.component.choice.name, "options": dict(self.component.options)}
-        table |= {"input_size": list(given), "interpolation": prepare.interpolation} if given != usual else {}
+        table |= {"input_size": list(given), "interpolation": prepare.interpolation} if told else {}
         table |= {"image_size": list(built_for)} if built_for != given else {}
-        if (prepare.mean, prepare.std) != (base.images.mean, base.images.std):
+        if expects is not None or (prepare.mean, prepare.std) != (base.images.mean, base.images.std):
             table |= {"mean": list(prepare.mean), "std": list(prepare.std)}
         return table
 
-    def about(self) -> dict[str, Any]:
-        """Return what an ensemble's summary tells of it."""
+    def about(self, *, tested_alike: bool) -> dict[str, Any]:
+        """Return what an ensemble's summary tells of it; its test accuracy only where the test images were the same."""
         return {
             "run": self.run.directory.path.resolve().name,
             "model": self.run.config.model.name,
@@ -74,7 +77,7 @@ class Member:
             "parameters": parameter_count(self.run.network.model),
             "epoch": self.run.epoch,
             "val_accuracy": self.summary.get("val_accuracy"),
-            "test_accuracy": self.summary.get("test_accuracy"),
+            "test_accuracy": self.summary.get("test_accuracy") if tested_alike else None,
             "checkpoint_digest": self.run.digest,
         }
 
@@ -105,12 +108,41 @@ def open_members(runs: Sequence[str | Path | Any]) -> list[Member]:
     return members
 
 
+def refuse_other_pictures(members: Sequence[Member], base: LoadedRun, dataset: Dataset) -> None:
+    """See that pictures which are decoded as *base* had them can be turned into what each of the others saw.
+
+    Raises:
+        UsageError: If they cannot: their files are fitted to another aspect, or resized by another filter to a size
+            that another member has as well.
+    """
+    if not any(map(is_streamed, dataset.splits)):  # stored in one size, whoever asks
+        return
+    (height, width), how = base.images.image_size, base.network.prepare.decoding_filter
+    for run in (member.run for member in members):
+        (own_height, own_width), own_how = run.images.image_size, run.network.prepare.decoding_filter
+        if base.images.fit != "stretch" and own_height * width != height * own_width:
+            raise UsageError(
+                f"{run.where} took its pictures by data.fit {base.images.fit!r} in {own_height} x {own_width}, and "
+                f"{base.where} in {height} x {width}, of another aspect: they saw other parts of them"
+            )
+        if (own_height, own_width) == (height, width) and own_how != how:
+            raise UsageError(
+                f"{run.where} had its pictures resized by the {own_how} filter, and {base.where} by the {how} one, to "
+                f"the same {height} x {width}; members of one size need one filter: train with "
+                f"--set model.expects.interpolation={how}, or give one of them another data.size"
+            )
+
+
 def _refuse_unusable(directory: RunDirectory) -> None:
     status = status_of(directory, directory.read_summary())
     if status != "finished":
         raise UsageError(f"{directory} is not finished ({status}); 'zoo train --resume {directory}' goes on with it")
     if is_ensemble(directory.read_config()):
-        raise UsageError(f"{directory} is an ensemble itself; give the runs that it was made of, with the others")
+        made_of = directory.read_summary().get("members")
+        cure = (
+            "give the runs that it was made of, with the others" if made_of else "leave it out, it was trained as one"
+        )
+        raise UsageError(f"{directory} is an ensemble itself; {cure}")
     if not (directory.path / DATA).exists():
         raise UsageError(f"{directory} has no {DATA}, so nobody can tell whether it was trained on the others' data")
 
