@@ -239,4 +239,5 @@ def test_a_storm_of_kills_loses_nothing_of_a_streamed_run(tmp_path):
         "--checkpoint-every 3steps --no-report"
     )
     whole, seconds = uninterrupted(tmp_path, command)
+    assert 'crop_from = "file"' in (tmp_path / "whole" / "config.toml").read_text()
     assert storm(tmp_path, 20, seconds, 1, command) == whole
