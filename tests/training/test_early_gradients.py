@@ -9,13 +9,20 @@ from contextlib import nullcontext
 import pytest
 import torch
 from sliced import network, same, train
+from small_images import preparation, small_split
 from threads import Hall, Member
 from torch import distributed, nn
 from torch.utils.checkpoint import checkpoint
 
+from zoo.data import TrainingBatches
 from zoo.errors import PluginError
 from zoo.training import sums
+from zoo.training.fit import Progress, Task, fit
+from zoo.training.losses import LossRecord
+from zoo.training.rows import Field, RowLayout
+from zoo.training.slices import Slices
 from zoo.training.sums import Peers, row_sum
+from zoo.training.updates import Updates
 
 
 class Sending(Member):
@@ -148,18 +155,119 @@ class Twice(nn.Module):
         return self.head(hidden)
 
 
-def test_a_second_gradient_in_one_backward_pass_is_refused(monkeypatch):
-    """The first one may be on its way; added to it, the second one would be lost without a word."""
-    with pytest.raises(PluginError, match=r"a second gradient in one backward pass.*use_reentrant=False"):
+def test_a_second_gradient_after_the_first_was_sent_is_refused(monkeypatch):
+    """Added to what is on its way, it would be lost without a word."""
+    with pytest.raises(PluginError, match=r"a second gradient in one.*use_reentrant=False, or train in one process"):
         trained(monkeypatch, Twice(reentrant=True), 1, early=True)
+    train(Twice(reentrant=True))
     trained(monkeypatch, Twice(reentrant=True), 1, early=False)
     trained(monkeypatch, Twice(reentrant=False), 1, early=True)
 
 
-def test_no_hook_stays_on_a_model(monkeypatch):
-    """Neither after a run, nor after an error in it: who gets the model would keep all rows."""
-    for model, _ in trained(monkeypatch, network(p=0.0), 2, early=True):
-        assert not any(parameter._post_accumulate_grad_hooks for parameter in model.parameters())
+@pytest.mark.parametrize("slices", [2, 6])
+def test_a_second_gradient_before_the_first_was_sent_is_added_to_it(monkeypatch, slices: int):
+    """As autograd does it, before either is added to the row of several slices: the bits tell nothing."""
+    how = {"slices": slices, "stretch": 500}  # the block's weights fill less; the first layer's are sent with them
+    early = trained(monkeypatch, Twice(reentrant=True), 2, early=True, **how)
+    late = trained(monkeypatch, Twice(reentrant=True), 2, early=False, **how)
+    for (one, noted), (other, _) in zip(early, late, strict=True):
+        assert same(one, other)
+        assert noted.index("sent") < noted.index("added")
+
+
+class Meeting(nn.SyncBatchNorm):
+    """One that meets nobody, since there is no card here."""
+
+    def forward(self, inputs):
+        return nn.functional.batch_norm(inputs, None, None, self.weight, self.bias, training=True)
+
+
+def test_nothing_is_sent_early_where_batch_norms_meet_in_the_backward_pass(monkeypatch):
+    """Which gradients a process makes decides when a stretch is full: the calls of both would come in any order."""
+    model = network(p=0.0)
+    assert trained(monkeypatch, model, 2, early=True)[0][1].index("sent") == 2  # after two forward passes
+    model[2] = Meeting(16)
+    for _, noted in trained(monkeypatch, model, 2, early=True):
+        assert noted[:4] == ["forward"] * 2 + ["added", "sent"]
+
+
+class Sent:
+    """What is on its way; it notes who waits for it."""
+
+    def __init__(self, noted: list[object]) -> None:
+        self._noted = noted
+
+    def wait(self) -> None:
+        self._noted.append("waited")
+
+
+class Quiet:
+    """A listener that does nothing."""
+
+    def step_finished(self) -> None:
+        """Go on."""
+
+    def epoch_finished(self, result) -> None:
+        """Go on."""
+
+
+def sliced_task(model: nn.Module) -> Task:
+    """Return one step of four slices in a process that sends early."""
+    losses, world = LossRecord(), Sending(Hall(1), 0, early=True)
+    cut = Slices(model, losses, world, 0, 4, fast=True)
+    updates = Updates(torch.optim.SGD(model.parameters(), lr=0.1), gather=cut.gather)
+    training = TrainingBatches(small_split(16), 16, seed=0, prepare=preparation(), slices=4)
+    return Task(model, model, nn.CrossEntropyLoss(), len, updates, training, None, losses, steps=1, slices=cut)
+
+
+def test_a_backward_pass_that_breaks_leaves_neither_a_hook_nor_anything_to_wait_for(monkeypatch):
+    """Also while its error is kept. Who gets the model would keep all rows, and the others may never send their part.
+
+    What was sent is no stretch of another step, either.
+    """
+    noted: list[object] = []
+    monkeypatch.setattr(sums, "_STRETCH", 4)
+    monkeypatch.setattr(distributed, "all_reduce", lambda numbers, **_: noted.append(numbers.data_ptr()) or Sent(noted))
+    model = network(p=0.0)
+    task, passes = sliced_task(model), []
+
+    def burst(_):
+        passes.append(1)
+        if len(passes) == 4:
+            raise RuntimeError("burst")
+
+    bursting = model[1].register_forward_hook(lambda _layer, _inputs, hidden: hidden.register_hook(burst) and None)
+    with pytest.raises(RuntimeError, match="burst") as caught:
+        fit(task, Progress(), Quiet())
+    assert caught.tb is not None
+    assert not any(parameter._post_accumulate_grad_hooks for parameter in model.parameters())
+    first, *others = noted
+    assert len(others) == 3  # those of the layers behind
+    assert "waited" not in others
+    bursting.remove()
+    noted.clear()
+    fit(task, Progress(), Quiet())
+    assert noted[:4] == [first, *others]
+    assert len(set(noted[:7])) == 7
+    assert noted[7:] == ["waited"] * 7
+    assert not any(parameter._post_accumulate_grad_hooks for parameter in model.parameters())
+
+
+def test_what_was_sent_is_no_stretch_of_another_step_where_others_are_lost(monkeypatch):
+    """Waiting fails then."""
+    noted: list[object] = []
+
+    class Lost(Sent):
+        def wait(self) -> None:
+            raise RuntimeError("connection closed by peer")
+
+    monkeypatch.setattr(distributed, "all_reduce", lambda numbers, **_: noted.append(numbers.data_ptr()) or Lost(noted))
+    layout = RowLayout([Field.numbers(3, torch.float32), Field.numbers(2, torch.int64)])
+    summed = row_sum(layout, 1, torch.device("cpu"), Peers(0, 1, False, nullcontext), fast=True)
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="connection closed"):
+            summed.add(1)
+    assert noted[:2] == noted[2:]
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 
+import torch
 from torch import Tensor, nn
 
 from zoo.errors import PluginError
@@ -14,7 +15,7 @@ from zoo.training.sums import RowSum
 
 
 class EarlyGradients:
-    """Puts gradients into a row as they are made, and has each stretch of it sent that is full.
+    """Puts gradients into a row while others are made, and has each stretch of it sent that is full.
 
     All processes send the stretches in one order. So where a gradient is not made, as its parameter was not used, what
     stands behind it in the row waits until the backward pass is over, and goes with the rest.
@@ -30,35 +31,47 @@ class EarlyGradients:
 
     @contextmanager
     def taken(self, *, last: bool) -> Iterator[set[int]]:
-        """Yield the numbers of those parameters whose gradients are in the row; they come as the backward pass does.
+        """Yield the numbers of those parameters whose gradients were sent; they come as the backward pass does.
+
+        Where it is left by an error, or closed after one, nobody waits for what was sent.
 
         Args:
             last: Whether this process adds nothing more to the row: else nothing can be sent yet.
         """
-        taken: set[int] = set()
+        made, taken = set[int](), set[int]()
         waiting = deque(self._sum.early if last else ())
 
-        def take(number: int, parameter: Tensor) -> None:
+        def note(number: int, _: Tensor) -> None:
             if number in taken:
                 raise PluginError(
-                    "a weight got a second gradient in one backward pass, and the first one may have been sent; "
-                    "give torch.utils.checkpoint use_reentrant=False, or train with --slices 1"
+                    "a weight got a second gradient in one backward pass when the first one was sent to the other "
+                    "processes; give torch.utils.checkpoint use_reentrant=False, or train in one process"
                 )
-            self._gradients[number].add_(parameter.grad)  # type: ignore[arg-type]  # it was just made
-            parameter.grad = None
-            taken.add(number)
-            while waiting and taken.issuperset(waiting[0]):
-                waiting.popleft()
+            made.add(number)
+            while waiting and made.issuperset(waiting[0]):
+                fields = waiting.popleft()
+                self._take(fields)
+                taken.update(fields)
                 self._sum.start()
 
         hooks = [
-            self._parameters[number].register_post_accumulate_grad_hook(partial(take, number))  # type: ignore[no-untyped-call]
+            self._parameters[number].register_post_accumulate_grad_hook(partial(note, number))  # type: ignore[no-untyped-call]
             for fields in waiting
             for number in fields
             if self._parameters[number].requires_grad  # else it is frozen at this step
         ]
         try:
             yield taken
+        except BaseException:
+            self._sum.drop()
+            raise
         finally:
             for hook in hooks:
                 hook.remove()
+
+    def _take(self, fields: Sequence[int]) -> None:
+        """Put gradients into the row. Until then they stand where autograd adds to them what is made twice."""
+        found = [self._parameters[number].grad for number in fields]
+        torch._foreach_add_([self._gradients[number] for number in fields], found)  # type: ignore[arg-type]  # all are made
+        for number in fields:
+            self._parameters[number].grad = None

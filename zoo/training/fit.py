@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Generator, Iterable
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
@@ -271,7 +271,8 @@ def _between_steps(
         progress.lrs.append(task.updates.lr)
         if task.freezing is not None:  # before each step, since each epoch begins by putting all into training mode
             task.freezing.apply(progress.step)
-        yield _composed(window, task, progress)
+        with ExitStack() as held:
+            yield _composed(window, task, progress, held)
         progress.position += 1
         progress.step += not task.updates.skipped
         clock.training()
@@ -279,11 +280,12 @@ def _between_steps(
         clock.stop()
 
 
-def _composed(window: Iterable[Batch], task: Task, progress: Progress) -> Iterable[Batch]:
-    """Return a step's batches, cut into slices and scaled where that is wanted."""
+def _composed(window: Iterable[Batch], task: Task, progress: Progress, held: ExitStack) -> Iterable[Batch]:
+    """Return a step's batches, cut into slices and scaled where that is wanted; what is begun ends with *held*."""
     if task.slices is not None:
         place = f"{progress.epoch}/{progress.position}"
-        window = task.slices.window(window, task.training.sizes(progress.position), place)
+        sizes = task.training.sizes(progress.position)
+        window = held.enter_context(closing(task.slices.window(window, sizes, place)))
     return window if task.updates.scale is None else task.updates.scale.scaled(window)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -68,9 +68,13 @@ class Slices:
         self._buffers = list(_buffers_of(model))
         self.wish: Callable[[], Sequence[float]] = lambda: [0.0] * WISHES
         self.granted: list[float] = [0.0] * WISHES
-        self._make_rows(slices, fast=fast)
+        # Batch norms that meet in the backward pass do so in one order: what is sent meanwhile comes when it may.
+        meets = any(isinstance(module, nn.SyncBatchNorm) for module in model.modules())
+        self._make_rows(slices, early=0 if meets else len(self._parameters), fast=fast)
 
-    def window(self, parts: Iterable[Batch], sizes: Sequence[Sequence[int]], place: str) -> Iterator[Batch]:
+    def window(
+        self, parts: Iterable[Batch], sizes: Sequence[Sequence[int]], place: str
+    ) -> Generator[Batch, None, None]:
         """Yield this process's slices of a window, each from the state that the step began with.
 
         Args:
@@ -113,7 +117,7 @@ class Slices:
                 buffer.put(value)
         self._tell_losses(losses)
 
-    def _make_rows(self, slices: int, *, fast: bool) -> None:
+    def _make_rows(self, slices: int, *, early: int, fast: bool) -> None:
         device = self._device
         fields = [Field.like(parameter) for parameter in self._parameters]
         dtypes = {tensor.dtype for tensor in (*self._parameters, *(buffer.get() for buffer in self._buffers))}
@@ -123,7 +127,7 @@ class Slices:
         fields += [buffer.field(kind) for buffer in self._buffers]
         fields.append(Field.numbers(2 * slices * (_PIECES if single else 1), kind))
         fields += [Field.numbers(count, kind) for count in (len(self._parameters) + len(self._buffers), WISHES)]
-        self._layout = RowLayout(fields, self._world.size, early=len(self._parameters))
+        self._layout = RowLayout(fields, self._world.size, early=early)
         self._sum = self._world.row_sum(self._layout, slices, device, fast=fast)
         self._views = [self._named(row) for row in self._sum.rows]
         self._total_views = self._named(self._sum.total)

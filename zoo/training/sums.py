@@ -38,6 +38,12 @@ class RowSum:
     def start(self) -> None:
         """Send the next stretch, which is full. All processes send all, in one order; `add` sends what is left."""
 
+    def drop(self) -> None:
+        """Forget what was sent: the step broke off. The others may never send their part, so nobody waits for it.
+
+        This process then ends, by which they hear of it.
+        """
+
     def add(self, slices: int) -> None:
         """Add the rows of a step of so many *slices*, over all processes."""
 
@@ -131,14 +137,19 @@ class _Reduced(_Exchanged):
         with self._peers.meeting():
             self._sending.append(distributed.all_reduce(self._numbers[len(self._sending)], async_op=True))
 
+    def drop(self) -> None:
+        self._sending.clear()  # as long as somebody holds them, the connections stay open
+
     def _add(self, slices: int) -> None:
         del slices
-        while len(self._sending) < len(self._numbers):
-            self.start()
-        with self._peers.meeting():
-            for sent in self._sending:
-                sent.wait()
-        self._sending.clear()
+        try:
+            while len(self._sending) < len(self._numbers):
+                self.start()
+            with self._peers.meeting():
+                for sent in self._sending:
+                    sent.wait()
+        finally:
+            self.drop()
 
 
 class _Gathered(_Exchanged):
