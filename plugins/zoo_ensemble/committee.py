@@ -8,11 +8,7 @@ from typing import Any
 from torch import nn
 
 import zoo
-
-_Statistics = tuple[tuple[float, ...], tuple[float, ...]]
-"""Means and standard deviations."""
-
-_KEYS = ("name", "options", "image_size", "input_size", "interpolation", "mean", "std")
+from zoo_ensemble.tables import MemberTable, Size, Statistics, read_members, read_statistics
 
 
 def ensemble(
@@ -37,7 +33,7 @@ def ensemble(
         class_names: K names.
         members: Registered models, at least two: names, or tables with name, options, the input_size that the member is
             given and by which interpolation, the image_size that it is built for where that is another, and its own
-            mean and std.
+            mean and std, which a member with pretrained weights needs.
         mean: What the ensemble's inputs are normalised by, where white is 1; needed where a member has its own.
         std: Likewise.
 
@@ -45,60 +41,48 @@ def ensemble(
         A module that maps inputs (N, C, H, W), floating, to logits (N, K): logarithms of probabilities.
 
     Raises:
-        UsageError: If a member cannot be built, or is an ensemble, or there are fewer than two.
+        UsageError: If a member cannot be built, or is an ensemble, or there are fewer than two, or it is not told how
+            the inputs of one are normalised.
     """
-    if len(members) < 2:
-        raise zoo.UsageError(f"model.members must name at least two models, not {len(members)}")
-    tables = [_checked(member) for member in members]
+    tables = read_members(members, in_channels)
+    given = read_statistics({"mean": mean, "std": std}, in_channels, "the ensemble")
+    if given is not None and len(given.mean) != in_channels:
+        raise zoo.UsageError(f"model.mean and model.std must be one number each for grey images, not {len(given.mean)}")
     facts = {"num_classes": num_classes, "in_channels": in_channels, "class_names": class_names}
     models = [_built(table, {**facts, "image_size": image_size}) for table in tables]
-    given = _statistics({"mean": mean, "std": std}) if mean or std else None
     images = (in_channels, image_size)
     pairs = zip(tables, models, strict=True)
     return zoo.Ensemble(models, [_inputs(table, model, given, images) for table, model in pairs])
 
 
-def _checked(member: Any) -> Mapping[str, Any]:
-    table = {"name": member} if isinstance(member, str) else member
-    if not isinstance(table, Mapping) or not isinstance(table.get("name"), str):
-        raise zoo.UsageError(f"each of model.members must be a model's name, or a table with one, not {member!r:.60}")
-    if unknown := [key for key in table if key not in _KEYS]:
-        raise zoo.UsageError(f"a member of an ensemble has no {unknown[0]!r}; it takes {', '.join(_KEYS)}")
-    if ("mean" in table) != ("std" in table):
-        raise zoo.UsageError(f"member {table['name']!r} needs mean and std together")
-    return table
-
-
-def _built(table: Mapping[str, Any], facts: Mapping[str, Any]) -> nn.Module:
-    own: dict[str, Any] = {"in_channels": len(table["mean"])} if "mean" in table else {}
-    own |= {"image_size": tuple(table.get("image_size") or table.get("input_size") or facts["image_size"])}
-    model: nn.Module = zoo.create("models", table["name"], **{**facts, **own}, **table.get("options", {}))
+def _built(table: MemberTable, facts: Mapping[str, Any]) -> nn.Module:
+    own: dict[str, Any] = {"in_channels": len(table.statistics.mean)} if table.statistics else {}
+    own |= {"image_size": table.image_size or table.input_size or facts["image_size"]}
+    model: nn.Module = zoo.create("models", table.name, **{**facts, **own}, **table.options)
     if isinstance(model, zoo.Ensemble):
         raise zoo.UsageError("a member of an ensemble cannot be an ensemble; name its members instead")
+    if table.statistics is None and isinstance(getattr(model, "expects", None), zoo.Expects):
+        raise zoo.UsageError(
+            f"member {table.name!r} has weights that expect inputs normalised in their own way; train it alone and let "
+            "'zoo ensemble' put the runs together, or give its mean and std"
+        )
     return model
 
 
-def _inputs(
-    table: Mapping[str, Any], model: nn.Module, given: _Statistics | None, images: tuple[int, tuple[int, int]]
-) -> nn.Module:
+def _inputs(table: MemberTable, model: nn.Module, given: Statistics | None, images: tuple[int, Size]) -> nn.Module:
     """Return what turns the ensemble's inputs, of so many channels and that size, into a member's."""
     channels, size = images
-    interpolation = table.get("interpolation", "bilinear")
-    own = _statistics(table) if "mean" in table else given
+    interpolation = table.interpolation or "bilinear"
+    own = table.statistics or given
     asked: Any = getattr(model, "input_size", None)
-    height, width = table.get("input_size") or (None if isinstance(asked, nn.Module) else asked) or size
+    height, width = table.input_size or (None if isinstance(asked, nn.Module) else asked) or size
     if own == given and (height, width) == tuple(size):
         return nn.Identity()
     if given is None and (own is not None or interpolation == "bicubic"):
         raise zoo.UsageError(
-            f"model.mean and model.std must tell by which the inputs are normalised that member {table['name']!r} gets"
+            f"model.mean and model.std must tell by which the inputs are normalised that member {table.name!r} gets"
         )
-    unchanged = ((0.0,) * channels, (1.0,) * channels)
+    unchanged = Statistics((0.0,) * channels, (1.0,) * channels)
     return zoo.MemberInputs(
         given or unchanged, own or unchanged, size=size, own_size=(height, width), interpolation=interpolation
     )
-
-
-def _statistics(table: Mapping[str, Any]) -> _Statistics:
-    mean, std = (tuple(map(float, table[key])) for key in ("mean", "std"))
-    return mean, std

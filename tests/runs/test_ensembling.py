@@ -15,22 +15,18 @@ import pytest
 import torch
 from safetensors.torch import save_file
 from small_images import named_dataset
-from small_photos import encoded, photographs
-from zoo_ensemble.committee import ensemble as build
+from small_photos import photographs
 
 import zoo
 from zoo.cli import main
 from zoo.cli.ensemble import _details
 from zoo.config import Choice
-from zoo.data import Preparation
 from zoo.errors import UsageError
 from zoo.records.checkpoints import WHOLE
 from zoo.reports.evaluations import read_evaluation
 from zoo.runs.ensembling import _criterion, _weights
 from zoo.runs.evaluating import own_split
 from zoo.runs.loading import load_run
-from zoo.runs.members import Member, refuse_other_pictures
-from zoo.training.ensemble import MemberInputs
 from zoo.training.evaluation import evaluating
 
 DIGITS = [np.random.default_rng(seed).integers(0, 256, (28, 28), dtype=np.uint8) for seed in range(3)]
@@ -339,52 +335,6 @@ def test_pictures_are_kept_in_the_size_of_the_member_that_sees_most(tmp_path: Pa
         zoo.ensemble([tmp_path / "20", tmp_path / "cropped"])
 
 
-def test_pictures_that_no_member_can_be_given_as_it_saw_them_are_refused(tmp_path: Path):
-    """Files resized to one size by two filters, or cut to two aspects; other sizes of one aspect are not."""
-
-    def member(where: str, size: tuple[int, int], how: str, fit: str) -> Any:
-        images = SimpleNamespace(image_size=size, fit=fit)
-        network = SimpleNamespace(prepare=Preparation([0.5], [0.5], interpolation=how))
-        return SimpleNamespace(run=SimpleNamespace(where=where, images=images, network=network))
-
-    files: Any = SimpleNamespace(splits=[encoded(photographs(tmp_path, 3, 3))])
-    stored: Any = SimpleNamespace(splits=[SimpleNamespace()])
-
-    def refuse(data: Any, *others: Any, fit: str = "stretch") -> None:
-        base = member("a", (20, 20), "bilinear", fit)
-        refuse_other_pictures([base, *others], base.run, data)
-
-    bicubic = member("b", (20, 20), "bicubic", "stretch")
-    with pytest.raises(UsageError, match="b had its pictures resized by the bicubic filter, and a by the bilinear one"):
-        refuse(files, bicubic)
-    refuse(stored, bicubic)
-    refuse(files, member("b", (12, 12), "bicubic", "stretch"), member("c", (20, 12), "bilinear", "stretch"))
-    with pytest.raises(UsageError, match=r"b took its pictures by data\.fit 'crop' in 20 x 12, and a in 20 x 20"):
-        refuse(files, member("b", (20, 12), "bilinear", "crop"), fit="crop")
-    refuse(files, member("b", (10, 10), "bilinear", "crop"), fit="crop")
-
-
-def test_a_member_is_given_the_size_that_its_run_was_evaluated_in(monkeypatch: pytest.MonkeyPatch):
-    """`--eval-size`, not the size that the model itself asks for, also where that is the images' own."""
-    monkeypatch.setattr("zoo_mlp.nets.linear", _asks)
-    images = SimpleNamespace(image_size=(8, 8), mean=(0.5,), std=(0.5,))
-    prepare = Preparation([0.5], [0.5], size=(6, 6))
-    network = SimpleNamespace(model=_asks(**FACTS), prepare_evaluation=prepare.at((8, 8)), expects=None)
-    component = SimpleNamespace(choice=SimpleNamespace(name="mlp/linear"), options={})
-    member: Any = SimpleNamespace(run=SimpleNamespace(network=network, images=images), component=component)
-    table = Member.table(member, member.run)
-    assert (table["input_size"], table.get("image_size")) == ([8, 8], None)
-    model = build(**FACTS, members=[table, "mlp"])
-    inputs = torch.randn(2, 1, 8, 8)
-    assert torch.equal(model.inputs[0](inputs), inputs)
-
-
-def _asks(*, num_classes: int, in_channels: int, image_size: tuple[int, int]) -> torch.nn.Module:
-    model = _net(num_classes, in_channels, image_size)
-    model.input_size = (6, 6)  # type: ignore[assignment]
-    return model
-
-
 def test_accuracies_on_other_test_images_do_not_stand_beside_the_ensembles(mixed: zoo.Run, tmp_path: Path):
     """The seed chooses what a limit leaves; only a member that was measured on the ensemble's images is told of."""
     assert [each["test_accuracy"] is None for each in mixed.summary["members"]] == [False, True, False]
@@ -435,36 +385,3 @@ def test_heads_that_learnt_the_validation_images_are_kept_apart():
         "model": {"members.0.w": "model's model", "members.1.w": "model's model"},
         WHOLE: {"members.0.w": "model's model", "members.1.w": f"model's {WHOLE}"},
     }
-
-
-FACTS: dict[str, Any] = {"num_classes": 3, "in_channels": 1, "image_size": (8, 8)}
-
-
-def test_names_alone_make_an_ensemble_that_is_trained_together():
-    """As `--set model.members=[...]` does; a member is given the size that it asks for."""
-    model = build(**FACTS, members=["linear", {"name": "mlp", "options": {"widths": [4]}, "input_size": [6, 6]}])
-    assert model(torch.randn(2, 1, 8, 8)).shape == (2, 3)
-    assert isinstance(model.inputs[1], MemberInputs)
-    assert model.members[1][2].weight.shape == (4, 36)
-
-
-@pytest.mark.parametrize(
-    ("members", "text"),
-    [
-        (["linear"], "at least two models, not 1"),
-        (["linear", 3], "a model's name, or a table with one, not 3"),
-        (["linear", {"options": {}}], "a model's name, or a table with one"),
-        (["linear", {"name": "mlp", "widths": [4]}], "has no 'widths'; it takes name, options"),
-        (["linear", {"name": "linear", "mean": [0.5]}], "needs mean and std together"),
-        (["linear", {"name": "linear", "mean": [0.5], "std": [1]}], "model.mean and model.std must tell"),
-        (["linear", "lineer"], "no model named 'lineer'. Did you mean 'linear'"),
-        (
-            ["linear", {"name": "ensemble", "options": {"members": ["linear", "mlp"]}}],
-            "a member of an ensemble cannot be an ensemble",
-        ),
-    ],
-)
-def test_members_that_cannot_be_built_are_refused(members: list[Any], text: str):
-    """In a line that names the option."""
-    with pytest.raises(UsageError, match=text):
-        build(**FACTS, members=members)
