@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from early import send_early
+from early import send_early, send_early_and_break
 from phases import linger
 from process_storm import COMMAND, go_on, is_running
 from storm import outcome
@@ -115,6 +115,16 @@ def test_processes_that_send_gradients_early_end_as_others_do(tmp_path: Path, nu
     ended = together(2, [*LONG, "--sum", "fast"], cwd=tmp_path, meanwhile=stop, prepare=send_early)
     assert [each.code for each in ended] == codes, ended
     assert "saved; go on with" in ended[0].err or "the last checkpoint is whole" in ended[0].err
+
+
+@pytest.mark.slow
+def test_a_backward_pass_that_breaks_with_gradients_on_their_way_ends_all(tmp_path: Path):
+    """Nobody waits for the rest of the row: the others lose the process, long before their time is over."""
+    command = shlex.split("train --model mlp --set data.limit=200 --threads 1 --batch-size 16 --slices 2 --out run")
+    ended = together(2, [*command, "--timeout", "1h"], cwd=tmp_path, prepare=send_early_and_break)
+    assert [each.code for each in ended] == [75, 1], ended
+    assert "lost process 1" in ended[0].err
+    assert "RuntimeError: burst" in ended[1].err
 
 
 @pytest.mark.slow

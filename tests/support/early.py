@@ -20,3 +20,29 @@ def send_early(rank: int, *, early: bool = True) -> None:
 
     sums._STRETCH = 256
     processes.row_sum = own
+
+
+def send_early_and_break(rank: int) -> None:
+    """Send early, and have process 1's tenth backward pass break off before the first layer's gradients are made."""
+    send_early(rank)
+    from torch import Tensor, nn
+
+    from zoo.training.slices import Slices
+
+    make, passes = Slices.__init__, list[int]()
+
+    def burst(_: Tensor) -> None:
+        passes.append(1)
+        if rank == 1 and len(passes) == 10:
+            raise RuntimeError("burst")
+
+    def watch(_layer: nn.Module, _inputs: object, hidden: Tensor) -> None:
+        if hidden.requires_grad:
+            hidden.register_hook(burst)
+
+    def made(self: Slices, model: nn.Module, *arguments: Any, **options: Any) -> None:
+        make(self, model, *arguments, **options)
+        first = next(layer for layer in model.modules() if isinstance(layer, nn.Linear))
+        first.register_forward_hook(watch)
+
+    Slices.__init__ = made  # type: ignore[method-assign]
