@@ -27,6 +27,9 @@ LAYERS = [
 ]
 """From the lowest; those beside each other do not import each other."""
 
+LONGEST = 400
+"""Lines of a file."""
+
 HEAVY = {"torch", "timm", "torchvision", "numpy", "PIL", "safetensors"}
 
 
@@ -110,6 +113,14 @@ def layer_of(module: str) -> int | None:
 def test_every_module_belongs_to_a_layer():
     """A new folder must be given its place."""
     assert {name for name in CORE if layer_of(name) is None} == {"zoo", "zoo.__main__"}
+
+
+def test_no_file_of_the_product_is_long():
+    """What does not fit on some pages holds more than one idea."""
+    files = [file for folder in ("zoo", "plugins") for file in (ROOT / folder).rglob("*.py")]
+    lines = {str(file.relative_to(ROOT)): len(file.read_text(encoding="utf-8").splitlines()) for file in files}
+    assert {name: count for name, count in lines.items() if count > LONGEST} == {}
+    assert len(lines) > 300
 
 
 @pytest.mark.parametrize("module", [name for name in CORE if layer_of(name) is not None])

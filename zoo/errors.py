@@ -20,6 +20,11 @@ class ZooError(Exception):
     """Whether all processes of a run raise it at the same point, so that the first one tells it for all."""
 
 
+def exit_code_of(error: BaseException) -> int:
+    """Return the exit code of a command that ends with *error*: its own, or 1 for a defect."""
+    return error.exit_code if isinstance(error, ZooError) else 1
+
+
 class UsageError(ZooError, ValueError):
     """What was asked for cannot be: an unknown name, a bad option or value, a missing path."""
 

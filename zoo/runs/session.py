@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from zoo.config import Interval
 from zoo.data import Split
-from zoo.errors import DamagedError, Interrupted, Pruned, UsageError, ZooError
+from zoo.errors import DamagedError, Interrupted, Pruned, UsageError, ZooError, exit_code_of
 from zoo.records.directory import RunDirectory
 from zoo.records.epochs import EpochResult
 from zoo.registry.entry import in_one_line
@@ -387,11 +387,7 @@ class Session:
         status = "pruned" if isinstance(error, Pruned) else "interrupted" if stopped else "failed"
         if self.world.is_first and self.directory.path.is_dir():  # alone: the others may be gone
             self._written(lambda: self.directory.write_summary(summary_of(self.run, self.progress, status)))
-        data = {
-            "type": type(error).__name__,
-            "message": str(error),
-            "exit_code": error.exit_code if isinstance(error, ZooError) else 1,
-        }
+        data = {"type": type(error).__name__, "message": str(error), "exit_code": exit_code_of(error)}
         self.observers.tell("run_failed", run=self.run, error=data)
 
     def _write_files(self, status: str) -> None:

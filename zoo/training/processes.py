@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, distributed
 
-from zoo.errors import LostError, ToldError, ZooError
+from zoo.errors import LostError, ToldError, ZooError, exit_code_of
 from zoo.training.messages import Header, packed
 from zoo.training.place import Place
 from zoo.training.roll_call import RollCall, lost
@@ -131,7 +131,7 @@ class Processes(World):
             made.append(make())
             error, told = None, None
         except Exception as caught:  # the others must not wait for what will not come
-            error, told = caught, [str(caught) or type(caught).__name__, _exit_code(caught)]
+            error, told = caught, [str(caught) or type(caught).__name__, exit_code_of(caught)]
         faults = [(rank, *fault) for rank, fault in enumerate(self.gather(told)) if fault is not None]
         if not faults:
             return made[0]
@@ -180,7 +180,7 @@ class Processes(World):
         try:
             value = make()
         except Exception as error:  # the others must not wait for what will not come
-            self._send([False, _exit_code(error)])
+            self._send([False, exit_code_of(error)])
             raise
         self._send([True, value])
         return value
@@ -243,10 +243,6 @@ def _unpacked(data: Tensor, head: int) -> Any:
         body.copy_(data[head : head + len(body)])
         head += len(body)
     return header.value()
-
-
-def _exit_code(error: Exception) -> int:
-    return error.exit_code if isinstance(error, ZooError) else 1
 
 
 def _with_exit(message: str, code: int) -> ZooError:
