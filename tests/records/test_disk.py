@@ -12,8 +12,17 @@ from faulty_disk import FaultyDisk, LosingDisk, PowerCut, RecordingDisk, fill_up
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zoo.errors import DamagedError
-from zoo.records.disk import Disk, canonical_json, parse_json, read_bytes, write_atomic, write_synced
+from zoo.errors import DamagedError, UsageError
+from zoo.records.disk import (
+    Disk,
+    canonical_json,
+    directory_when_whole,
+    parse_json,
+    read_bytes,
+    refuse_existing,
+    write_atomic,
+    write_synced,
+)
 
 plain_json = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -122,3 +131,37 @@ def test_a_file_larger_than_expected_is_not_read(tmp_path: Path) -> None:
     assert read_bytes(tmp_path / "a", 5) == b"12345"
     with pytest.raises(DamagedError, match="has 5 bytes, more than the 4 allowed"):
         read_bytes(tmp_path / "a", 4)
+
+
+def test_two_that_make_one_directory_at_once_leave_one_another_alone(tmp_path: Path):
+    """The first to be done has the name; the other is told, and nothing unfinished is left of either."""
+    target = tmp_path / "new" / "both"
+    with directory_when_whole(target, "give another") as second:
+        with directory_when_whole(target, "give another") as first:
+            assert first != second
+            (first / "first").touch()
+        (second / "second").touch()
+        with pytest.raises(UsageError, match="both' exists; nothing is written over, give another"):
+            refuse_existing(target, "give another")
+        target.rename(tmp_path / "kept")
+    assert (target / "second").exists()
+    assert (tmp_path / "kept" / "first").exists()
+    assert list(target.parent.iterdir()) == [target]
+
+
+def test_a_directory_that_cannot_be_whole_is_not_there(tmp_path: Path):
+    """Its maker failed, its name was taken meanwhile, or what is above it is a file."""
+
+    def make(where: str, *, fails: bool = False) -> None:
+        with directory_when_whole(tmp_path / where, "give another"):
+            (tmp_path / "file").touch()
+            if fails:
+                raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        make("failed", fails=True)
+    with pytest.raises(UsageError, match="file' exists; nothing is written over"):
+        make("file")
+    with pytest.raises(UsageError, match=r"cannot make '.*run': .*; give another"):
+        make("file/run")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]

@@ -7,7 +7,6 @@ import io
 import json
 import shutil
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,11 +19,8 @@ from small_photos import photographs
 import zoo
 from zoo.cli import main
 from zoo.cli.ensemble import _details
-from zoo.config import Choice
 from zoo.errors import UsageError
-from zoo.records.checkpoints import WHOLE
 from zoo.reports.evaluations import read_evaluation
-from zoo.runs.ensembling import _criterion, _weights
 from zoo.runs.evaluating import own_split
 from zoo.runs.loading import load_run
 from zoo.training.evaluation import evaluating
@@ -346,15 +342,6 @@ def test_accuracies_on_other_test_images_do_not_stand_beside_the_ensembles(mixed
     assert "What it is made of" in (mixed.directory / "report.html").read_text()
 
 
-def test_a_loss_that_is_not_over_a_softmax_gives_way():
-    """Logarithms of probabilities, in a sigmoid, would be a loss of nothing; what members share stays otherwise."""
-    plain, focal = Choice("torch/cross_entropy"), Choice("torch/focal", {"gamma": 3.0})
-    for name in ("torch/bce", "torch/mse", "torch/multi_margin", "timm/binary_cross_entropy"):
-        assert _criterion([Choice(name)] * 2) == plain
-    assert _criterion([focal, Choice("torch/focal", {"gamma": 3.0})]) == focal
-    assert _criterion([focal, Choice("torch/focal", {"gamma": 2.0})]) == plain
-
-
 def test_an_object_in_place_of_a_name_is_refused(tmp_path: Path):
     """It could not be built again."""
     settings: dict[str, Any] = {"data": named_dataset(), "steps": 1, "threads": 1}
@@ -366,22 +353,3 @@ def test_an_object_in_place_of_a_name_is_refused(tmp_path: Path):
 def _net(num_classes: int, in_channels: int, image_size: tuple[int, int]) -> torch.nn.Module:
     height, width = image_size
     return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(in_channels * height * width, num_classes))
-
-
-def test_heads_that_learnt_the_validation_images_are_kept_apart():
-    """What is validated has the weights from before that; members without such have the same in both."""
-
-    def checkpoint(validated: str, used: str) -> Any:
-        return SimpleNamespace(
-            validated_part=validated, weights_part=used, tensors=lambda name: {"w": f"{validated}'s {name}"}
-        )
-
-    plain, averaged = checkpoint("model", "model"), checkpoint("average", "average")
-    refitted = checkpoint("model", WHOLE)
-    assert _weights([plain, averaged]) == {
-        "model": {"members.0.w": "model's model", "members.1.w": "average's average"}
-    }
-    assert _weights([plain, refitted]) == {
-        "model": {"members.0.w": "model's model", "members.1.w": "model's model"},
-        WHOLE: {"members.0.w": "model's model", "members.1.w": f"model's {WHOLE}"},
-    }

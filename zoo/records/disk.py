@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import stat
+import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from zoo.errors import DamagedError
+from zoo.errors import DamagedError, UsageError
 
 try:
     from fcntl import F_FULLFSYNC, fcntl  # type: ignore[attr-defined, unused-ignore]
@@ -162,6 +163,43 @@ def named_when_whole(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             part.unlink()
+
+
+def refuse_existing(path: Path, cure: str) -> None:
+    """See that nothing is called *path*.
+
+    Raises:
+        UsageError: If something is; *cure* ends the sentence.
+    """
+    if path.exists() or path.is_symlink():
+        raise UsageError(f"{str(path)!r} exists; nothing is written over, {cure}")
+
+
+@contextmanager
+def directory_when_whole(path: Path, cure: str) -> Iterator[Path]:
+    """Give an empty directory that no other process knows; it is called *path* in the end, or removed.
+
+    Args:
+        path: Where nothing is yet; directories above it are made.
+        cure: What to do where that cannot be, as the end of a sentence.
+
+    Raises:
+        UsageError: If it cannot be made, or something is called *path* by then.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        holder = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+    except OSError as error:
+        raise UsageError(f"cannot make {str(path)!r}: {error.strerror}; {cure}") from None
+    try:
+        part = holder / path.name  # one within, as mkdtemp's are for their owner alone
+        part.mkdir()
+        yield part
+        refuse_existing(path, cure)
+        DISK.rename(part, path)
+        DISK.sync_directory(path.parent)
+    finally:
+        shutil.rmtree(holder, ignore_errors=True)
 
 
 @contextmanager

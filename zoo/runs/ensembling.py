@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,11 +14,10 @@ from zoo.config import Choice, Config, TrainSettings
 from zoo.config.sections import SINGLE
 from zoo.data import Expects, Split
 from zoo.data.splits import places_of
-from zoo.errors import UsageError
 from zoo.records import tree
 from zoo.records.checkpoints import WHOLE, Checkpoint
 from zoo.records.directory import RunDirectory, new_path
-from zoo.records.disk import DISK
+from zoo.records.disk import directory_when_whole, refuse_existing
 from zoo.records.images import read_data, read_files, write_images
 from zoo.runs.committee import ENSEMBLE
 from zoo.runs.components import Components, find_components
@@ -46,6 +44,10 @@ _OF_PROBABILITIES = {
     "timm/soft_target_cross_entropy",
 }
 """Criteria over the softmax of the logits; to others, logarithms of mean probabilities are no logits of their kind."""
+
+_ELSEWHERE = "give another --out"
+_KEPT = ("device", "threads", "readers", "eval_batch_size", "seed", "split_by", "select")
+"""Settings that evaluations and splits need; how one member was trained says nothing of the others."""
 
 
 def ensemble(
@@ -79,8 +81,8 @@ def ensemble(
         DamagedError: If a run or the data is damaged.
         PluginError: If a member's plugin is broken.
     """
-    if out is not None and (Path(out).expanduser().exists() or Path(out).expanduser().is_symlink()):
-        raise UsageError(f"{str(out)!r} exists; nothing is written over, give another --out")
+    if out is not None:
+        refuse_existing(Path(out).expanduser(), _ELSEWHERE)
     with own_arithmetic():
         members = open_members(runs)
         base = max(members, key=lambda member: member.pixels).run  # whose images lose nothing for the others
@@ -90,10 +92,7 @@ def ensemble(
         shared = _are_one([each.validation for each in splits])
         config, components = _configured(members, base, shared=shared, options=options)
         target = Path(out).expanduser() if out is not None else new_path(ENSEMBLE, config.data.name)
-        temporary = target.with_name(f".{target.name}.tmp")
-        try:
-            DISK.remove(temporary)  # what an interrupted command left
-            temporary.mkdir(parents=True)
+        with directory_when_whole(target, _ELSEWHERE) as temporary:
             directory = RunDirectory(temporary)
             _write(directory, members, base, config, components)
             own = split_dataset(dataset, config)
@@ -103,10 +102,6 @@ def ensemble(
             ]
             seconds = sum(member.summary.get("seconds") or 0.0 for member in members)
             directory.write_summary({**_measured(directory, own), "seconds": seconds, "members": told})
-            DISK.rename(temporary, target)
-            DISK.sync_directory(target.parent)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
         made = load_run(target)
     if report:
         from zoo.reports.report import report as write_page
@@ -155,12 +150,12 @@ def _criterion(criteria: Sequence[Choice]) -> Choice:
 def _settings(settings: Sequence[TrainSettings], base: TrainSettings, *, shared: bool) -> TrainSettings:
     """Return how an ensemble is evaluated: as its members were where they agree, else in full precision."""
     agreed = {name: {getattr(each, name) for each in settings} for name in ("precision", "memory_format")}
-    return dataclasses.replace(
-        base if shared else dataclasses.replace(base, validation=0, fold=None),
+    held_out = {"validation": base.validation, "fold": base.fold} if shared else {"validation": 0}
+    return TrainSettings(
+        **{name: getattr(base, name) for name in _KEPT},
+        **held_out,
         precision=base.precision if len(agreed["precision"]) == 1 else "fp32",
         memory_format=base.memory_format if len(agreed["memory_format"]) == 1 else "auto",
-        eval_size=None,  # each member has its own
-        compile=False,
         tune="off",
         refit="off",
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,15 @@ from torch import nn
 from zoo.errors import PluginError, UsageError, ZooError
 from zoo.files.hub import HubName
 from zoo.records.directory import ENVIRONMENT, METRICS, REPORTS, RunDirectory
-from zoo.records.disk import DISK, Written, canonical_json, read_bytes, write_synced
+from zoo.records.disk import (
+    DISK,
+    Written,
+    canonical_json,
+    directory_when_whole,
+    read_bytes,
+    refuse_existing,
+    write_synced,
+)
 from zoo.records.manifest import MANIFEST
 from zoo.records.published import CARD, HUB_CONFIG, RECIPE, WEIGHTS, write_folder_manifest
 from zoo.records.weight_file import write_weight_file
@@ -28,6 +35,7 @@ from zoo.training.arithmetic import own_arithmetic
 
 _COPIED = (ENVIRONMENT, METRICS, REPORTS[0])
 _MAX_COPIED = 2**30  # bytes
+_ELSEWHERE = "give another folder"
 
 
 def publish(
@@ -62,8 +70,7 @@ def publish(
         PluginError: If the model's plugin is broken.
     """
     target = Path(folder).expanduser()
-    if target.exists() or target.is_symlink():
-        raise UsageError(f"{str(target)!r} exists; nothing is written over, give another folder")
+    refuse_existing(target, _ELSEWHERE)
     spdx = None if licence is None else _checked_licence(licence)
     repository = None if to is None else _repository(to)
     directory = RunDirectory.open(getattr(run, "directory", run))
@@ -110,10 +117,7 @@ def _written(
     record = record_of(loaded, loaded.temperature, folded=folded)
     hub = hub_config(loaded)
     card = model_card(target.name, record, summary, licence, timm=hub is not None)
-    temporary = target.with_name(f".{target.name}.tmp")
-    try:
-        DISK.remove(temporary)  # what an interrupted publication left
-        temporary.mkdir(parents=True)
+    with directory_when_whole(target, _ELSEWHERE) as temporary:
         files = {WEIGHTS: write_weight_file(temporary / WEIGHTS, _contiguous(loaded.network.model), record)}
         files |= _texts(temporary, {CARD: card, RECIPE: tomli_w.dumps(record["config"])})
         files |= _texts(temporary, {HUB_CONFIG: canonical_json(hub or _own_config(record)).decode()})
@@ -121,10 +125,6 @@ def _written(
         files |= _exported(loaded, temporary) if onnx else {}
         write_folder_manifest(temporary, files)
         DISK.sync_directory(temporary)
-        DISK.rename(temporary, target)
-        DISK.sync_directory(target.parent)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     size = sum(file.size for file in files.values())
     return {"folder": str(target), "files": sorted([*files, MANIFEST]), "bytes": size, "timm": hub is not None}
 
