@@ -10,6 +10,6 @@ def register(add: zoo.Add) -> None:
     """Register the model."""
     add.model(
         "ensemble",
-        "zoo_ensemble.committee:ensemble",
+        "zoo_ensemble.models:ensemble",
         summary="Several models as one, the mean of their probabilities; 'zoo ensemble' makes it of trained runs.",
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from zoo_ensemble.committee import ensemble as build
+from zoo_ensemble.models import ensemble as build
 
 import zoo
 from zoo.data import Preparation
