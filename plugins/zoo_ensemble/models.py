@@ -8,7 +8,7 @@ from typing import Any
 from torch import nn
 
 import zoo
-from zoo_ensemble.tables import MemberTable, Size, Statistics, read_members, read_statistics
+from zoo_ensemble.tables import ALONE, MemberTable, Size, Statistics, read_members, read_statistics
 
 
 def ensemble(
@@ -33,7 +33,7 @@ def ensemble(
         class_names: K names.
         members: Registered models, at least two: names, or tables with name, options, the input_size that the member is
             given and by which interpolation, the image_size that it is built for where that is another, and its own
-            mean and std, which a member with pretrained weights needs.
+            mean and std.
         mean: What the ensemble's inputs are normalised by, where white is 1; needed where a member has its own.
         std: Likewise.
 
@@ -61,10 +61,11 @@ def _built(table: MemberTable, facts: Mapping[str, Any]) -> nn.Module:
     model: nn.Module = zoo.create("models", table.name, **{**facts, **own}, **table.options)
     if isinstance(model, zoo.Ensemble):
         raise zoo.UsageError("a member of an ensemble cannot be an ensemble; name its members instead")
-    if table.statistics is None and isinstance(getattr(model, "expects", None), zoo.Expects):
+    told = table.statistics is not None and table.input_size is not None
+    if not told and isinstance(getattr(model, "expects", None), zoo.Expects):
         raise zoo.UsageError(
-            f"member {table.name!r} has weights that expect inputs normalised in their own way; train it alone and let "
-            "'zoo ensemble' put the runs together, or give its mean and std"
+            f"member {table.name!r} has weights that expect inputs of their own kind; {ALONE}, or give its mean, std "
+            "and input_size"
         )
     return model
 

@@ -13,6 +13,9 @@ Size = tuple[int, int]
 
 _KEYS = ("name", "options", "image_size", "input_size", "interpolation", "mean", "std")
 _INTERPOLATIONS = ("nearest", "bilinear", "bicubic")
+ALONE = "train it alone, and let 'zoo ensemble' put the runs together"
+"""What is right for a member that is more than a model with new weights."""
+
 _FACTS = ("num_classes", "in_channels", "image_size", "class_names")
 
 
@@ -104,6 +107,8 @@ def _options(options: Any, where: str) -> Mapping[str, Any]:
         raise zoo.UsageError(f"options of {where} must be a table, such as {{p = 0.1}}, not {options!r:.60}")
     if given := [name for name in options if name in _FACTS]:
         raise zoo.UsageError(f"{where}: {given[0]!r} is no option; zoo gives it from what is trained. Leave it out.")
+    if options.get("pretrained"):  # what its weights expect, and where they are from, is recorded of a run's own alone
+        raise zoo.UsageError(f"{where} cannot begin with pretrained weights; {ALONE}")
     return options
 
 

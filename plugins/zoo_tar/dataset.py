@@ -18,16 +18,14 @@ from zoo_tar.index import Index, index_of, stamp_of
 
 _log = logging.getLogger("zoo.tar")
 
-_WORDS = {
-    "train": ("train", "training", "trainval"),
-    "test": ("test", "testing"),
-    "validation": ("val", "valid", "validation", "dev", "eval", "evaluation"),
-}
 _SPLITS = {
-    f"{word}{ending}": part
-    for part, words in _WORDS.items()
-    for word in words
-    for ending in ("", "s", "set", "sets", "data", "images")
+    **dict.fromkeys(("train", "training", "trainval"), "train"),
+    **dict.fromkeys(("test", "testing"), "test"),
+    **dict.fromkeys(("val", "valid", "validation", "dev"), "validation"),
+    **dict.fromkeys(("eval", "evaluation"), "evaluation"),
+}
+_LONGER = {
+    f"{word}{ending}": part for word, part in _SPLITS.items() for ending in ("s", "set", "sets", "data", "images")
 }
 _WORD = re.compile(r"[^\W\d_]+")
 
@@ -96,9 +94,10 @@ def tar(
     then read by its place, so that the order is as random as that of files, and nothing is buffered.
 
     Args:
-        root: A folder of .tar files, or one of them. A word train, test or val in their names tells their split; those
-            without one are trained on. A label is the text of KEY.cls, or ``label`` in KEY.json: the name or number
-            of one class. A KEY ends at its name's first dot.
+        root: A folder of .tar files, or one of them. A word train, test, val or eval in their names tells their split;
+            those without one are trained on. Those of eval are for validation beside others for testing. A label is
+            the text of KEY.cls, or ``label`` in KEY.json: the name or number of one class. A KEY ends at its name's
+            first dot.
         size: [H, W] to which images are resized, or one number for both. If left out, chosen as for a folder.
         color: True for three channels, False for one. If left out: three if any training image is in colour.
         stream: Whether images are read while training; if left out, as for a folder.
@@ -119,9 +118,11 @@ def tar(
     if not 0 < test_fraction < 1:
         raise zoo.UsageError(f"test_fraction must be above 0 and below 1, not {test_fraction!r}")
     shards = _shards(Path(root).expanduser())
-    parts: dict[str, list[tuple[Path, Index]]] = {"train": [], "test": [], "validation": []}
+    parts: dict[str, list[tuple[Path, Index]]] = {"train": [], "test": [], "validation": [], "evaluation": []}
     for shard in shards:
         parts[_split_of(shard[0])].append(shard)
+    evaluation = parts.pop("evaluation")
+    parts["validation" if parts["test"] else "test"] += evaluation  # as of a folder
     if not parts["train"]:
         raise zoo.UsageError(f"no archive holds training images: {', '.join(str(path) for path, _ in shards) or root}")
     if not parts["test"]:
@@ -160,7 +161,9 @@ def _shards(root: Path) -> list[tuple[Path, Index]]:
 
 def _split_of(path: Path) -> str:
     words = _WORD.findall(path.stem.casefold())
-    parts = sorted({_SPLITS[word] for word in words if word in _SPLITS})
+    # A word by itself says more than one with an ending: traindata-val-0 is for validation.
+    found = ({known[word] for word in words if word in known} for known in (_SPLITS, _LONGER))
+    parts = sorted(next(filter(None, found), ()))
     if len(parts) > 1:
         raise zoo.UsageError(f"{str(path)!r} may be of {' or of '.join(parts)} by its name; give it one of these words")
     return parts[0] if parts else "train"

@@ -90,12 +90,14 @@ def test_the_first_of_several_alone_warns_while_it_trains(monkeypatch: pytest.Mo
     among(monkeypatch, rank, met=True)
 
     def train(_: object) -> None:
-        logging.getLogger("zoo_tar.dataset").warning("something odd")
+        logging.getLogger("zoo.tar").warning("something odd")
+        logging.getLogger("torch.distributed").warning("rank 1")
         raise UsageError("no.")
 
+    level = logging.getLogger("zoo").level
     try:
         with pytest.raises(UsageError):
             _tell(train, quiet=True, as_json=False, page=False)
     finally:
-        logging.disable(logging.NOTSET)
-    assert caplog.messages == ["something odd"] * (rank == 0)
+        logging.getLogger("zoo").setLevel(level)
+    assert caplog.messages == ["something odd"] * (rank == 0) + ["rank 1"]

@@ -127,10 +127,19 @@ def test_pretrained_members_are_not_trained_together_by_foreign_statistics(monke
     monkeypatch.setattr("zoo_mlp.nets.linear", _pretrained)
     with pytest.raises(UsageError, match=r"'linear' has weights that expect .* let 'zoo ensemble' put the runs"):
         build(**FACTS, members=["mlp", "linear"])
-    told = {"name": "linear", "mean": [0.5], "std": [0.5]}
+    told: dict[str, Any] = {"name": "linear", "mean": [0.5], "std": [0.5]}
+    with pytest.raises(UsageError, match="or give its mean, std and input_size"):
+        build(**FACTS, members=["mlp", told], mean=[0.1], std=[0.3])
+    told["input_size"] = 8
     model = build(**FACTS, members=["mlp", told], mean=[0.1], std=[0.3])
     black = torch.full((1, 1, 8, 8), -0.1 / 0.3)
     torch.testing.assert_close(model.inputs[1](black), torch.full((1, 1, 8, 8), -1.0))
+
+
+def test_no_member_begins_with_weights_of_its_own():
+    """Nobody would record which, and they would be fetched again whenever the ensemble is loaded."""
+    with pytest.raises(UsageError, match=r"member 'linear' cannot begin with pretrained weights; train it alone, and"):
+        build(**FACTS, members=["mlp", {"name": "linear", "options": {"pretrained": "weights.safetensors"}}])
 
 
 def _pretrained(*, num_classes: int, in_channels: int, image_size: tuple[int, int]) -> torch.nn.Module:

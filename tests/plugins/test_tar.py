@@ -98,6 +98,18 @@ def test_a_validation_shard_is_the_validation_set(root):
     assert (levels(data.test), data.validation) == ([30, 31, 32], None)
 
 
+def test_an_evaluation_shard_is_what_is_missing(root):
+    """For validation beside a test shard, and else for testing, as a folder of that name; never both in one."""
+    (root / "test-000.tar").rename(root / "eval-000.tar")
+    shard(root / "val-000.tar", samples(range(30, 33)))
+    tested = levels(tar(root=str(root)).test)
+    assert levels(tar(root=str(root)).validation) == [30, 31, 32]
+    shard(root / "test-000.tar", samples(range(33, 36)))
+    (root / "val-000.tar").unlink()
+    data = tar(root=str(root))
+    assert (levels(data.test), levels(data.validation)) == ([33, 34, 35], tested)
+
+
 @pytest.mark.parametrize(
     ("name", "part"),
     [
@@ -109,7 +121,9 @@ def test_a_validation_shard_is_the_validation_set(root):
         ("testset", "test"),
         ("valset-0", "validation"),
         ("TestImages_000", "test"),
-        ("pets-eval-3", "validation"),
+        ("pets-eval-3", "evaluation"),
+        ("traindata_val_0", "validation"),
+        ("testset-trainset", None),
         ("contest-000", "train"),
         ("valley-000", "train"),
         ("0001", "train"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +148,20 @@ def test_two_that_make_one_directory_at_once_leave_one_another_alone(tmp_path: P
     assert (target / "second").exists()
     assert (tmp_path / "kept" / "first").exists()
     assert list(target.parent.iterdir()) == [target]
+
+
+def test_a_new_directory_may_be_read_by_whom_the_umask_lets(tmp_path: Path):
+    """As one that mkdir made, not as a temporary one, which is its owner's alone."""
+    umask = os.umask(0o027)
+    try:
+        with directory_when_whole(tmp_path / "shared", "give another") as part:
+            (part / "file").touch()
+    finally:
+        os.umask(umask)
+    assert [stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "shared", tmp_path / "shared" / "file")] == [
+        0o750,
+        0o640,
+    ]
 
 
 def test_a_directory_that_cannot_be_whole_is_not_there(tmp_path: Path):

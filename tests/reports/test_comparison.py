@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ import scipy.stats
 import zoo
 from zoo.cli import main
 from zoo.errors import UsageError
+from zoo.reports.comparison import _differing
 from zoo.reports.evaluations import read_evaluation
 
 LIMIT = {"data.limit": 400}
@@ -175,3 +177,20 @@ def test_the_training_images_compare_nothing(folder: Path):
     """They were learnt."""
     with pytest.raises(UsageError, match="what was learnt compares nothing"):
         zoo.compare(folder / "0.003-0", folder / "0.0001-0", split="train")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "shown"),
+    [
+        (["mlp", "linear"], ["mlp", "cnn"], [["mlp", "linear"], ["mlp", "cnn"]]),
+        (["mlp", "mlp"], ["mlp", "mlp"], None),
+        ([], ["mlp", "mlp"], [[], ["mlp", "mlp"]]),
+    ],
+)
+def test_tables_are_told_by_their_names_where_these_differ(one: list[str], other: list[str], shown: object):
+    """The members of two ensembles; else the tables themselves, as two equal cells would show no difference."""
+    tables = [
+        [{"name": name, "options": {"width": width}} for name in names] for width, names in enumerate((one, other))
+    ]
+    runs = [SimpleNamespace(settings={"model.members": table, "train.seed": 1}) for table in tables]
+    assert _differing(runs) == [{"key": "model.members", "values": tables if shown is None else shown}]

@@ -338,7 +338,7 @@ def test_accuracies_on_other_test_images_do_not_stand_beside_the_ensembles(mixed
     assert "where no test accuracy stands, it was measured on other test images" in told
     assert "test accuracy stands" not in "\n".join(_details({**mixed.summary, "members": mixed.summary["members"][:1]}))
     card = zoo.publish(mixed.directory, tmp_path / "card")
-    assert "parameters, not measured alone |" in (Path(card["folder"]) / "README.md").read_text()
+    assert "parameters, alone not measured on these images |" in (Path(card["folder"]) / "README.md").read_text()
     assert "What it is made of" in (mixed.directory / "report.html").read_text()
 
 

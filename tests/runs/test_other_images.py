@@ -355,6 +355,8 @@ def test_a_table_s_folder_of_images_may_move_as_well(
         zoo.train("linear", data="table", out=out, reporter=Stopping(4), **_settings(_PLACED))
     farm.rename(tmp_path / "moved")
     moved = str(tmp_path / "moved")
+    with pytest.raises(zoo.DamagedError, match=r"If the images have moved, --set data\.images=DIR tells where"):
+        zoo.train(resume=out)
     with pytest.raises(zoo.UsageError, match=rf"have moved: --resume {out} --set data.images=DIR\.$"):
         repeated(out, "table", **{**_PLACED, "images": moved})
     run = zoo.train(resume=out, options={"data.images": "moved"})
@@ -366,6 +368,20 @@ def test_a_table_s_folder_of_images_may_move_as_well(
     assert zoo.evaluate(run, options=places)["accuracy"] == run.test_accuracy
     assert main(["evaluate", "run", "--set", "data.size=3"]) == 2
     assert "of its options data.root and data.images alone may be given" in capsys.readouterr().err
+
+
+def test_what_was_not_recorded_is_no_place_to_move(
+    farm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """A table whose pictures lie beside it has no other folder; another dataset's option may be called images, too."""
+    lines = [f"{file.relative_to(farm)},{file.parts[-2]},{file.parts[-3]}" for file in sorted(farm.rglob("*.bmp"))]
+    (farm / "t.csv").write_text("\n".join(["file,label,split", *lines]))
+    out = begin(tmp_path / "run", "table", root=str(farm / "t.csv"), size=8)
+    with pytest.raises(zoo.UsageError, match=r"or --restart to remove that run and begin anew\.$"):
+        repeated(out, "table", root=str(farm / "t.csv"), images=str(farm), size=8)
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", "--resume", "run", "--set", "data.images=farm"]) == 2
+    assert "of its options data.root alone may be given, not 'data.images'" in capsys.readouterr().err
 
 
 _PLACED = {"root": "t.csv", "images": "farm", "size": 8}

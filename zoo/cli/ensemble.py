@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     "assignments",
     metavar="KEY=VALUE",
     multiple=True,
-    help="data.root=DIR, where the images have moved; nothing else.",
+    help="data.root=DIR, or of a table data.images=DIR, where the images have moved; nothing else.",
 )
 @common_options
 def ensemble(

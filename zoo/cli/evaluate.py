@@ -36,7 +36,8 @@ _WEAKEST = 5  # classes that are told of
     "assignments",
     metavar="KEY=VALUE",
     multiple=True,
-    help="An option of the other data, such as data.root=DIR; that alone, where the run's own images have moved.",
+    help="An option of the other data, such as data.root=DIR; that, or a table's data.images, where the run's own "
+    "images have moved.",
 )
 @click.option(
     "--name",

@@ -38,7 +38,8 @@ from zoo.config import assigned
     "assignments",
     metavar="KEY=VALUE",
     multiple=True,
-    help="An option of the exporter, as export.OPTION=VALUE, or data.root=DIR where the run's images have moved.",
+    help="An option of the exporter, as export.OPTION=VALUE, or data.root=DIR where the run's images have moved "
+    "(data.images=DIR of a table).",
 )
 @common_options
 def export(

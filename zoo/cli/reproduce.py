@@ -23,7 +23,7 @@ from zoo.errors import ZooError
     "assignments",
     metavar="KEY=VALUE",
     multiple=True,
-    help="data.root=DIR, where the data are elsewhere; nothing else.",
+    help="data.root=DIR, or of a table data.images=DIR, where the data are elsewhere; nothing else.",
 )
 @common_options
 def reproduce(

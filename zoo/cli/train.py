@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     "--resume",
     metavar="RUN",
     type=click.Path(path_type=Path),
-    help="Go on with a run; all settings are the run's, but for --set data.root=DIR where its images have moved.",
+    help="Go on with a run; all settings are the run's, but for data.root and data.images where its images have moved.",
 )
 @click.option("--restart", is_flag=True, help="Remove the run in --out and begin anew.")
 @click.option(
@@ -140,7 +140,7 @@ def _tell(train: Callable[[Reporter], Run], *, quiet: bool, as_json: bool, page:
     from zoo.runs.training import AlreadyFinished
 
     if not is_first():
-        logging.disable(logging.WARNING)  # the first process says the same
+        logging.getLogger("zoo").setLevel(logging.ERROR)  # of the data, which the first process warns of as well
     reporter = Silence() if quiet or as_json else Transcript()
     try:
         run = train(reporter)

@@ -161,17 +161,23 @@ def _differing(runs: Sequence[Compared]) -> list[dict[str, Any]]:
     """Return the settings in which the runs differ, with each one's value; None where a run has none."""
     keys = dict.fromkeys(key for run in runs for key in run.settings)
     rows = {key: [run.settings.get(key) for run in runs] for key in keys}
-    return [
-        {"key": key, "values": list(map(_in_short, values))}
-        for key, values in rows.items()
-        if any(value != values[0] for value in values)
-    ]
+    return [{"key": key, "values": _in_short(values)} for key, values in rows.items() if _differ(values)]
 
 
-def _in_short(value: Any) -> Any:
-    """Return a setting's value; of tables, such as the members of an ensemble, their names."""
-    tables = isinstance(value, list) and value and all(isinstance(each, Mapping) and "name" in each for each in value)
-    return [each["name"] for each in value] if tables else value
+def _differ(values: Sequence[Any]) -> bool:
+    return any(value != values[0] for value in values)
+
+
+def _in_short(values: list[Any]) -> list[Any]:
+    """Return a setting's values; of tables, such as the members of an ensemble, their names where these differ."""
+    names = [[each["name"] for each in value] if _are_tables(value) else value for value in values]
+    return names if _differ(names) else values
+
+
+def _are_tables(value: Any) -> bool:
+    return (
+        isinstance(value, list) and value != [] and all(isinstance(each, Mapping) and "name" in each for each in value)
+    )
 
 
 def _group(runs: Sequence[Compared], places: Sequence[int]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from zoo.config import Config, TrainSettings, differing, flattened
 from zoo.errors import DamagedError, UsageError
 from zoo.records.directory import RunDirectory
 from zoo.runs.components import Components, located
-from zoo.runs.moved import PLACES
+from zoo.runs.moved import places_in
 from zoo.runs.weighting import is_open
 from zoo.training.arithmetic import choose_device
 
@@ -45,9 +45,10 @@ def recorded_there(
     elif directory.holds_run:
         recorded = directory.read_config()
         if changed := differences(recorded, config, _left_open(components)):
+            moved = _if_moved(directory, recorded, changed)
             raise UsageError(
                 f"{directory} holds a run with other settings: {'; '.join(changed)}.\n"
-                f"Give another --out, or --restart to remove that run and begin anew{_if_moved(directory, changed)}."
+                f"Give another --out, or --restart to remove that run and begin anew{moved}."
             )
         choose_device(config.train.device)  # a run may go on without its GPU, but not where one is asked for
         return recorded.to_dict()
@@ -89,10 +90,10 @@ def _left_open(components: Components) -> list[str]:
     return [*left, _WEIGHT] if is_open(components["criterion"]) else left
 
 
-def _if_moved(directory: RunDirectory, changed: Sequence[str]) -> str:
+def _if_moved(directory: RunDirectory, recorded: Config, changed: Sequence[str]) -> str:
     """Return what else can be done where the images' place alone is another."""
     keys = [line.split()[0] for line in changed]
-    if not set(keys) <= set(PLACES):
+    if not set(keys) <= set(places_in(recorded)):
         return ""
     return f"; if its images have moved: --resume {directory} {' '.join(f'--set {key}=DIR' for key in keys)}"
 

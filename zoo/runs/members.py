@@ -60,7 +60,8 @@ class Member:
         prepare, expects = network.prepare_evaluation, network.expects
         built_for = expects.size if expects is not None and expects.size is not None else images.image_size
         given, usual = prepare.size or images.image_size, base.images.image_size
-        told = given != usual or hasattr(network.model, "input_size")  # which it would be given where none is told
+        # A model that asks for a size, or whose weights do, would be given that where none is told.
+        told = given != usual or expects is not None or hasattr(network.model, "input_size")
         table: dict[str, Any] = {"name": self.component.choice.name, "options": dict(self.component.options)}
         table |= {"input_size": list(given), "interpolation": prepare.interpolation} if told else {}
         table |= {"image_size": list(built_for)} if built_for != given else {}

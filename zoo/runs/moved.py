@@ -11,7 +11,7 @@ from typing import Any
 from zoo.config import Choice, Config
 from zoo.data import Dataset
 from zoo.data.identity import Identification
-from zoo.errors import UsageError
+from zoo.errors import DamagedError, UsageError
 from zoo.runs.components import Component
 from zoo.runs.datasets import load_dataset
 
@@ -27,14 +27,14 @@ def relocated(config: Config, options: Mapping[str, Any] | None) -> Config:
 
     Args:
         config: The run's own.
-        options: ``{"data.root": ...}``, where the run's data have such a folder ``data.images``, too; or nothing.
+        options: ``{"data.root": ...}``, and ``"data.images"`` where the run's data have such a folder; or nothing.
 
     Raises:
         UsageError: If it says anything else.
     """
     if not options:
         return config
-    known = [place for place in PLACES if place == ROOT or _name(place) in config.data.options]
+    known = places_in(config)
     if not isinstance(options, Mapping) or (others := [key for key in options if key not in known]):
         what = repr(others[0]) if isinstance(options, Mapping) else repr(options)
         raise UsageError(
@@ -42,6 +42,12 @@ def relocated(config: Config, options: Mapping[str, Any] | None) -> Config:
         )
     given = {_name(key): os.fspath(at) if isinstance(at, os.PathLike) else at for key, at in options.items()}
     return dataclasses.replace(config, data=Choice(config.data.name, {**config.data.options, **given}))
+
+
+def places_in(config: Config) -> list[str]:
+    """Return the keys of a run's data that say where its files are; what another dataset calls so may be no folder."""
+    options = config.data.options
+    return [place for place in PLACES if place == ROOT or isinstance(options.get(_name(place)), str)]
 
 
 def settled(config: Config, component: Component) -> Config:
@@ -60,12 +66,14 @@ def load_again(component: Component, split_by: str) -> tuple[Dataset, Identifica
 
     Raises:
         UsageError: If it is not where it was; the message says how to tell where it is.
-        DamagedError: If its files are damaged.
+        DamagedError: If its files are damaged, or those that a table names are not where they were.
     """
     try:
         return load_dataset(component, split_by)
-    except UsageError as error:
-        root = component.option("root")
-        if not isinstance(root, str) or Path(root).exists():
+    except (UsageError, DamagedError) as error:
+        recorded = {place: component.option(_name(place)) for place in PLACES}
+        gone = [place for place, at in recorded.items() if isinstance(at, str) and not Path(at).exists()]
+        if not gone:
             raise
-        raise UsageError(f"{error}\nIf the images have moved, --set {ROOT}=DIR tells where they are now.") from error
+        told = f"{error}\nIf the images have moved, --set {gone[0]}=DIR tells where they are now."
+        raise (DamagedError if isinstance(error, DamagedError) else UsageError)(told) from error

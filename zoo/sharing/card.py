@@ -76,7 +76,7 @@ def _text(name: str, record: Mapping[str, Any], summary: Mapping[str, Any], lice
 
 
 def _alone(accuracy: float | None) -> str:
-    return "not measured alone" if accuracy is None else f"test accuracy {100 * accuracy:.2f} % alone"
+    return "alone not measured on these images" if accuracy is None else f"test accuracy {100 * accuracy:.2f} % alone"
 
 
 def _of_licence(licence: str) -> str:

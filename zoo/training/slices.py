@@ -92,7 +92,7 @@ class Slices:
             seed_everything(_hashed(f"slice/{self._seed}/{place}/{number}"))
             with self._early.taken(last=row + 1 == len(mine)) as taken:
                 yield part
-            self._leave(row % len(self._views), number, counts[number] / sum(counts), start, taken)
+                self._leave(row % len(self._views), number, counts[number] / sum(counts), start, taken)
         for buffer, before in zip(self._buffers, start, strict=True):
             buffer.get().copy_(before)
         # What a checkpoint keeps of the generators must not tell which slices were computed here.
