@@ -140,6 +140,7 @@ def test_a_second_command_helps_and_takes_over_what_a_killed_one_left(tmp_path: 
     claims, trials = Claims(Path("s")), [f"trial-{number:03}" for number in range(6)]
     with _begun(*search) as first:
         _until(lambda: Path("s/trial-001/config.toml").exists())
+        first.send_signal(signal.SIGSTOP)  # else it may have made all trials before the second is there
         with _begun(*search) as second:
             _until(lambda: any(claims.holder(trial).startswith(f"process {second.pid} on") for trial in trials))
             first.kill()
