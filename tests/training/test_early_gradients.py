@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
 from contextlib import nullcontext
 
 import pytest
@@ -268,16 +267,6 @@ def test_what_was_sent_is_no_stretch_of_another_step_where_others_are_lost(monke
         with pytest.raises(RuntimeError, match="connection closed"):
             summed.add(1)
     assert noted[:2] == noted[2:]
-
-
-@pytest.fixture
-def group() -> Iterator[None]:
-    """A group of one process: gloo itself, without anybody to wait for."""
-    distributed.init_process_group("gloo", store=distributed.HashStore(), rank=0, world_size=1)
-    try:
-        yield
-    finally:
-        distributed.destroy_process_group()
 
 
 @pytest.mark.slow

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 import torch
 from threads import Hall, Member
-from torch import distributed, nn
+from torch import nn
 
 from zoo.errors import UsageError
 from zoo.training.sharding import Shards, collecting, is_sharded, part, refuse_whole, shard, step_on_parts
@@ -147,16 +145,6 @@ def test_without_shares_a_tensor_is_itself():
     tensor = torch.ones(2)
     with collecting(None, {"model": {"a": tensor}}) as whole:
         assert whole(tensor) is tensor
-
-
-@pytest.fixture
-def group() -> Iterator[None]:
-    """A group of one process: FSDP2 itself, without anybody to wait for."""
-    distributed.init_process_group("gloo", store=distributed.HashStore(), rank=0, world_size=1)
-    try:
-        yield
-    finally:
-        distributed.destroy_process_group()
 
 
 class Tied(nn.Module):
