@@ -8,6 +8,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,19 @@ def _first_step(model: str, eager: bool) -> list[float]:
     return [began, *marks]
 
 
+def mark_end(owner: Any, name: str, mark: Callable[[], None]) -> None:
+    """Let *owner*'s function *name* call *mark* whenever it ends."""
+    function = getattr(owner, name)
+
+    def timed(*arguments: Any, **options: Any) -> Any:
+        try:
+            return function(*arguments, **options)
+        finally:
+            mark()
+
+    setattr(owner, name, timed)
+
+
 def _child(model: str, out: str, eager: bool) -> None:
     """Run ``zoo train`` up to its first step, noting the time at each part's end."""
     marks = [moment()]
@@ -112,17 +126,6 @@ def _child(model: str, out: str, eager: bool) -> None:
     if eager:
         dynamo.postpone = lambda: None
 
-    def ending(module: Any, name: str) -> None:
-        function = getattr(module, name)
-
-        def timed(*arguments: Any, **options: Any) -> Any:
-            try:
-                return function(*arguments, **options)
-            finally:
-                mark()
-
-        setattr(module, name, timed)
-
     prepare = training.Machine.prepare
 
     def timed_prepare(settings: Any) -> Any:
@@ -131,7 +134,7 @@ def _child(model: str, out: str, eager: bool) -> None:
 
     training.Machine.prepare = timed_prepare
     for name in ("load_dataset", "build_network", "build_task", "check_packable"):
-        ending(training, name)
+        mark_end(training, name, mark)
     fit = session.fit
 
     def timed_fit(*arguments: Any) -> None:

@@ -100,6 +100,18 @@ def test_the_compact_nets_differ_in_what_their_names_say(name, options, layers):
     assert {type(layer) for layer in model if isinstance(layer, (nn.BatchNorm2d, nn.Dropout))} == layers
 
 
+@pytest.mark.parametrize("name", ["cnn/cnn", "cnn/cnn_batchnorm", "cnn/cnn_dropout"])
+@pytest.mark.parametrize("size", [(12, 12), (13, 30), (28, 28)])
+def test_a_net_without_padding_sees_the_pixels_of_one_with_it(name, size):
+    """Of an image with a blank margin of two pixels, the first convolution gives the same, but for its margin."""
+    padded, bare = build(name, size=size), build(name, size=size, padding="valid")
+    bare[0].load_state_dict(padded[0].state_dict())
+    images = torch.rand(2, 1, *size)
+    assert bare.eval()(images).shape == (2, 10)
+    assert torch.allclose(padded[0](images)[:, :, 2:-2, 2:-2], bare[0](images), atol=1e-6)
+    assert parameters(bare) <= parameters(padded)
+
+
 def test_dropout_zeroes_features_in_training_alone():
     """The rate is the option's, and what is left is scaled up so that the mean stays."""
     layer = next(layer for layer in build("cnn/cnn_dropout", p=0.4) if isinstance(layer, nn.Dropout))
@@ -138,6 +150,7 @@ def test_mlp_layers_follow_its_options():
         ("cnn/cnn_dropout", "p", 2, "[0, 1)"),
         ("cnn/cnn_dropout", "widths", [], "one whole number or more"),
         ("cnn/cnn", "widths", [-4], "at least 1"),
+        ("cnn/cnn_batchnorm", "padding", "full", "'same' or 'valid'"),
     ],
 )
 def test_an_option_outside_its_range_is_refused_with_its_rule(name, option, value, rule):
