@@ -140,7 +140,8 @@ def _others(paths: Sequence[str]) -> str:
     """Return the rest of a message about damaged files: how many more, and their names, the first of very many."""
     shown = paths if debugging() else paths[:_NAMED]
     end = "" if len(shown) == len(paths) else f"\n  and {len(paths) - len(shown):,} more; ZOO_DEBUG=1 names all"
-    return f" ({len(paths):,} more such files)" + "".join(f"\n  {path!r}" for path in shown) + end
+    files = "file" if len(paths) == 1 else "files"
+    return f" ({len(paths):,} more such {files})" + "".join(f"\n  {path!r}" for path in shown) + end
 
 
 def debugging() -> bool:

@@ -63,7 +63,7 @@ def test_damaged_files_are_passed_over_and_told_at_the_end(run: str, capsys: pyt
     out, err = capsys.readouterr()
     assert [line.split("\t")[0] for line in out.splitlines()] == ["photos/0.png", "photos/2.png"]
     assert err.startswith("zoo: 'none.png' is no image that zoo reads")
-    assert err.endswith("(1 more such files)\n  'photos/1.png'\n")
+    assert err.endswith("(1 more such file)\n  'photos/1.png'\n")
 
 
 def test_json_has_both(run: str, capsys: pytest.CaptureFixture[str]):

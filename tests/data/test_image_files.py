@@ -81,7 +81,7 @@ def test_a_file_that_is_not_there_has_no_size(tmp_path):
     (tmp_path / "a.png").write_bytes(b"one")
     files = zoo.ImageFiles(tmp_path, ["a.png", "gone.png", "lost.png"], cure="Mend it.")
     gone, lost = (repr(str(tmp_path / name)) for name in ("gone.png", "lost.png"))
-    more = f" (1 more such files)\n  {lost}"
+    more = f" (1 more such file)\n  {lost}"
     for looked_up, others in ((lambda: files.sizes[1], ""), (lambda: list(files.sizes), more)):
         with pytest.raises(zoo.DamagedFilesError) as caught:
             looked_up()

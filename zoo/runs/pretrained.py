@@ -202,7 +202,8 @@ class Source:
             if name in given and own[name].shape != given[name].shape
         ]
         if faults:
-            more = f"; {len(faults) - 1} more such differences" if len(faults) > 1 else ""
+            others = len(faults) - 1
+            more = f"; {others:,} more such difference{'s' * (others > 1)}" if others else ""
             raise UsageError(f"the weights in {self.expects.source!r} do not fit the model: {faults[0]}{more}")
 
 
