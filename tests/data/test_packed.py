@@ -12,6 +12,7 @@ from small_photos import CLASSES, photographs
 
 import zoo
 from zoo.data import held, sized
+from zoo.data.folds import folds_of
 from zoo.files.pack_file import PackFile, PackWriter
 
 
@@ -93,7 +94,7 @@ def test_sets_in_memory_keep_their_pixels(tmp_path, monkeypatch):
 
 
 def test_weights_and_validation_images_are_kept(root, tmp_path):
-    """As is what a run may not divide."""
+    """As is what a run may not divide: a fold of the pack is the fold of the table."""
     photos = tmp_path / "photos"
     shutil.copytree(root, photos)
     shutil.copytree(photos / "test", photos / "val")
@@ -107,6 +108,10 @@ def test_weights_and_validation_images_are_kept(root, tmp_path):
     zoo.pack("table", tmp_path / "weighted", options=options, size=8, raw=True)
     again, before = packed(tmp_path / "weighted"), zoo.create("datasets", "table", root=str(table), images=str(root))
     assert not again.divisible
+    assert again.groups == before.groups
+    folds = [folds_of(data.train, 2, 0, data.groups).tolist() for data in (again, before)]
+    assert folds[0] == folds[1]
+    assert set(folds[0]) == {0, 1}
     assert torch.equal(again.train.weights, before.train.weights)
 
 

@@ -16,39 +16,45 @@ from zoo.errors import DamagedError, UsageError
 from zoo.files import pack_file
 from zoo.files.pack_file import MAGIC, PackedSplit, PackFile, PackWriter
 
-Image = tuple[str, int, bytes, float | None]
-images = st.tuples(st.text(max_size=5), st.integers(-1, 2**40), st.binary(max_size=20), st.none() | st.floats(0, 9))
+Image = tuple[str, int, bytes, float | None, str | None]
+images = st.tuples(
+    st.text(max_size=5),
+    st.integers(-1, 2**40),
+    st.binary(max_size=20),
+    st.none() | st.floats(0, 9),
+    st.none() | st.text(max_size=3),
+)
 contents = st.dictionaries(st.sampled_from(["train", "test", "validation"]), st.lists(images, min_size=1, max_size=4))
 
 
 def write(path: Path, splits: dict[str, list[Image]], about: dict[str, Any] | None = None) -> bytes:
     with PackWriter(path) as writer:
         for split, held in splits.items():
-            for name, label, data, weight in held:
-                writer.add(split, name, label, data, weight)
+            for image in held:
+                writer.add(split, *image)
         writer.finish(about or {})
     return path.read_bytes()
 
 
 def read(path: Path) -> dict[str, list[tuple[str, int, bytes]]]:
-    """Return all that a pack holds but its weights."""
+    """Return all that a pack holds but its weights and groups."""
     with PackFile(path) as file:
         return {
-            name: [(split.name(i), int(split.labels[i]), split.read(i)) for i in range(len(split))]
+            name: [(split.names[i], int(split.labels[i]), split.read(i)) for i in range(len(split))]
             for name, split in file.splits.items()
         }
 
 
 SMALL: dict[str, list[Image]] = {
-    "train": [("a.png", 0, b"first", 0.5), ("b/é.png", 1, b"", 2.0)],
-    "test": [("c", 1, b"third image", None)],
+    "train": [("a.png", 0, b"first", 0.5, "film"), ("b/é.png", 1, b"", 2.0, "")],
+    "test": [("c", 1, b"third image", None, None)],
 }
 
 
 @settings(max_examples=12)
 @given(contents)
 def test_what_was_written_is_read(tmp_path_factory: pytest.TempPathFactory, splits: dict[str, list[Image]]) -> None:
-    """Any names, labels and bytes, none among them; weights where each image of a split has one."""
+    """Any names, labels and bytes, none among them; weights and groups where each image of a split has one."""
     path = tmp_path_factory.mktemp("pack") / "set"
     content = write(path, splits, {"classes": ["a"]})
     assert read(path) == {split: [image[:3] for image in held] for split, held in splits.items()}
@@ -59,6 +65,9 @@ def test_what_was_written_is_read(tmp_path_factory: pytest.TempPathFactory, spli
             found = file.splits[split].weights
             assert (found is None) is (None in weights)
             assert found is None or found.tolist() == weights
+            groups, kept = [image[4] for image in held], file.splits[split].groups
+            assert (kept is None) is (None in groups)
+            assert kept is None or [kept[place] for place in range(len(kept))] == groups
             assert file.splits[split].sizes.tolist() == [len(image[2]) for image in held]
         file.verify()
     path.unlink()
@@ -76,8 +85,9 @@ def test_a_pack_has_the_layout_that_is_stated(tmp_path: Path) -> None:
     assert hashlib.sha256(text).digest() == digest
     header = json.loads(text)
     assert header["schema"] == 1
-    assert sorted(header["splits"]["train"]) == ["digests", "ends", "labels", "name_ends", "names", "weights"]
-    assert sorted(header["splits"]["test"]) == ["digests", "ends", "labels", "name_ends", "names"]
+    always = {"digests", "ends", "labels", "name_ends", "names"}
+    assert set(header["splits"]["train"]) == always | {"weights", "groups", "group_ends"}
+    assert set(header["splits"]["test"]) == always
     for split in header["splits"].values():
         for array in split.values():
             assert array["begin"] % 64 == 0

@@ -15,7 +15,7 @@ from zoo.data.encoded import EncodedImages
 from zoo.data.lazy import Lazy
 from zoo.data.pictures import checked_size
 from zoo.errors import DamagedError, UsageError
-from zoo.files.pack_file import PackedSplit, PackFile
+from zoo.files.pack_file import PackedSplit, PackFile, TextsInBytes
 
 MARGIN = 1.15
 """How much larger than wanted pictures stay, so that they are resized once more and may be cropped a little."""
@@ -39,7 +39,7 @@ class PackedImages:
         self._path = path
         self.size = size
         self._split = split
-        self.names: Sequence[str] = Lazy(len(split), split.name)
+        self.names: Sequence[str] = _listed(split.names)
 
     def enlarged(self, size: tuple[int, int]) -> str:
         """Return a line where they are read in a size, (H, W), for which they are too small; else an empty text."""
@@ -83,7 +83,7 @@ class PackedPixels:
         self.shape = shape
         self.labels = torch.from_numpy(split.labels)
         self.weights = _weights(split)
-        self.names: Sequence[str] = Lazy(len(split), split.name)
+        self.names: Sequence[str] = _listed(split.names)
 
     def __len__(self) -> int:
         return len(self._split)
@@ -159,6 +159,7 @@ def packed_dataset(
             weights=_weights(held),
         )
 
+    groups = file.splits["train"].groups
     return Dataset(
         split("train"),
         split("test"),
@@ -167,7 +168,12 @@ def packed_dataset(
         stream=stream,
         fit=fit or packed_fit,
         divisible=divisible,
+        groups=None if groups is None else _listed(groups),
     )
+
+
+def _listed(texts: TextsInBytes) -> Sequence[str]:
+    return Lazy(len(texts), texts.__getitem__)
 
 
 def _weights(split: PackedSplit) -> Tensor | None:

@@ -16,7 +16,7 @@ import hashlib
 import json
 import os
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -32,9 +32,18 @@ SCHEMA = 1
 _TRAILER = struct.Struct("<QQ32s8s")
 _ALIGNED = 64
 _HEADER = 1 << 26  # bytes at most
-_ARRAYS = {"ends": "<u8", "labels": "<i8", "digests": "u1", "names": "u1", "name_ends": "<u8", "weights": "<f8"}
+_ARRAYS = {
+    "ends": "<u8",
+    "labels": "<i8",
+    "digests": "u1",
+    "names": "u1",
+    "name_ends": "<u8",
+    "weights": "<f8",
+    "groups": "u1",
+    "group_ends": "<u8",
+}
 """Of N images: where each one's bytes end in the file; labels; SHA-256 digests; names in UTF-8, and where each ends;
-and weights, which may be missing."""
+weights, which may be missing; and groups as names are, which may be, too."""
 
 
 class PackWriter:
@@ -68,12 +77,21 @@ class PackWriter:
         self._file.close()
         self.part.unlink(missing_ok=True)  # it has its name by now, or is not whole
 
-    def add(self, split: str, name: str, label: int, data: bytes, weight: float | None = None) -> None:
+    def add(
+        self, split: str, name: str, label: int, data: bytes, weight: float | None = None, group: str | None = None
+    ) -> None:
         """Write the next image of a split; a split's images come one behind the other."""
         self._file.write(data)
-        held = self._splits.setdefault(split, {key: [] for key in ("ends", "labels", "digests", "names", "weights")})
-        values = (self._file.tell(), label, hashlib.sha256(data).digest(), name.encode("utf-8", "surrogatepass"))
-        for key, value in zip(held, (*values, weight), strict=True):
+        values = {
+            "ends": self._file.tell(),
+            "labels": label,
+            "digests": hashlib.sha256(data).digest(),
+            "names": name,
+            "weights": weight,
+            "groups": group,
+        }
+        held = self._splits.setdefault(split, {key: [] for key in values})
+        for key, value in values.items():
             held[key].append(value)
 
     def finish(self, about: Mapping[str, Any]) -> None:
@@ -106,16 +124,16 @@ class PackWriter:
             os.close(folder)
 
     def _arrays(self, held: Mapping[str, list[Any]]) -> dict[str, Any]:
-        names, weights = held["names"], held["weights"]
         arrays: dict[str, Any] = {
             "ends": held["ends"],
             "labels": held["labels"],
             "digests": np.frombuffer(b"".join(held["digests"]), np.uint8),
-            "names": np.frombuffer(b"".join(names), np.uint8),
-            "name_ends": np.cumsum([len(name) for name in names]),
         }
-        if None not in weights:
-            arrays["weights"] = weights
+        arrays["names"], arrays["name_ends"] = _texts_in_bytes(held["names"])
+        if None not in held["weights"]:
+            arrays["weights"] = held["weights"]
+        if None not in held["groups"]:
+            arrays["groups"], arrays["group_ends"] = _texts_in_bytes(held["groups"])
         return {key: self._written(np.asarray(values, _ARRAYS[key])) for key, values in arrays.items()}
 
     def _written(self, array: NDArray[Any]) -> dict[str, Any]:
@@ -125,6 +143,31 @@ class PackWriter:
         return {"begin": begin, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
 
 
+def _texts_in_bytes(texts: Sequence[str]) -> tuple[NDArray[np.uint8], NDArray[Any]]:
+    """Return the UTF-8 bytes of texts, one behind the other, and where each ends; `TextsInBytes` reads them."""
+    encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
+    return np.frombuffer(b"".join(encoded), np.uint8), np.cumsum([len(text) for text in encoded])
+
+
+class TextsInBytes:
+    """Texts that cost their letters: N of them, each made when it is asked for by its place.
+
+    Args:
+        data: Their UTF-8 bytes, uint8.
+        ends: Where in *data* each ends, (N,).
+    """
+
+    def __init__(self, data: NDArray[np.uint8], ends: NDArray[Any]) -> None:
+        self._data = data.tobytes()
+        self._ends = np.concatenate([[0], ends]).astype(np.int64)
+
+    def __len__(self) -> int:
+        return len(self._ends) - 1
+
+    def __getitem__(self, index: int) -> str:
+        return self._data[self._ends[index] : self._ends[index + 1]].decode("utf-8", "surrogatepass")
+
+
 class PackedSplit:
     """The images of a split, N of them, read by their places. Threads may at once.
 
@@ -132,6 +175,8 @@ class PackedSplit:
         labels: int64 (N,).
         weights: float64 (N,), or None.
         sizes: The bytes of each image, int64 (N,).
+        names: N texts.
+        groups: N texts, or None.
     """
 
     def __init__(self, file: PackFile, arrays: Mapping[str, NDArray[Any]], first: int) -> None:
@@ -141,17 +186,14 @@ class PackedSplit:
         self._begins = np.concatenate([[first], arrays["ends"][:-1]]).astype(np.int64)
         self.sizes: NDArray[np.int64] = arrays["ends"].astype(np.int64) - self._begins
         self._digests = arrays["digests"].reshape(-1, 32)
-        self._names = arrays["names"].tobytes()
-        self._name_ends = np.concatenate([[0], arrays["name_ends"]]).astype(np.int64)
-        if not len(self.labels) == len(self.sizes) == len(self._digests) == len(self._name_ends) - 1:
+        self.names = TextsInBytes(arrays["names"], arrays["name_ends"])
+        self.groups = TextsInBytes(arrays["groups"], arrays["group_ends"]) if "groups" in arrays else None
+        counts = {len(self.labels), len(self.sizes), len(self._digests), len(self.names)}
+        if len(counts | ({len(self.groups)} if self.groups is not None else set())) > 1:
             raise ValueError("its arrays have different lengths")
 
     def __len__(self) -> int:
         return len(self.labels)
-
-    def name(self, index: int) -> str:
-        """Return an image's name."""
-        return self._names[self._name_ends[index] : self._name_ends[index + 1]].decode("utf-8", "surrogatepass")
 
     def read(self, index: int) -> bytes:
         """Return an image's bytes.
@@ -162,7 +204,7 @@ class PackedSplit:
         data = self._file.at(int(self._begins[index]), int(self.sizes[index]))
         if hashlib.sha256(data).digest() != self._digests[index].tobytes():
             raise DamagedError(
-                f"{str(self._file.path)!r} is damaged: the image {self.name(index)!r} is not as it was packed"
+                f"{str(self._file.path)!r} is damaged: the image {self.names[index]!r} is not as it was packed"
             )
         return data
 

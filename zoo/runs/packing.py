@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -73,7 +73,8 @@ def pack(
         faults: dict[str, DamagedError] = {}
         kept = 0
         for part, split in parts.items():
-            kept += _write(writer, part, split, encode, faults)
+            groups = dataset.groups if part == "train" else None
+            kept += _write(writer, part, split, groups, encode, faults)
         if faults:
             raise DamagedFilesError(faults, _cure(parts["train"]))
         facts = dataset.facts
@@ -137,7 +138,14 @@ def _pixels(split: Split, index: int) -> tuple[bytes, bool]:
     return image.permute(1, 2, 0).contiguous().cpu().numpy().tobytes(), False
 
 
-def _write(writer: PackWriter, part: str, split: Split, encode: Encode, faults: dict[str, DamagedError]) -> int:
+def _write(
+    writer: PackWriter,
+    part: str,
+    split: Split,
+    groups: Sequence[str] | None,
+    encode: Encode,
+    faults: dict[str, DamagedError],
+) -> int:
     """Write a split's images in their order; return how many are kept as they were, and add what cannot be read."""
     names, weights, labels = getattr(split, "names", None), weights_of(split), split.labels.tolist()
     kept = 0
@@ -150,7 +158,8 @@ def _write(writer: PackWriter, part: str, split: Split, encode: Encode, faults: 
                 data, same = result
                 kept += same
                 name = str(index) if names is None else names[index]
-                writer.add(part, name, labels[index], data, None if weights is None else float(weights[index]))
+                weight = None if weights is None else float(weights[index])
+                writer.add(part, name, labels[index], data, weight, None if groups is None else groups[index])
     return kept
 
 
