@@ -112,6 +112,15 @@ def spread(values: Sequence[float], scale: float = 1.0, digits: int = 2) -> dict
     return {**{name: round(number, digits) for name, number in numbers.items()}, "n": len(scaled)}
 
 
+def mean_interval(values: Sequence[float]) -> tuple[float, float]:
+    """Return the 95 % interval of the mean of two values or more, Student's: its lower and upper end."""
+    from zoo.reports.distributions import t_quantile
+
+    half = t_quantile(0.975, len(values) - 1) * statistics.stdev(values) / len(values) ** 0.5
+    mean = statistics.fmean(values)
+    return mean - half, mean + half
+
+
 def write_csv(path: Path, rows: Sequence[Row]) -> None:
     """Write *rows*, whose keys may differ, with the union of their keys as header."""
     columns = list(dict.fromkeys(key for row in rows for key in row))

@@ -24,6 +24,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from measuring import mean_interval
+
 from zoo.registry.results import Result, grouped
 
 ROOT = Path(__file__).parents[2]
@@ -34,7 +36,8 @@ HEAD = (
     "",
     "<!-- Made by `python tests/benchmarks/results.py page` from the plugins' results.csv; a test compares them. -->",
     "",
-    "Test accuracy after the run that the command names, mean and sample standard deviation over seeds from 0 on.",
+    "Test accuracy after the run that the command names, mean and sample standard deviation over seeds from 0 on, with",
+    "Student's interval of the mean.",
     "The test set is read once a run, at its end; settings and the best epoch are chosen on validation images.",
     "`zoo show models NAME` prints the rows of one model. To measure a row again:",
     "`python tests/benchmarks/results.py measure cnn_dropout --seeds 0-4`.",
@@ -170,8 +173,8 @@ def page() -> str:
 def table(data: str, rows: list[dict[str, str]]) -> Iterator[str]:
     """Yield the lines about one dataset."""
     yield from ("", f"## {data}", "")
-    yield "| model | settings | parameters | epochs | seconds a run | test accuracy | n |"
-    yield "|---|---|---|---|---|---|---|"
+    yield "| model | settings | parameters | epochs | seconds a run | test accuracy | 95 % interval of the mean | n |"
+    yield "|---|---|---|---|---|---|---|---|"
     chosen = [row for row in rows if row["data"] == data]
     for model in dict.fromkeys(row["model"] for row in chosen):
         for result in grouped(row for row in chosen if row["model"] == model):
@@ -192,6 +195,7 @@ def line(model: str, result: Result) -> str:
         str(result.epochs),
         f"{statistics.median(result.seconds):.0f}",
         f"{100 * result.mean:.2f} %{spread}",
+        "" if result.seeds < 2 else "{:.2f} to {:.2f}".format(*mean_interval([100 * one for one in result.accuracies])),
         str(result.seeds),
     )
     return f"| {' | '.join(cells)} |"

@@ -30,6 +30,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+from measuring import mean_interval
 from PIL import Image
 
 HERE = Path(__file__).parent
@@ -140,13 +141,11 @@ def run(who: str, name: str, split: int, folder: Path, python: str) -> dict[str,
 
 def interval(differences: Sequence[float]) -> str:
     """Return the mean of paired differences with its 95 % interval, Student's; the mean alone of a single one."""
-    from zoo.reports.distributions import t_quantile
-
-    mean = statistics.fmean(differences)
+    mean = f"{statistics.fmean(differences):+.1f}"
     if len(differences) < 2:
-        return f"{mean:+.1f}"
-    half = t_quantile(0.975, len(differences) - 1) * statistics.stdev(differences) / len(differences) ** 0.5
-    return f"{mean:+.1f} ({mean - half:+.1f} to {mean + half:+.1f})"
+        return mean
+    low, high = mean_interval(differences)
+    return f"{mean} ({low:+.1f} to {high:+.1f})"
 
 
 def table(rows: Sequence[dict[str, object]]) -> Iterator[str]:

@@ -4,18 +4,34 @@ from __future__ import annotations
 
 import runpy
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 ROOT = Path(__file__).parents[2]
+SCRIPTS = ROOT / "tests" / "benchmarks"
 
 
-def test_the_page_is_made_from_the_measured_rows():
+def script(name: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Run a script's definitions, as if it had been started."""
+    monkeypatch.syspath_prepend(SCRIPTS)
+    return runpy.run_path(str(SCRIPTS / name))
+
+
+def test_the_page_is_made_from_the_measured_rows(monkeypatch: pytest.MonkeyPatch):
     """Nobody edits a number on the page: it is what the script makes of results.csv."""
-    script = runpy.run_path(str(ROOT / "tests" / "benchmarks" / "results.py"))
-    assert (ROOT / "docs" / "explanation" / "results.md").read_text() == script["page"]()
+    page = script("results.py", monkeypatch)["page"]()
+    assert (ROOT / "docs" / "explanation" / "results.md").read_text() == page
 
 
-def test_the_rivals_on_the_page_are_those_that_were_measured():
+def test_the_rivals_on_the_page_are_those_that_were_measured(monkeypatch: pytest.MonkeyPatch):
     """The table of the page on tuning is what the script makes of its rows."""
-    script = runpy.run_path(str(ROOT / "tests" / "benchmarks" / "rivals.py"))
-    rows = script["read_rows"](ROOT / "docs" / "explanation" / "fine-tuning-rivals.csv")
-    assert "\n".join(script["table"](rows)) in (ROOT / "docs" / "explanation" / "fine-tuning.md").read_text()
+    rivals = script("rivals.py", monkeypatch)
+    rows = rivals["read_rows"](ROOT / "docs" / "explanation" / "fine-tuning-rivals.csv")
+    assert "\n".join(rivals["table"](rows)) in (ROOT / "docs" / "explanation" / "fine-tuning.md").read_text()
+
+
+def test_an_interval_is_students(monkeypatch: pytest.MonkeyPatch):
+    """Of three values about 0 with a deviation of 1: 4.303 / sqrt(3) to both sides."""
+    low, high = script("measuring.py", monkeypatch)["mean_interval"]([-1.0, 0.0, 1.0])
+    assert (low, high) == pytest.approx((-2.4841, 2.4841), abs=1e-4)
