@@ -14,7 +14,10 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
 
 Row = Mapping[str, Any]
 IMAGES = (28, 28)
@@ -63,13 +66,35 @@ def peak_megabytes() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
 
 
-def matmul_roof(rounds: int = 7, side: int = 2048) -> float:
-    """Return the machine's median rate at a product of two fp32 matrices, in floating-point operations a second."""
+SIDE = 2048
+"""Rows and columns of the matrices whose product is the roof."""
+
+
+def roof_product(dtype: torch.dtype | None = None) -> Callable[[], object]:
+    """Return what multiplies two matrices of SIDE x SIDE elements, float32 if *dtype* is None."""
     import torch
 
-    left, right = torch.randn(side, side), torch.randn(side, side)
-    seconds = in_turns({"product": lambda: left @ right}, rounds)["product"]
-    return float(2 * side**3 / statistics.median(seconds))
+    left, right = (torch.randn(SIDE, SIDE).to(dtype or torch.float32) for _ in range(2))
+    return lambda: left @ right
+
+
+def roof_of(seconds: Sequence[float]) -> float:
+    """Return the median rate of products that took *seconds*, in floating-point operations a second."""
+    return float(2 * SIDE**3 / statistics.median(seconds))
+
+
+def matmul_roof(rounds: int = 7) -> float:
+    """Return the machine's rate at a product of two fp32 matrices, in floating-point operations a second."""
+    return roof_of(in_turns({"product": roof_product()}, rounds)["product"])
+
+
+def operations(compute: Callable[[], object]) -> int:
+    """Return the floating-point operations of the matrix products and convolutions in *compute*."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with FlopCounterMode(display=False) as counter:
+        compute()
+    return int(counter.get_total_flops())
 
 
 def machine() -> str:

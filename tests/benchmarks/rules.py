@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 import zoo
 from zoo.data import Preparation
+from zoo.training.arithmetic import gradients_laid_out, in_precision
 from zoo.training.dropout import dropout_masks
 from zoo.training.evaluation import evaluate
 from zoo.training.memory import keep_freed_memory
@@ -47,6 +48,7 @@ class Trainer:
         optimizer: Options of `torch.optim.AdamW`.
         inputs_need_grad: Whether the gradient of the images is computed, too.
         stored: ``uint8`` images that are normalised a batch at a time, or ``float32`` ones that were before.
+        precision: ``fp32``, or ``bf16`` by autocast.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class Trainer:
         optimizer: Mapping[str, Any] | None = None,
         inputs_need_grad: bool = False,
         stored: torch.dtype = torch.uint8,
+        precision: str = "fp32",
         **options: Any,
     ) -> None:
         torch.manual_seed(0)
@@ -66,6 +69,7 @@ class Trainer:
         if isinstance(model, str):
             model = zoo.create("models", model, **facts, **options)
         self.model = model.to(memory_format=layout).train()  # type: ignore[call-overload]
+        self.forward = in_precision(self.model, precision, torch.device("cpu"))
         self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=1e-3, **(optimizer or {"fused": True}))
         self.prepare: Callable[[Tensor], Tensor] = Preparation((0.13,), (0.31,), memory_format=layout)
         self.images = torch.randint(0, 256, (4 * batch_size, 1, side, side), dtype=torch.uint8)
@@ -81,7 +85,7 @@ class Trainer:
         if self.inputs_need_grad:
             inputs.requires_grad_()
         self.optimizer.zero_grad()
-        nn.functional.cross_entropy(self.model(inputs), self.labels.index_select(0, chosen)).backward()
+        nn.functional.cross_entropy(self.forward(inputs), self.labels.index_select(0, chosen)).backward()
         self.optimizer.step()
 
 
@@ -90,7 +94,7 @@ def measure(rounds: int) -> tuple[list[Row], list[str]]:
     torch.set_flush_denormal(True)
     keep_freed_memory()
     rows = []
-    for part in (_memory, _layouts, _optimizers, _denormals, _dropout, _evaluation, _costs):
+    for part in (_memory, _layouts, _flattenings, _optimizers, _denormals, _dropout, _evaluation, _costs):
         rows += part(rounds)
         print(f"  {part.__name__[1:]}", file=sys.stderr)
     return rows, ["gain: the alternative's median time by the chosen one's; above 1 the rule is right"]
@@ -164,6 +168,18 @@ def _layouts(rounds: int) -> list[Row]:
             for label, layout in reversed(LAYERS.items())
         }
         rows.append(_row("memory layout", f"{name}, batch {batch_size}, {side} px", variants, 2 * rounds, calls))
+    return rows
+
+
+def _flattenings(rounds: int) -> list[Row]:
+    rows = []
+    for name, batch_size, calls in (("pytorch_mnist", 64, 2), ("cnn_dropout", 128, 3), ("lenet5", 128, 4)):
+        trainer = Trainer(name, batch_size, layout=LAST)
+        variants = {
+            "laid out as what was flattened": gradients_laid_out(trainer.model)(trainer.step),
+            "row by row": trainer.step,
+        }
+        rows.append(_row("a flattening's gradient", f"{name}, batch {batch_size}", variants, 2 * rounds, calls))
     return rows
 
 

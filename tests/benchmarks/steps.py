@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from measuring import FACTS, Row, clock, matmul_roof
+from measuring import FACTS, Row, clock, matmul_roof, operations
 from torch import Tensor, nn
 
 import zoo
@@ -27,6 +27,7 @@ import zoo.runs.session
 from zoo.cli.transcript import Transcript
 from zoo.data import sample_order
 from zoo.records.checkpoints import CheckpointStore
+from zoo.training.arithmetic import gradients_laid_out
 from zoo.training.dropout import dropout_masks
 from zoo.training.parameters import parameter_groups
 
@@ -210,7 +211,9 @@ def watched(turns: Turns, saves: list[float]) -> Iterator[None]:
 
     def meet_and_fit(task: Any, progress: Any, listener: Any) -> None:
         turns.meet(task)
-        fit(task, progress, listener)
+        assert turns.other is not None
+        with gradients_laid_out(turns.other.model):
+            fit(task, progress, listener)
 
     def timed_save(*arguments: Any, **options: Any) -> Path:
         began = clock()
@@ -271,7 +274,7 @@ def _case(name: str, batch_size: int, images: int, epochs: int, roof: float) -> 
         "equal bits": "yes" if turns.equal else "no",
         "steps": len(paired),
     }
-    with dropout_masks(run.config.train.dropout_masks):
+    with dropout_masks(run.config.train.dropout_masks), gradients_laid_out(other.model):
         for _ in range(3 + len(paired) // 4):
             other.step_in_parts()
     parts = {part: statistics.median(values[3:]) for part, values in other.parts.items()}
@@ -297,13 +300,9 @@ def _equal(task: Any, other: Hand) -> bool:
 
 def _operations(other: Hand) -> int:
     """Return the floating-point operations of a step's matrix products and convolutions, forward and backward."""
-    from torch.utils.flop_counter import FlopCounterMode
-
     chosen = other.order[0]
     inputs, labels = other.prepare(other.images[chosen]), other.labels[chosen]
-    with FlopCounterMode(display=False) as counter:
-        other.criterion(other.model(inputs), labels).backward()
-    return int(counter.get_total_flops())
+    return operations(lambda: other.criterion(other.model(inputs), labels).backward())
 
 
 def median_interval(values: Sequence[float]) -> tuple[float, float]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import pytest
 import timm
 import torch
@@ -10,7 +12,14 @@ from torch import nn
 
 import zoo
 from zoo.errors import UsageError
-from zoo.training.arithmetic import choose_device, choose_memory_format, choose_precision, in_precision, suits_bf16
+from zoo.training.arithmetic import (
+    choose_device,
+    choose_memory_format,
+    choose_precision,
+    gradients_laid_out,
+    in_precision,
+    suits_bf16,
+)
 
 CPU = torch.device("cpu")
 
@@ -135,6 +144,30 @@ def test_channels_last_is_for_networks_with_convolutions():
     assert choose_memory_format("auto", network(), CPU) == torch.channels_last
     assert choose_memory_format("auto", nn.Linear(4, 3), CPU) == torch.contiguous_format
     assert choose_memory_format("contiguous", network(), CPU) == torch.contiguous_format
+
+
+def test_a_run_keeps_gradients_in_the_layout_of_what_was_flattened(tmp_path):
+    """Else all layers before it go over gradients and activations in different orders. No bit changes."""
+    model, strides = network(), []
+    model[2].register_full_backward_hook(lambda *call: strides.append(call[2][0].stride()))
+    zoo.train(model, data=small_dataset(), epochs=1, device="cpu", out=tmp_path / "run")
+    assert {stride[1] for stride in strides} == {1}  # from a channel to the next
+    inputs, gradients = torch.randn(5, 1, 8, 8).to(memory_format=torch.channels_last), []
+    for laid_out in (nullcontext(), gradients_laid_out(model)):
+        model.zero_grad()
+        with laid_out:
+            model(inputs).square().mean().backward()
+        gradients.append([parameter.grad for parameter in model.parameters()])
+    assert all(map(torch.equal, *gradients))
+    assert {stride[1] for stride in strides} == {1, 36}  # nothing is left of it afterwards
+
+
+def test_a_models_vmap_may_flatten():
+    """What is within tells no layout, and is left alone."""
+    flatten = nn.Flatten(0)
+    with gradients_laid_out(flatten):
+        images = torch.randn(5, 2, 4, 4, requires_grad=True).to(memory_format=torch.channels_last)
+        assert torch.equal(torch.vmap(flatten)(images), images.flatten(1))
 
 
 def test_a_device_that_is_not_here_is_refused(monkeypatch):

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch._C._functorch import is_functorch_wrapped_tensor
 
 from zoo.errors import UsageError
 
@@ -106,6 +107,35 @@ def choose_memory_format(requested: str, model: nn.Module, device: Device) -> to
 def prefers_channels_last(model: nn.Module, device: Device) -> bool:
     """Whether *model* has convolutions, whose kernels take channels_last without repacking on CPUs and CUDA."""
     return device.type in ("cpu", "cuda") and any(isinstance(module, nn.Conv2d) for module in model.modules())
+
+
+@contextmanager
+def gradients_laid_out(model: nn.Module) -> Iterator[None]:
+    """Give gradients the layout of what was flattened, as long as the context lasts.
+
+    Gradients come back from `nn.Flatten` row by row. Beside channels_last activations each layer before it would go
+    over both in different orders: on a CPU, max-pooling and ReLU then take up to five times as long. No value changes.
+    """
+    flattenings = [module for module in model.modules() if isinstance(module, nn.Flatten)]
+    handles = [flattening.register_forward_pre_hook(_keep_channels_last) for flattening in flattenings]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _keep_channels_last(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+    for features in inputs:
+        # A tensor within vmap tells no layout.
+        if torch.compiler.is_compiling() or is_functorch_wrapped_tensor(features) or not features.requires_grad:
+            continue
+        if features.is_contiguous(memory_format=torch.channels_last) and not features.is_contiguous():
+            features.register_hook(_channels_last)  # type: ignore[no-untyped-call]
+
+
+def _channels_last(gradient: Tensor) -> Tensor:
+    return gradient.contiguous(memory_format=torch.channels_last)
 
 
 def choose_dropout_masks(requested: str, device: Device, *, compiled: bool) -> str:

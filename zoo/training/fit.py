@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from zoo.data import Batch, EvaluationBatches, TrainingBatches
 from zoo.records.epochs import EpochResult, result_of
+from zoo.training.arithmetic import gradients_laid_out
 from zoo.training.evaluation import Metrics, evaluate
 from zoo.training.freezing import Freezing
 from zoo.training.loop import train_epoch
@@ -138,7 +139,8 @@ def fit(task: Task, progress: Progress, listener: Listener) -> None:
         listener.epoch_finished(_probed(task, task.probe, progress, listener, clock))
         clock.stop()
     try:
-        _fit(task, progress, listener, clock)
+        with gradients_laid_out(task.forward):
+            _fit(task, progress, listener, clock)
     finally:
         if task.freezing is not None:
             task.freezing.release()
