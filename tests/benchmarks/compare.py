@@ -8,6 +8,7 @@ steps     what zoo adds to the hand-written loop with the same operations, to th
 start     from the start of the process to the first step, part by part, and the peak memory
 growth    time and memory against the number of images, of classes and of layers, and the batch size
 target    seconds to 99 % of MNIST's test images by whole processes, and where they go
+roof      what part of the processor's peak each layer and each model's step reach, and what the rest of the step is
 rules     each rule by which zoo chooses layout, optimizer kernel, evaluation batch and so on, against its alternative
 ========  ==============================================================================================================
 
@@ -29,6 +30,7 @@ from pathlib import Path
 
 import growth
 import peers
+import roof
 import rules
 import start
 import steps
@@ -41,6 +43,7 @@ TITLES = {
     "start": "Start-up and memory",
     "growth": "Growth",
     "target": "Seconds to 99 %",
+    "roof": "How far from the roof",
     "rules": "Rules and their alternatives",
 }
 
@@ -59,6 +62,7 @@ def main() -> None:
         "start": lambda: start.measure(arguments.rounds),
         "growth": lambda: growth.measure(arguments.rounds),
         "target": lambda: target.measure(arguments.rounds),
+        "roof": lambda: roof.measure(arguments.rounds),
         "rules": lambda: rules.measure(arguments.rounds),
     }
     arguments.out.mkdir(parents=True, exist_ok=True)
