@@ -27,7 +27,7 @@ from zoo.training.memory import keep_freed_memory
 CASES = (("mlp", 64), ("mlp", 512), ("cnn_dropout", 128), ("pytorch_mnist", 64), ("resnet9", 128))
 """Model, batch size."""
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
-PROFILED = 10  # steps
+PROFILED = 30  # steps
 
 # The first pattern that an operation's name matches; else the operation that called it decides.
 PARTS = {
