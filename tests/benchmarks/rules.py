@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 import zoo
 from zoo.data import Preparation
-from zoo.training.arithmetic import gradients_laid_out, in_precision
+from zoo.training.arithmetic import gradients_laid_out, has_fast_bf16, in_precision
 from zoo.training.dropout import dropout_masks
 from zoo.training.evaluation import evaluate
 from zoo.training.memory import keep_freed_memory
@@ -173,13 +173,16 @@ def _layouts(rounds: int) -> list[Row]:
 
 def _flattenings(rounds: int) -> list[Row]:
     rows = []
+    precisions = [name for name in ("fp32", "bf16") if name == "fp32" or has_fast_bf16(torch.device("cpu"))]
     for name, batch_size, calls in (("pytorch_mnist", 64, 2), ("cnn_dropout", 128, 3), ("lenet5", 128, 4)):
-        trainer = Trainer(name, batch_size, layout=LAST)
-        variants = {
-            "laid out as what was flattened": gradients_laid_out(trainer.model)(trainer.step),
-            "row by row": trainer.step,
-        }
-        rows.append(_row("a flattening's gradient", f"{name}, batch {batch_size}", variants, 2 * rounds, calls))
+        for precision in precisions:
+            trainer = Trainer(name, batch_size, layout=LAST, precision=precision)
+            variants = {
+                "laid out as what was flattened": gradients_laid_out(trainer.model)(trainer.step),
+                "row by row": trainer.step,
+            }
+            case = f"{name}, batch {batch_size}, {precision}"
+            rows.append(_row("a flattening's gradient", case, variants, 2 * rounds, calls))
     return rows
 
 
