@@ -36,8 +36,8 @@ def cnn(
         in_channels: C, at least 1.
         image_size: (H, W), in pixels, each at least 12.
         widths: Output channels of each convolution, first to last, each at least 1.
-        padding: Of the first convolution: same keeps the image's size; valid takes 2 pixels off each side, a fifth of
-            the work on MNIST, whose digits have a blank margin.
+        padding: Of the first convolution: same keeps the image's size; valid takes 2 pixels off each side, and a fifth
+            of a step's time on MNIST, whose digits have a blank margin.
 
     Returns:
         A module that maps inputs (N, C, H, W), floating, to logits (N, K), not normalised.
@@ -65,8 +65,8 @@ def cnn_batchnorm(
         in_channels: C, at least 1.
         image_size: (H, W), in pixels, each at least 12.
         widths: Output channels of each convolution, first to last, each at least 1.
-        padding: Of the first convolution: same keeps the image's size; valid takes 2 pixels off each side, a fifth of
-            the work on MNIST, whose digits have a blank margin.
+        padding: Of the first convolution: same keeps the image's size; valid takes 2 pixels off each side, and a fifth
+            of a step's time on MNIST, whose digits have a blank margin.
 
     Returns:
         A module that maps inputs (N, C, H, W), floating, to logits (N, K), not normalised.
@@ -100,8 +100,8 @@ def cnn_dropout(
         widths: Output channels of each convolution, first to last, each at least 1.
         p: Probability that a feature is zeroed in training, in [0, 1). 0 turns dropout off.
         batch_norm: Whether the channels are normalised over the batch.
-        padding: Of the first convolution: same keeps the image's size; valid takes 2 pixels off each side, a fifth of
-            the work on MNIST, whose digits have a blank margin.
+        padding: Of the first convolution: same keeps the image's size; valid takes 2 pixels off each side, and a fifth
+            of a step's time on MNIST, whose digits have a blank margin.
 
     Returns:
         A module that maps inputs (N, C, H, W), floating, to logits (N, K), not normalised.

@@ -101,8 +101,9 @@ def machine() -> str:
     """Return one line on the hardware, the system and the versions."""
     import torch
 
+    threads = torch.get_num_threads()
     parts = [
-        f"{_processor()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads",
+        f"{_processor()}, {os.cpu_count()} cores, {threads} thread{'s' * (threads > 1)}",
         *(["processor time"] if clock is time.process_time else []),
         f"{torch.backends.cpu.get_cpu_capability()}",
         f"{platform.system()} {platform.machine()}",

@@ -102,16 +102,18 @@ def test_weights_and_validation_images_are_kept(root, tmp_path):
     zoo.pack(str(photos), tmp_path / "set", size=8)
     assert len(packed(tmp_path / "set").validation) == 5
     table = tmp_path / "t.csv"
-    lines = [f"{name},{label},{index},{index % 3}" for index, (name, label) in enumerate(names(root))]
+    lines = [f"{name},{label},{index // 2},{index % 3}" for index, (name, label) in enumerate(names(root))]
     table.write_text("\n".join(["file,label,group,weight", *lines]))
-    options = {"data.root": str(table), "data.images": str(root)}
+    given = {"root": str(table), "images": str(root), "test_fraction": 0.1, "validation_fraction": 0.0}
+    options = {f"data.{name}": value for name, value in given.items()}
     zoo.pack("table", tmp_path / "weighted", options=options, size=8, raw=True)
-    again, before = packed(tmp_path / "weighted"), zoo.create("datasets", "table", root=str(table), images=str(root))
+    again, before = packed(tmp_path / "weighted"), zoo.create("datasets", "table", **given)
     assert not again.divisible
     assert again.groups == before.groups
     folds = [folds_of(data.train, 2, 0, data.groups).tolist() for data in (again, before)]
     assert folds[0] == folds[1]
     assert set(folds[0]) == {0, 1}
+    assert len(set(zip(again.groups, folds[0], strict=True))) == len(set(again.groups)) < len(again.groups)
     assert torch.equal(again.train.weights, before.train.weights)
 
 

@@ -147,7 +147,10 @@ def test_channels_last_is_for_networks_with_convolutions():
 
 
 def test_a_run_keeps_gradients_in_the_layout_of_what_was_flattened(tmp_path):
-    """Else all layers before it go over gradients and activations in different orders. No bit changes."""
+    """Else all layers before it go over gradients and activations in different orders.
+
+    No bit changes behind max-pooling and ReLU.
+    """
     model, strides = network(), []
     model[2].register_full_backward_hook(lambda *call: strides.append(call[2][0].stride()))
     zoo.train(model, data=small_dataset(), epochs=1, device="cpu", out=tmp_path / "run")
@@ -160,6 +163,38 @@ def test_a_run_keeps_gradients_in_the_layout_of_what_was_flattened(tmp_path):
         gradients.append([parameter.grad for parameter in model.parameters()])
     assert all(map(torch.equal, *gradients))
     assert {stride[1] for stride in strides} == {1, 36}  # nothing is left of it afterwards
+
+
+def test_a_layer_that_sums_before_a_flattening_gives_another_result_by_rounding_alone():
+    """Batch norm sums gradients in the order of memory."""
+    torch.manual_seed(0)
+    layers = nn.Conv2d(1, 8, 3), nn.BatchNorm2d(8), nn.Flatten(), nn.Linear(8 * 36, 3)
+    model, inputs, gradients = nn.Sequential(*layers), torch.randn(5, 1, 8, 8), []
+    for laid_out in (nullcontext(), gradients_laid_out(model)):
+        model.zero_grad()
+        with laid_out:
+            model(inputs.to(memory_format=torch.channels_last)).square().mean().backward()
+        gradients.append(torch.cat([parameter.grad.flatten() for parameter in model.parameters()]))
+    assert torch.allclose(*gradients, rtol=1e-4, atol=1e-6)
+
+
+class Stopped(torch.autograd.Function):
+    """Let no gradient through."""
+
+    @staticmethod
+    def forward(ctx, inputs):
+        return inputs.clone()
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return None
+
+
+def test_a_gradient_that_stops_behind_a_flattening_stays_none():
+    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten())
+    with gradients_laid_out(model):
+        Stopped.apply(model(torch.randn(5, 1, 8, 8).to(memory_format=torch.channels_last))).sum().backward()
+    assert model[0].weight.grad is None
 
 
 def test_a_models_vmap_may_flatten():

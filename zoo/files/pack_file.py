@@ -150,7 +150,7 @@ def _texts_in_bytes(texts: Sequence[str]) -> tuple[NDArray[np.uint8], NDArray[An
 
 
 class TextsInBytes:
-    """Texts that cost their letters: N of them, each made when it is asked for by its place.
+    """Texts that cost their letters: N of them, each made when it is asked for by its place, from 0 to N - 1.
 
     Args:
         data: Their UTF-8 bytes, uint8.
@@ -165,7 +165,8 @@ class TextsInBytes:
         return len(self._ends) - 1
 
     def __getitem__(self, index: int) -> str:
-        return self._data[self._ends[index] : self._ends[index + 1]].decode("utf-8", "surrogatepass")
+        begin, end = self._ends[index : index + 2]
+        return self._data[begin:end].decode("utf-8", "surrogatepass")
 
 
 class PackedSplit:
@@ -238,7 +239,7 @@ class PackFile:
             self.header = self._header()
             splits, first = {}, len(MAGIC)
             for name, described in self.header["splits"].items():
-                arrays = {key: self._array(key, entry) for key, entry in described.items()}
+                arrays = {key: self._array(key, entry) for key, entry in described.items() if key in _ARRAYS}
                 splits[str(name)] = PackedSplit(self, arrays, first)
                 first = int(arrays["ends"][-1])
             self.splits: Mapping[str, PackedSplit] = splits

@@ -111,12 +111,15 @@ def prefers_channels_last(model: nn.Module, device: Device) -> bool:
 
 @contextmanager
 def gradients_laid_out(model: nn.Module) -> Iterator[None]:
-    """Give gradients the layout of what was flattened, as long as the context lasts.
+    """Give gradients the layout of what was flattened on a CPU, as long as the context lasts.
 
     Gradients come back from `nn.Flatten` row by row. Beside channels_last activations each layer before it would go
-    over both in different orders: on a CPU, max-pooling and ReLU then take up to five times as long. No value changes.
+    over both in different orders, which takes longer. No gradient that is copied changes; a layer before it that sums
+    in the order of memory, such as batch norm, gives another result by rounding.
+
+    Copies of *model* made within the context keep its hooks, and `torch.jit.script` cannot read them.
     """
-    flattenings = [module for module in model.modules() if isinstance(module, nn.Flatten)]
+    flattenings = [module for module in model.modules() if type(module) is nn.Flatten]
     handles = [flattening.register_forward_pre_hook(_keep_channels_last) for flattening in flattenings]
     try:
         yield
@@ -126,16 +129,17 @@ def gradients_laid_out(model: nn.Module) -> Iterator[None]:
 
 
 def _keep_channels_last(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-    for features in inputs:
+    for features in inputs:  # one, unless it is given by name
         # A tensor within vmap tells no layout.
         if torch.compiler.is_compiling() or is_functorch_wrapped_tensor(features) or not features.requires_grad:
             continue
-        if features.is_contiguous(memory_format=torch.channels_last) and not features.is_contiguous():
+        by_channels = features.is_contiguous(memory_format=torch.channels_last) and not features.is_contiguous()
+        if by_channels and features.device.type == "cpu":
             features.register_hook(_channels_last)  # type: ignore[no-untyped-call]
 
 
-def _channels_last(gradient: Tensor) -> Tensor:
-    return gradient.contiguous(memory_format=torch.channels_last)
+def _channels_last(gradient: Tensor | None) -> Tensor | None:
+    return None if gradient is None else gradient.contiguous(memory_format=torch.channels_last)
 
 
 def choose_dropout_masks(requested: str, device: Device, *, compiled: bool) -> str:
