@@ -130,16 +130,26 @@ def gradients_laid_out(model: nn.Module) -> Iterator[None]:
 
 def _keep_channels_last(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
     for features in inputs:  # one, unless it is given by name
-        # A tensor within vmap tells no layout.
-        if torch.compiler.is_compiling() or is_functorch_wrapped_tensor(features) or not features.requires_grad:
+        if torch.compiler.is_compiling() or not (is_plain(features) and features.requires_grad):
             continue
-        by_channels = features.is_contiguous(memory_format=torch.channels_last) and not features.is_contiguous()
-        if by_channels and features.device.type == "cpu":
+        if features.is_contiguous(memory_format=torch.channels_last) and not features.is_contiguous():
             features.register_hook(_channels_last)  # type: ignore[no-untyped-call]
 
 
 def _channels_last(gradient: Tensor | None) -> Tensor | None:
     return None if gradient is None else gradient.contiguous(memory_format=torch.channels_last)
+
+
+def is_plain(tensor: Tensor) -> bool:
+    """Whether *tensor* is numbers on a CPU, rather than a tensor of another kind, or one that vmap or grad sees."""
+    return (
+        type(tensor) is Tensor
+        and tensor.device.type == "cpu"
+        and tensor.layout is torch.strided
+        and not tensor.is_nested
+        and not is_functorch_wrapped_tensor(tensor)
+        and tensor.numel() > 0
+    )
 
 
 def choose_dropout_masks(requested: str, device: Device, *, compiled: bool) -> str:

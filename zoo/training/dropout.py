@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from numpy.random import SFC64
 from torch import Tensor, nn
-from torch._C._functorch import is_functorch_wrapped_tensor
 
 from zoo.shared import Shared
+from zoo.training.arithmetic import is_plain
 
 _LEVELS = 2**16  # a mask's element is decided by 16 bits, four to each number that is drawn
 
@@ -47,7 +47,7 @@ def _in_torchs_place() -> Iterator[None]:
 
     def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
         dropped = round(p * _LEVELS) if training and 0 < p < 1 else 0
-        if torch.compiler.is_compiling() or not (0 < dropped < _LEVELS and _chosen.numpy and _is_plain(input)):
+        if torch.compiler.is_compiling() or not (0 < dropped < _LEVELS and _chosen.numpy and is_plain(input)):
             return of_torch(input, p, training, inplace)
         mask = _mask(input, dropped)
         return input.mul_(mask) if inplace else input * mask
@@ -60,18 +60,6 @@ def _in_torchs_place() -> Iterator[None]:
 
 
 _IN_TORCHS_PLACE = Shared(_in_torchs_place)
-
-
-def _is_plain(input: Tensor) -> bool:
-    """Whether *input* is numbers on a CPU, rather than a tensor of another kind, or one that vmap or grad sees."""
-    return (
-        type(input) is Tensor
-        and input.device.type == "cpu"
-        and input.layout is torch.strided
-        and not input.is_nested
-        and not is_functorch_wrapped_tensor(input)
-        and input.numel() > 0
-    )
 
 
 def _mask(like: Tensor, dropped: int) -> Tensor:
