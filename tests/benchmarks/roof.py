@@ -17,11 +17,11 @@ from typing import Any, NamedTuple
 
 import torch
 from measuring import SIDE, Row, in_turns, operations, roof_of, roof_product
-from rules import LAST, Trainer
+from rules import LAST, Trainer, precisions
 from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile, record_function
 
-from zoo.training.arithmetic import gradients_laid_out, has_fast_bf16, prefers_channels_last
+from zoo.training.arithmetic import gradients_laid_out, prefers_channels_last
 from zoo.training.dropout import dropout_masks
 from zoo.training.memory import keep_freed_memory
 
@@ -98,17 +98,16 @@ def measure(rounds: int) -> tuple[list[Row], list[str]]:
     """Return a row a model, batch size and precision, then a row a layer, and what the roof is."""
     torch.set_flush_denormal(True)
     keep_freed_memory()
-    precisions = [name for name in DTYPES if name == "fp32" or has_fast_bf16(torch.device("cpu"))]
-    cases = []
+    cases, chosen = [], precisions()
     for name, batch_size in CASES:
         with dropout_masks("numpy"):
-            cases.append(_case(name, batch_size, precisions, rounds))
+            cases.append(_case(name, batch_size, chosen, rounds))
         print(f"  {name} {batch_size}", file=sys.stderr)
-    roofs = {precision: max(case.roofs[precision] for case in cases) for precision in precisions}
-    least = {precision: min(case.roofs[precision] for case in cases) for precision in precisions}
+    roofs = {precision: max(case.roofs[precision] for case in cases) for precision in chosen}
+    least = {precision: min(case.roofs[precision] for case in cases) for precision in chosen}
     rows = [row for case in cases for row in _step_rows(case, roofs)]
     rows += [row for case in cases for row in _layer_rows(case, roofs)]
-    spread = " and ".join(f"{least[name] / 1e9:.0f} in {name}" for name in precisions)
+    spread = " and ".join(f"{least[name] / 1e9:.0f} in {name}" for name in chosen)
     return rows, [
         f"the roof is a product of two matrices, {SIDE} x {SIDE}, which took turns with each model's steps and layers",
         f"all rows have the roof of the run's best round, by the median of the {CALLS} products in it",

@@ -171,11 +171,15 @@ def _layouts(rounds: int) -> list[Row]:
     return rows
 
 
+def precisions() -> list[str]:
+    """Return what is worth computing in on this machine's processor."""
+    return ["fp32", *(["bf16"] if has_fast_bf16(torch.device("cpu")) else [])]
+
+
 def _flattenings(rounds: int) -> list[Row]:
     rows = []
-    precisions = [name for name in ("fp32", "bf16") if name == "fp32" or has_fast_bf16(torch.device("cpu"))]
     for name, batch_size, calls in (("pytorch_mnist", 64, 2), ("cnn_dropout", 128, 3), ("lenet5", 128, 4)):
-        for precision in precisions:
+        for precision in precisions():
             trainer = Trainer(name, batch_size, layout=LAST, precision=precision)
             variants = {
                 "laid out as what was flattened": gradients_laid_out(trainer.model)(trainer.step),

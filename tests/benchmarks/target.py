@@ -22,6 +22,7 @@ from start import mark_end
 GOAL = 0.99
 MOST = 10  # epochs of the textbook's loop
 MOST_BOOKS = 3  # runs of it
+IMPORTS = ("import torch", "import torch, gc; gc.freeze()")
 RECIPE = "zoo train --recipe mnist-fast"
 TEXTBOOK = f"textbook loop, until an epoch ends at {GOAL:.0%}"
 PARTS = (
@@ -37,12 +38,10 @@ PARTS = (
 
 def measure(rounds: int) -> tuple[list[Row], list[str]]:
     """Return a row for each whole process, one for each part of zoo's, and what was reached."""
-    seconds: dict[str, list[float]] = {
-        name: [] for name in ("import torch", "import torch, gc; gc.freeze()", RECIPE, TEXTBOOK)
-    }
+    seconds: dict[str, list[float]] = {name: [] for name in (*IMPORTS, RECIPE, TEXTBOOK)}
     parts, accuracies, books = [], [], []
     for seed in range(rounds):
-        for code in ("import torch", "import torch, gc; gc.freeze()"):
+        for code in IMPORTS:
             seconds[code].append(_timed(["-c", code]))
         with tempfile.TemporaryDirectory() as folder:
             given = ["train", "--recipe", "mnist-fast", "--seed", str(seed), "--quiet", "--out"]
@@ -55,12 +54,12 @@ def measure(rounds: int) -> tuple[list[Row], list[str]]:
             began = time.time()
             books.append(json.loads(_output([__file__, "textbook", str(files), str(seed)])))
             seconds[TEXTBOOK].append(time.time() - began)
-    least = statistics.median(seconds["import torch"])
+    alone = statistics.median(seconds[IMPORTS[0]])
     rows: list[Row] = [
         {
             "process": name,
             **{key: value for key, value in spread(values, digits=1).items() if key != "n"},
-            "above import torch": round(statistics.median(values) - least, 1),
+            "above import torch": round(statistics.median(values) - alone, 1),
             "n": len(values),
         }
         for name, values in seconds.items()

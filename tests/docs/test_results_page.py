@@ -2,36 +2,28 @@
 
 from __future__ import annotations
 
-import runpy
 from pathlib import Path
-from typing import Any
 
 import pytest
+from benchmark_scripts import definitions
 
 ROOT = Path(__file__).parents[2]
-SCRIPTS = ROOT / "tests" / "benchmarks"
 
 
-def script(name: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """Run a script's definitions, as if it had been started."""
-    monkeypatch.syspath_prepend(SCRIPTS)
-    return runpy.run_path(str(SCRIPTS / name))
-
-
-def test_the_page_is_made_from_the_measured_rows(monkeypatch: pytest.MonkeyPatch):
+def test_the_page_is_made_from_the_measured_rows():
     """Nobody edits a number on the page: it is what the script makes of results.csv."""
-    page = script("results.py", monkeypatch)["page"]()
+    page = definitions("results.py")["page"]()
     assert (ROOT / "docs" / "explanation" / "results.md").read_text() == page
 
 
-def test_the_rivals_on_the_page_are_those_that_were_measured(monkeypatch: pytest.MonkeyPatch):
+def test_the_rivals_on_the_page_are_those_that_were_measured():
     """The table of the page on tuning is what the script makes of its rows."""
-    rivals = script("rivals.py", monkeypatch)
+    rivals = definitions("rivals.py")
     rows = rivals["read_rows"](ROOT / "docs" / "explanation" / "fine-tuning-rivals.csv")
     assert "\n".join(rivals["table"](rows)) in (ROOT / "docs" / "explanation" / "fine-tuning.md").read_text()
 
 
-def test_an_interval_is_students(monkeypatch: pytest.MonkeyPatch):
+def test_an_interval_is_students():
     """Of three values about 0 with a deviation of 1: 4.303 / sqrt(3) to both sides."""
-    low, high = script("measuring.py", monkeypatch)["mean_interval"]([-1.0, 0.0, 1.0])
+    low, high = definitions("measuring.py")["mean_interval"]([-1.0, 0.0, 1.0])
     assert (low, high) == pytest.approx((-2.4841, 2.4841), abs=1e-4)

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import csv
 import re
-import runpy
 from pathlib import Path
 from typing import Any
 
 import pytest
+from benchmark_scripts import definitions
 
 ROOT = Path(__file__).parents[2]
-BENCHMARKS = ROOT / "tests" / "benchmarks"
 
 
 @pytest.fixture(scope="module")
 def script() -> dict[str, Any]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(BENCHMARKS)
-        return runpy.run_path(str(BENCHMARKS / "roof.py"))
+    return definitions("roof.py")
 
 
 @pytest.mark.parametrize(
