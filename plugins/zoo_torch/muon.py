@@ -16,6 +16,12 @@ from zoo_torch.parameters import ADAM_DEVICES, Group, Params, as_groups, choose_
 # The odd quintic whose repetition drives every singular value towards 1, with the steepest start.
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 
+_MUCH_WIDER = 2
+"""Columns a row from which iterating on the Gram matrix saves work."""
+
+_ON_ONE_GRAM = 5
+"""Iterations before it is computed anew."""
+
 
 def muon(
     params: Params,
@@ -34,8 +40,9 @@ def muon(
     The rest are biases, norms, embeddings of positions, and the last matrix, which is the classifier. A matrix's step
     has the root mean square of an AdamW step, so that one rate, and one that suits `adamw`, serves both.
 
-    A step costs about 15 matrix products for each matrix: little beside a convolution, but for wide dense layers on
-    a CPU many times the rest of the step.
+    A step costs about 15 matrix products for each matrix, and on a CPU two and 20 of the shorter side, where one
+    side is at least twice the other: little beside a convolution, but for dense layers on a CPU many times the rest of
+    the step.
 
     Args:
         params: Parameters, or groups of them, in the model's order.
@@ -169,18 +176,41 @@ def orthogonalise(matrix: Tensor, steps: int, dtype: torch.dtype) -> Tensor:
     Returns:
         (A, B), of type *dtype*.
 
-    Source: Jordan et al. 2024.
+    Source: Jordan et al. 2024. Changed: in float32, a matrix much wider than tall is multiplied twice, and what lies
+        between is computed of its Gram matrix.
     """
-    a, b, c = COEFFICIENTS
     wide = matrix.to(dtype, copy=True)
     tall = wide.shape[0] > wide.shape[1]
     if tall:  # the Gram matrix below is that of the shorter side
         wide = wide.T
     wide.div_(wide.norm().clamp(min=1e-7))  # the spectral norm is now at most 1
-    for _ in range(steps):
-        gram = wide @ wide.T
-        wide = torch.addmm(wide, torch.addmm(gram, gram, gram, beta=b, alpha=c), wide, beta=a)
+    # What rounding adds to the Gram matrix grows up to twelvefold an iteration: too much for bfloat16.
+    if wide.shape[1] >= _MUCH_WIDER * wide.shape[0] and dtype.itemsize >= 4:
+        for first in range(0, steps, _ON_ONE_GRAM):
+            wide = _iterated(wide @ wide.T, min(_ON_ONE_GRAM, steps - first)) @ wide
+    else:
+        a, b, c = COEFFICIENTS
+        for _ in range(steps):
+            gram = wide @ wide.T
+            wide = torch.addmm(wide, torch.addmm(gram, gram, gram, beta=b, alpha=c), wide, beta=a)
     return wide.T if tall else wide
+
+
+def _iterated(gram: Tensor, steps: int) -> Tensor:
+    """Return what so many iterations multiply a matrix by, whose Gram matrix is *gram*, (A, A).
+
+    An iteration maps X to P X, with a polynomial P of X X', and so X X' to P X X' P. All of it is of the shorter side.
+    """
+    a, b, c = COEFFICIENTS
+    product = None
+    for step in range(steps):
+        polynomial = torch.addmm(gram, gram, gram, beta=b, alpha=c)
+        polynomial.diagonal().add_(a)
+        product = polynomial if product is None else polynomial @ product
+        if step + 1 < steps:
+            gram = polynomial @ gram @ polynomial
+    assert product is not None  # noqa: S101 - there is a step
+    return product
 
 
 def _is_matrix(parameter: Tensor) -> bool:

@@ -103,6 +103,27 @@ def test_newton_schulz_brings_singular_values_near_1_and_keeps_their_directions(
     torch.testing.assert_close(turned, turned.diagonal().diag(), atol=1e-4, rtol=0)
 
 
+@pytest.mark.parametrize("shape", [(6, 30), (30, 6), (6, 11), (1, 9), (32, 288)])
+@pytest.mark.parametrize("steps", [1, 5, 12])
+@pytest.mark.parametrize("rank", [2, None])
+def test_newton_schulz_of_the_gram_matrix_equals_that_of_the_matrix_itself(shape, steps, rank):
+    """In float32, also where most singular values are rounding alone; beside the plain iteration in float64."""
+    generator = torch.Generator().manual_seed(0)
+    matrix = torch.randn(shape, generator=generator)
+    if rank is not None:
+        matrix = torch.randn(shape[0], rank, generator=generator) @ torch.randn(rank, shape[1], generator=generator)
+    exact = matrix.double() / matrix.double().norm()
+    for _ in range(steps):
+        gram = exact @ exact.T
+        exact = 3.4445 * exact - 4.7750 * gram @ exact + 2.0315 * gram @ gram @ exact
+    found = orthogonalise(matrix, steps, torch.float32).double()
+    if rank is not None and steps > 5:  # by then that rounding has been brought near 1 as well, whichever way it points
+        assert found.isfinite().all()
+        assert torch.linalg.matrix_norm(found, 2) < 1.3
+    else:
+        assert (found - exact).norm() < 1e-3 * exact.norm()
+
+
 def test_a_gradient_of_0_steps_nowhere():
     """The norm that everything is divided by is 0 then."""
     assert not orthogonalise(torch.zeros(3, 4), 5, torch.float32).any()
