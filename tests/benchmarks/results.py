@@ -2,11 +2,13 @@
 
     python tests/benchmarks/results.py measure cnn_dropout --seeds 0-4
     python tests/benchmarks/results.py measure cnn_dropout --seeds 0-4 --data fashion_mnist
-    python tests/benchmarks/results.py measure --recipe mnist-best --seeds 0-2
+    python tests/benchmarks/results.py measure --recipe mnist-best --seeds 0-4 --tta shift --runs FOLDER
     python tests/benchmarks/results.py page
 
 Each run is the command ``zoo train`` in a process of its own; what it reached becomes a row of the results.csv of the
-model's plugin, with the machine and the versions. The page docs/explanation/results.md is made from those files alone.
+model's plugin, with the machine and the versions. With --tta, each run is evaluated over those views as well, which is
+a row of its own. With --runs, the runs are kept, and the same command goes on where it was stopped.
+The page docs/explanation/results.md is made from those files alone.
 Accuracies are of the test set, which a run reads once, at its end; settings were chosen on validation images.
 """
 
@@ -23,6 +25,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from measuring import mean_interval
 
@@ -39,6 +42,7 @@ HEAD = (
     "Test accuracy after the run that the command names, mean and sample standard deviation over seeds from 0 on, with",
     "Student's interval of the mean.",
     "The test set is read once a run, at its end; settings and the best epoch are chosen on validation images.",
+    "Where `evaluate --tta` stands behind settings, those runs were evaluated once more, over an augmentation's views.",
     "`zoo show models NAME` prints the rows of one model. To measure a row again:",
     "`python tests/benchmarks/results.py measure cnn_dropout --seeds 0-4`.",
 )
@@ -66,6 +70,8 @@ def main() -> None:
     measure_parser.add_argument("--data")
     measure_parser.add_argument("--seeds", default="0", help="such as 0-4")
     measure_parser.add_argument("--threads", type=int, default=2)
+    measure_parser.add_argument("--tta", help="such as shift")
+    measure_parser.add_argument("--runs", type=Path, help="a folder that keeps the runs")
     measure_parser.add_argument("--more", default="", help="further options of zoo train, as one text")
     measure_parser.set_defaults(act=measure)
     commands.add_parser("page").set_defaults(act=lambda _: PAGE.write_text(page()))
@@ -83,34 +89,29 @@ def measure(arguments: argparse.Namespace) -> None:
     if arguments.model:
         options = ["--model", arguments.model, *options]
     for seed in range(int(first), int(last or first) + 1):
-        row = run(options, seed, arguments)
-        keep(row)
-        print(*(row[key] for key in ("model", "data", "settings", "seed", "accuracy", "seconds")), flush=True)
+        with tempfile.TemporaryDirectory() as folder:
+            for row in rows_of(options, seed, arguments, arguments.runs or Path(folder)):
+                keep(row)
+                print(*(row[key] for key in ("model", "data", "settings", "seed", "accuracy", "seconds")), flush=True)
 
 
-def run(options: list[str], seed: int, arguments: argparse.Namespace) -> dict[str, str]:
-    """Train one run and return its row."""
-    with tempfile.TemporaryDirectory() as folder:
-        command = [
-            sys.executable,
-            "-m",
-            "zoo",
-            "train",
-            *options,
-            "--seed",
-            str(seed),
-            "--threads",
-            str(arguments.threads),
-        ]
-        done = subprocess.run(
-            [*command, "--json", "--out", "run"], cwd=folder, capture_output=True, text=True, check=True
-        )
-        environment = json.loads((Path(folder) / "run" / "environment.json").read_text())
-        config = (Path(folder) / "run" / "config.toml").read_text()
-    summary = json.loads(done.stdout)
+def rows_of(options: list[str], seed: int, arguments: argparse.Namespace, folder: Path) -> Iterator[dict[str, str]]:
+    """Train one run in *folder*, or go on with it, and yield its row, and that of its views if they are wanted."""
+    directory = folder.resolve() / f"seed-{seed}"
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    train = ["train", *options, "--seed", str(seed), "--threads", str(arguments.threads), "--out", str(directory)]
+    summary = told(train, folder)
+    environment = json.loads((directory / "environment.json").read_text())
+    precision = "bf16" if 'precision = "bf16"' in (directory / "config.toml").read_text() else "fp32"
     settings = " ".join(filter(None, [f"--recipe {arguments.recipe}" if arguments.recipe else "", arguments.more]))
-    precision = "bf16" if 'precision = "bf16"' in config else "fp32"
-    return {
+    source = (
+        processor(),
+        f"{environment['threads']} threads",
+        precision,
+        f"torch {environment['torch'].partition('+')[0]}",
+        f"zoo {environment['zoo']}",
+    )
+    row = {
         "model": summary["model"],
         "data": summary["data"],
         "settings": settings,
@@ -119,16 +120,24 @@ def run(options: list[str], seed: int, arguments: argparse.Namespace) -> dict[st
         "parameters": str(summary["parameters"]),
         "seconds": f"{summary['seconds']:.1f}",
         "accuracy": f"{summary['test_accuracy']:.4f}",
-        "source": ", ".join(
-            (
-                processor(),
-                f"{environment['threads']} threads",
-                precision,
-                f"torch {environment['torch'].partition('+')[0]}",
-                f"zoo {environment['zoo']}",
-            )
-        ),
+        "source": ", ".join(source),
     }
+    yield row
+    if arguments.tta:
+        found = told(["evaluate", str(directory), "--tta", arguments.tta], folder)
+        views = f"evaluate --tta {arguments.tta}"
+        yield {**row, "settings": f"{settings}, {views}" if settings else views, "accuracy": f"{found['accuracy']:.4f}"}
+
+
+def told(command: list[str], folder: Path) -> dict[str, Any]:
+    """Return what a command of zoo's tells as JSON."""
+    done = subprocess.run(
+        [sys.executable, "-m", "zoo", *command, "--json"], cwd=folder, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise SystemExit(f"zoo {shlex.join(command)} failed:\n{done.stderr}")
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
 
 
 def processor() -> str:
