@@ -11,21 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import zoo
-from zoo.data.image_files import ByteStrings
-
-
-@given(st.lists(st.binary(max_size=9), max_size=40))
-def test_byte_strings_come_back_as_they_were_given(items):
-    """Each at its place, from either end, empty ones among them."""
-    strings = ByteStrings(items)
-    assert list(strings) == items
-    assert strings[:] == items
-    assert strings == items
-    assert strings != [*items, b""]
-    if items:
-        assert strings[-1] == items[-1]
-    with pytest.raises(IndexError):
-        strings[len(items)]
 
 
 def test_a_path_costs_its_letters_and_little_more(tmp_path):

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 import zoo
 from zoo.data import likeness, memory
-from zoo.data.image_files import ByteStrings
 from zoo.data.lazy import Lazy, taken
 from zoo.data.likeness import SEEN, Likenesses
 
@@ -98,15 +97,6 @@ def test_a_lazy_sequence_makes_only_what_is_asked_for() -> None:
     assert (lazy == 3) is False
     with pytest.raises(TypeError):
         hash(lazy)
-
-
-def test_byte_strings_end_where_they_end() -> None:
-    """Empty ones as well, and in 32 bits where that is enough."""
-    strings = ByteStrings([b"", b"ab", b"", b"c"])
-    assert list(strings) == [b"", b"ab", b"", b"c"]
-    assert strings._ends.tolist() == [0, 0, 2, 2, 3]
-    assert strings._ends.dtype == np.uint32
-    assert list(ByteStrings([])) == []
 
 
 def test_a_file_that_is_changed_while_it_is_used_is_named(tmp_path: Path) -> None:

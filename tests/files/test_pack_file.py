@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from zoo.errors import DamagedError, UsageError
 from zoo.files import pack_file
-from zoo.files.pack_file import MAGIC, PackedSplit, PackFile, PackWriter
+from zoo.files.pack_file import MAGIC, PackedSplit, PackFile, PackWriter, text_of
 
 Image = tuple[str, int, bytes, float | None, str | None]
 images = st.tuples(
@@ -40,7 +40,7 @@ def read(path: Path) -> dict[str, list[tuple[str, int, bytes]]]:
     """Return all that a pack holds but its weights and groups."""
     with PackFile(path) as file:
         return {
-            name: [(split.names[i], int(split.labels[i]), split.read(i)) for i in range(len(split))]
+            name: [(text_of(split.names[i]), int(split.labels[i]), split.read(i)) for i in range(len(split))]
             for name, split in file.splits.items()
         }
 
@@ -67,7 +67,7 @@ def test_what_was_written_is_read(tmp_path_factory: pytest.TempPathFactory, spli
             assert found is None or found.tolist() == weights
             groups, kept = [image[4] for image in held], file.splits[split].groups
             assert (kept is None) is (None in groups)
-            assert kept is None or [kept[place] for place in range(len(kept))] == groups
+            assert kept is None or [text_of(each) for each in kept] == groups
             assert file.splits[split].sizes.tolist() == [len(image[2]) for image in held]
         file.verify()
     path.unlink()

@@ -5,45 +5,18 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections.abc import Iterable, Sequence
-from itertools import islice, pairwise
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.data.lazy import STRETCH, Lazy
+from zoo.data.lazy import Lazy
 from zoo.errors import DamagedError, DamagedFilesError, UsageError
+from zoo.files.byte_strings import ByteStrings
 from zoo.files.downloads import open_file
 
 _BETWEEN = b"\0"  # names, where many are one text
-
-
-class ByteStrings(Lazy[bytes]):
-    """Many byte strings in one buffer, with the places where they end.
-
-    Args:
-        items: The byte strings.
-    """
-
-    def __init__(self, items: Iterable[bytes]) -> None:
-        self._buffer, ends = bytearray(), [np.zeros(1, np.uint64)]
-        rest = iter(items)
-        while some := list(islice(rest, STRETCH)):
-            ends.append(len(self._buffer) + np.cumsum(np.fromiter(map(len, some), np.uint64, len(some))))
-            self._buffer += b"".join(some)
-        self._ends = np.concatenate(ends).astype(np.uint32 if len(self._buffer) < 2**32 else np.uint64)
-        super().__init__(len(self._ends) - 1, lambda index: self._cut(index, index + 1)[0], self._cut)
-
-    def having(self, part: bytes) -> bytes | None:
-        """Return the first that holds *part*, a single byte, or None."""
-        place = self._buffer.find(part)
-        return None if place < 0 else self[int(np.searchsorted(self._ends, place, side="right")) - 1]
-
-    def _cut(self, start: int, stop: int) -> list[bytes]:
-        ends = self._ends[start : stop + 1].tolist()
-        first, text = ends[0], bytes(memoryview(self._buffer)[ends[0] : ends[-1]])
-        return [text[begin - first : end - first] for begin, end in pairwise(ends)]
 
 
 class ImageFiles:
@@ -64,7 +37,7 @@ class ImageFiles:
         self.root = Path(root)
         self._below = str(self.root)
         self.cure = cure
-        self._paths = ByteStrings(map(os.fsencode, paths))
+        self._paths = ByteStrings.of(map(os.fsencode, paths))
         if odd := self._paths.having(_BETWEEN):
             raise UsageError(f"there can be no file {os.fsdecode(odd)!r}, with a zero byte in its name")
         # What tells a file from a later one under its name: its time of change mixed with its size; 0 unopened.
@@ -107,13 +80,13 @@ class ImageFiles:
 
     def _names(self, start: int, stop: int) -> list[str]:
         # As one text, since a call for each would take most of the time. A zero byte composes with nothing.
-        text = _BETWEEN.join(self._paths[start:stop]).decode("utf-8", "backslashreplace")
+        text = _BETWEEN.join(self._paths.cut(start, stop)).decode("utf-8", "backslashreplace")
         return unicodedata.normalize("NFC", text if os.sep == "/" else text.replace(os.sep, "/")).split("\0")
 
     def _sizes(self, start: int, stop: int) -> list[int]:
         root = os.fsencode(self.root)
         found, faults = [], {}
-        for path in self._paths[start:stop]:
+        for path in self._paths.cut(start, stop):
             try:
                 found.append(os.stat(os.path.join(root, path)).st_size)  # noqa: PTH116, PTH118 - of millions
             except OSError as error:

@@ -15,7 +15,8 @@ from zoo.data.encoded import EncodedImages
 from zoo.data.lazy import Lazy
 from zoo.data.pictures import checked_size
 from zoo.errors import DamagedError, UsageError
-from zoo.files.pack_file import PackedSplit, PackFile, TextsInBytes
+from zoo.files.byte_strings import ByteStrings
+from zoo.files.pack_file import PackedSplit, PackFile, text_of
 
 MARGIN = 1.15
 """How much larger than wanted pictures stay, so that they are resized once more and may be cropped a little."""
@@ -172,8 +173,10 @@ def packed_dataset(
     )
 
 
-def _listed(texts: TextsInBytes) -> Sequence[str]:
-    return Lazy(len(texts), texts.__getitem__)
+def _listed(texts: ByteStrings) -> Sequence[str]:
+    return Lazy(
+        len(texts), lambda index: text_of(texts[index]), lambda start, stop: [*map(text_of, texts.cut(start, stop))]
+    )
 
 
 def _weights(split: PackedSplit) -> Tensor | None:

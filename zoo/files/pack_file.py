@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.errors import DamagedError, UsageError
+from zoo.files.byte_strings import ByteStrings
 
 MAGIC = b"ZOOPACK1"
 SCHEMA = 1
@@ -144,29 +145,14 @@ class PackWriter:
 
 
 def _texts_in_bytes(texts: Sequence[str]) -> tuple[NDArray[np.uint8], NDArray[Any]]:
-    """Return the UTF-8 bytes of texts, one behind the other, and where each ends; `TextsInBytes` reads them."""
+    """Return the UTF-8 bytes of texts, one behind the other, and where each ends; `text_of` reads one."""
     encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
     return np.frombuffer(b"".join(encoded), np.uint8), np.cumsum([len(text) for text in encoded])
 
 
-class TextsInBytes:
-    """Texts that cost their letters: N of them, each made when it is asked for by its place, from 0 to N - 1.
-
-    Args:
-        data: Their UTF-8 bytes, uint8.
-        ends: Where in *data* each ends, (N,).
-    """
-
-    def __init__(self, data: NDArray[np.uint8], ends: NDArray[Any]) -> None:
-        self._data = data.tobytes()
-        self._ends = np.concatenate([[0], ends]).astype(np.int64)
-
-    def __len__(self) -> int:
-        return len(self._ends) - 1
-
-    def __getitem__(self, index: int) -> str:
-        begin, end = self._ends[index : index + 2]
-        return self._data[begin:end].decode("utf-8", "surrogatepass")
+def text_of(data: bytes) -> str:
+    """Return a name or a group of its bytes in a pack."""
+    return data.decode("utf-8", "surrogatepass")
 
 
 class PackedSplit:
@@ -176,8 +162,8 @@ class PackedSplit:
         labels: int64 (N,).
         weights: float64 (N,), or None.
         sizes: The bytes of each image, int64 (N,).
-        names: N texts.
-        groups: N texts, or None.
+        names: N texts, as bytes: see `text_of`.
+        groups: N texts, likewise, or None.
     """
 
     def __init__(self, file: PackFile, arrays: Mapping[str, NDArray[Any]], first: int) -> None:
@@ -187,8 +173,8 @@ class PackedSplit:
         self._begins = np.concatenate([[first], arrays["ends"][:-1]]).astype(np.int64)
         self.sizes: NDArray[np.int64] = arrays["ends"].astype(np.int64) - self._begins
         self._digests = arrays["digests"].reshape(-1, 32)
-        self.names = TextsInBytes(arrays["names"], arrays["name_ends"])
-        self.groups = TextsInBytes(arrays["groups"], arrays["group_ends"]) if "groups" in arrays else None
+        self.names = ByteStrings(arrays["names"].tobytes(), arrays["name_ends"])
+        self.groups = ByteStrings(arrays["groups"].tobytes(), arrays["group_ends"]) if "groups" in arrays else None
         counts = {len(self.labels), len(self.sizes), len(self._digests), len(self.names)}
         if len(counts | ({len(self.groups)} if self.groups is not None else set())) > 1:
             raise ValueError("its arrays have different lengths")
@@ -205,7 +191,7 @@ class PackedSplit:
         data = self._file.at(int(self._begins[index]), int(self.sizes[index]))
         if hashlib.sha256(data).digest() != self._digests[index].tobytes():
             raise DamagedError(
-                f"{str(self._file.path)!r} is damaged: the image {self.names[index]!r} is not as it was packed"
+                f"{str(self._file.path)!r} is damaged: the image {text_of(self.names[index])!r} is not as it was packed"
             )
         return data
 
