@@ -90,6 +90,15 @@ class Warp:
             y, x = y + bend[:, 0], x + bend[:, 1]
         return resample(inputs, y, x, self.fill, mode="bilinear"), targets
 
+    def views(self, inputs: Tensor) -> list[Tensor]:
+        """Return inputs (B, C, H, W) as they are, and moved by half a pixel to the four corners.
+
+        Those four are as blurred by their resampling as images in training were.
+        """
+        rows, columns = positions(inputs)
+        moves = ((0.5, 0.5), (0.5, -0.5), (-0.5, 0.5), (-0.5, -0.5))
+        return [inputs, *(resample(inputs, rows + y, columns + x, self.fill, mode="bilinear") for y, x in moves)]
+
     def _bend(self, draws: Draws, size: torch.Size) -> Tensor:
         """Return a smooth displacement in pixels, float32 (B, 2, H, W)."""
         moves = draws.uniform(2, self.points, self.points).mul_(2).sub_(1).mul_(self.elastic)

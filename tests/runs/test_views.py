@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 
 import zoo
 from zoo.cli import main
@@ -70,6 +71,19 @@ def test_views_of_first_party_augmentations(name: str, count: int):
     assert torch.equal(down[..., 1:, :], image[..., :-1, :])
     assert torch.equal(left[..., :-1], image[..., 1:])
     assert torch.equal(right[..., 1:], image[..., :-1])
+
+
+@pytest.mark.parametrize("name", ["warp", "rotation", "scale", "elastic"])
+def test_views_of_what_resamples_are_resampled(name: str):
+    """The image itself, then its means over four neighbours, which lie half a pixel away at each corner."""
+    options = {"image_size": (4, 6)} if name == "warp" else {}
+    image = torch.arange(24.0).view(1, 1, 4, 6).square()
+    shown = registry().find("augmentations", name).load()(**options).views(image)
+    means = functional.avg_pool2d(image, 2, 1)  # (1, 1, 3, 5): each between four pixels
+    assert len(shown) == 5
+    assert torch.equal(shown[0], image)
+    for view, rows, columns in zip(shown[1:], (0, 0, 1, 1), (0, 1, 0, 1), strict=True):
+        torch.testing.assert_close(view[..., rows : rows + 3, columns : columns + 5], means)
 
 
 def test_an_evaluation_over_views_is_told_and_kept_apart(run: Path, capsys: pytest.CaptureFixture[str]):
