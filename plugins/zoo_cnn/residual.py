@@ -30,7 +30,13 @@ class Residual(nn.Module):
 
 
 def resnet9(
-    *, num_classes: int, in_channels: int, image_size: tuple[int, int], width: int = 16, p: float = 0.0
+    *,
+    num_classes: int,
+    in_channels: int,
+    image_size: tuple[int, int],
+    width: int = 16,
+    middle: bool = False,
+    p: float = 0.0,
 ) -> nn.Sequential:
     """Build ResNet-9: a stem, three convolutions with pooling that double the width, residual blocks after two.
 
@@ -42,6 +48,7 @@ def resnet9(
         in_channels: C, at least 1.
         image_size: (H, W), in pixels, each at least 8.
         width: Channels of the stem, at least 1; the last stage has eight times as many.
+        middle: Whether the second of the three stages has a residual block as well, which makes ten convolutions.
         p: Probability that a feature is zeroed before the classifier in training, in [0, 1).
 
     Returns:
@@ -64,6 +71,7 @@ def resnet9(
         *_convolution(width, 2 * width, pool=True),
         Residual(2 * width),
         *_convolution(2 * width, 4 * width, pool=True),
+        *([Residual(4 * width)] if middle else []),
         *_convolution(4 * width, 8 * width, pool=True),
         Residual(8 * width),
         nn.AdaptiveMaxPool2d(1),

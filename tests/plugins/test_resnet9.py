@@ -19,6 +19,14 @@ def test_resnet9_has_nine_layers_with_weights_and_the_stated_size():
     assert sum(parameter.numel() for parameter in model.parameters()) == 412_666
 
 
+def test_a_block_in_the_middle_adds_two_convolutions_to_the_second_stage():
+    """Of 64 channels at the default width, each with its batch norm."""
+    model = resnet9(**FACTS, middle=True)
+    blocks = [module for module in model if isinstance(module, Residual)]
+    assert [block.branch[0].in_channels for block in blocks] == [32, 64, 128]
+    assert sum(parameter.numel() for parameter in model.parameters()) == 412_666 + 2 * (9 * 64 * 64 + 2 * 64)
+
+
 def test_every_pixel_reaches_the_logits():
     """No row or column is thrown away by pooling, at sizes that do not divide by eight."""
     for size in ((8, 8), (15, 28), (30, 31)):
