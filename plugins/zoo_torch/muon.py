@@ -41,8 +41,8 @@ def muon(
     has the root mean square of an AdamW step, so that one rate, and one that suits `adamw`, serves both.
 
     A step costs about 15 matrix products for each matrix, and on a CPU two and 20 of the shorter side, where one
-    side is at least twice the other: little beside a convolution, but for dense layers on a CPU many times the rest of
-    the step.
+    side is at least twice the other: little beside a convolution, but for wide dense layers on a CPU many times the
+    rest of the step.
 
     Args:
         params: Parameters, or groups of them, in the model's order.
@@ -201,16 +201,19 @@ def _iterated(gram: Tensor, steps: int) -> Tensor:
 
     An iteration maps X to P X, with a polynomial P of X X', and so X X' to P X X' P. All of it is of the shorter side.
     """
-    a, b, c = COEFFICIENTS
-    product = None
-    for step in range(steps):
-        polynomial = torch.addmm(gram, gram, gram, beta=b, alpha=c)
-        polynomial.diagonal().add_(a)
-        product = polynomial if product is None else polynomial @ product
-        if step + 1 < steps:
-            gram = polynomial @ gram @ polynomial
-    assert product is not None  # noqa: S101 - there is a step
+    polynomial = product = _polynomial(gram)
+    for _ in range(steps - 1):
+        gram = polynomial @ gram @ polynomial
+        polynomial = _polynomial(gram)
+        product = polynomial @ product
     return product
+
+
+def _polynomial(gram: Tensor) -> Tensor:
+    a, b, c = COEFFICIENTS
+    polynomial = torch.addmm(gram, gram, gram, beta=b, alpha=c)
+    polynomial.diagonal().add_(a)
+    return polynomial
 
 
 def _is_matrix(parameter: Tensor) -> bool:

@@ -2,7 +2,7 @@
 
     python tests/benchmarks/results.py measure cnn_dropout --seeds 0-4
     python tests/benchmarks/results.py measure cnn_dropout --seeds 0-4 --data fashion_mnist
-    python tests/benchmarks/results.py measure --recipe mnist-best --seeds 0-4 --tta shift --runs FOLDER
+    python tests/benchmarks/results.py measure --recipe mnist-best --seeds 0-4 --tta warp --runs FOLDER
     python tests/benchmarks/results.py page
 
 Each run is the command ``zoo train`` in a process of its own; what it reached becomes a row of the results.csv of the
