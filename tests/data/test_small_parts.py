@@ -27,7 +27,7 @@ def test_a_lazy_sequence_is_the_list_of_its_items(
     lazy = Lazy(len(items), items.__getitem__, (lambda start, stop: items[start:stop]) if at_once else None)
     assert len(lazy) == len(items)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("zoo.data.lazy.STRETCH", longest)
+        patch.setattr("zoo.data.lazy._STRETCH", longest)
         assert list(lazy) == items
     assert list(lazy[part]) == items[part]
     assert lazy == items

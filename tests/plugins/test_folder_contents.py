@@ -278,8 +278,8 @@ KNOWN = {
 def test_a_folder_is_known_by_what_it_was_known_by(tmp_path, monkeypatch, train):
     """Else no run could go on with its images: the very digests, orders and held-out images of the first versions."""
     for module, name in (
-        ("zoo.data.lazy", "STRETCH"),
-        ("zoo.data.image_files", "STRETCH"),
+        ("zoo.data.lazy", "_STRETCH"),
+        ("zoo.files.byte_strings", "_STRETCH"),
         ("zoo.data.ranking", "_STRETCH"),
     ):
         monkeypatch.setattr(f"{module}.{name}", 8)

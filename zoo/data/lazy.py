@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 T = TypeVar("T")
 
-STRETCH = 4096
+_STRETCH = 4096
 """Items that are made at once where all are wanted one after the other."""
 
 
@@ -52,8 +52,8 @@ class Lazy(Sequence[T]):
         if self._stretch is None:
             yield from map(self._item, range(self._count))
             return
-        for start in range(0, self._count, STRETCH):
-            yield from self._stretch(start, min(start + STRETCH, self._count))
+        for start in range(0, self._count, _STRETCH):
+            yield from self._stretch(start, min(start + _STRETCH, self._count))
 
     def __eq__(self, other: object) -> bool:
         """Compare with any sequence, item by item, as lists do."""

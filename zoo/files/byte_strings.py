@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-_AT_ONCE = 4096
+_STRETCH = 4096
 """Strings that are joined in one go."""
 
 
@@ -31,7 +31,7 @@ class ByteStrings:
         """Return those that *items* yields, which are held one stretch at a time."""
         buffer, ends = bytearray(), [np.zeros(0, np.uint64)]
         rest = iter(items)
-        while some := list(islice(rest, _AT_ONCE)):
+        while some := list(islice(rest, _STRETCH)):
             ends.append(len(buffer) + np.cumsum(np.fromiter(map(len, some), np.uint64, len(some))))
             buffer += b"".join(some)
         return cls(buffer, np.concatenate(ends))
