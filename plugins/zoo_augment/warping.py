@@ -39,9 +39,7 @@ class Shift:
 
     def views(self, inputs: Tensor) -> list[Tensor]:
         """Return inputs (B, C, H, W) as they are and moved by one pixel up, down, left and right."""
-        rows, columns = positions(inputs)
-        moves = ((1, 0), (-1, 0), (0, 1), (0, -1))
-        return [inputs, *(resample(inputs, rows + y, columns + x, self.fill, mode="nearest") for y, x in moves)]
+        return _moved(inputs, ((1, 0), (-1, 0), (0, 1), (0, -1)), self.fill, mode="nearest")
 
 
 class Warp:
@@ -95,9 +93,7 @@ class Warp:
 
         Those four are as blurred by their resampling as images in training were.
         """
-        rows, columns = positions(inputs)
-        moves = ((0.5, 0.5), (0.5, -0.5), (-0.5, 0.5), (-0.5, -0.5))
-        return [inputs, *(resample(inputs, rows + y, columns + x, self.fill, mode="bilinear") for y, x in moves)]
+        return _moved(inputs, ((0.5, 0.5), (0.5, -0.5), (-0.5, 0.5), (-0.5, -0.5)), self.fill, mode="bilinear")
 
     def _bend(self, draws: Draws, size: torch.Size) -> Tensor:
         """Return a smooth displacement in pixels, float32 (B, 2, H, W)."""
@@ -162,6 +158,12 @@ def resample(inputs: Tensor, y: Tensor, x: Tensor, fill: str, *, mode: str) -> T
         align_corners=False,
     )
     return (moved + outside if fill == "dark" else moved).to(inputs.dtype)
+
+
+def _moved(inputs: Tensor, moves: Sequence[tuple[float, float]], fill: str, *, mode: str) -> list[Tensor]:
+    """Return inputs (B, C, H, W) as they are, and with their source moved by each (rows, columns)."""
+    rows, columns = positions(inputs)
+    return [inputs, *(resample(inputs, rows + y, columns + x, fill, mode=mode) for y, x in moves)]
 
 
 def shift(*, image_size: tuple[int, int], pixels: int = 2, fill: str = "edge") -> Shift:
