@@ -123,7 +123,7 @@ def test_nothing_is_overwritten(zoo: Any, tmp_path: Path) -> None:
     for name in ("tern", "gull"):
         done = zoo("plugins", "new", name, "--dir", str(tmp_path))
         assert done.code == 2
-        assert f"zoo-{name}' exists; give another name or --dir" in done.err
+        assert f"zoo-{name}' exists; nothing is written over, give another name or --dir" in done.err
     assert (tmp_path / "zoo-gull").read_text() == "mine"
     assert sorted(path.name for path in tmp_path.glob("zoo-*")) == ["zoo-gull", "zoo-tern"]
     assert not list((tmp_path / "zoo-tern").iterdir())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 import stat
 from pathlib import Path
@@ -139,7 +141,7 @@ def test_whatever_has_the_folders_name_stays(tmp_path: Path, there: str) -> None
     with pytest.raises(UsageError) as caught:
         plugin.write()
     assert str(caught.value) == (
-        f"{str(plugin.directory)!r} exists; give another name or --dir, or remove it: nothing is overwritten"
+        f"{str(plugin.directory)!r} exists; nothing is written over, give another name or --dir, or remove it"
     )
     assert [item.name for item in tmp_path.iterdir()] == ["zoo-tern"]
 
@@ -164,12 +166,27 @@ def test_a_parent_that_is_a_file_is_told(tmp_path: Path) -> None:
     """With what to do, and the system's own words."""
     (tmp_path / "file").write_text("")
     plugin = NewPlugin(PluginName.parse("tern"), KINDS["model"], tmp_path / "file")
+    with pytest.raises(UsageError) as caught:
+        plugin.write()
+    assert str(caught.value) == f"cannot make {str(plugin.directory)!r}: File exists; give another --dir"
+
+
+def test_a_file_that_the_disk_refuses_is_named_and_nothing_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where it is full: the file is the plugin's, not its place in the folder of the meantime."""
+
+    def full(self: Path, *args: object, **more: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_text", full)
+    plugin = NewPlugin(PluginName.parse("tern"), KINDS["model"], tmp_path)
     with pytest.raises(ZooError) as caught:
         plugin.write()
     assert caught.value.exit_code == 1
-    assert str(caught.value) == (
-        f"cannot write {str(plugin.directory)!r}: File exists; give another --dir. Nothing was left there."
-    )
+    first = next(iter(plugin.files()))
+    assert str(caught.value) == f"cannot write {str(plugin.directory / first)!r}: No space left on device"
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

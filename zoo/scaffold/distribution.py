@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
-import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +12,7 @@ from pathlib import Path
 
 import zoo
 from zoo.errors import UsageError, ZooError
+from zoo.records.disk import directory_when_whole, refuse_existing
 from zoo.registry import registry
 from zoo.scaffold.names import PluginName
 
@@ -106,25 +105,23 @@ class NewPlugin:
         return found
 
     def write(self) -> list[Path]:
-        """Write every file and return their paths in the folder, sorted.
+        """Write every file, or nothing, and return their paths in the folder, sorted.
 
         Raises:
-            UsageError: If the folder exists, or the name is taken.
-            ZooError: If the disk refuses; nothing is left behind then.
+            UsageError: If the folder exists or cannot be made, or the name is taken.
+            ZooError: If the disk refuses a file.
         """
         check_free(self.name)
-        if self.directory.exists() or self.directory.is_symlink():
-            raise UsageError(
-                f"{str(self.directory)!r} exists; give another name or --dir, or remove it: nothing is overwritten"
-            )
+        refuse_existing(self.directory, "give another name or --dir, or remove it")
         files = self.files()
-        try:
-            self.parent.mkdir(parents=True, exist_ok=True)
-            _write_whole(self.directory, files)
-        except OSError as error:
-            raise ZooError(
-                f"cannot write {str(self.directory)!r}: {error.strerror}; give another --dir. Nothing was left there."
-            ) from error
+        with directory_when_whole(self.directory, "give another --dir") as directory:
+            for place, text in files.items():
+                path = directory / place
+                try:
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    path.write_text(text, encoding="utf-8")
+                except OSError as error:
+                    raise ZooError(f"cannot write {str(self.directory / place)!r}: {error.strerror}") from error
         return sorted(files)
 
     def _replaced(self, text: str) -> str:
@@ -164,21 +161,6 @@ def _with_words(text: str, words: Mapping[str, str]) -> str:
 def _with_name(text: str, name: PluginName) -> str:
     spellings = {"zoo-penguin": name.distribution, "Penguin": name.class_name, "penguin": name.plugin}
     return re.sub("|".join(spellings), lambda found: spellings[found[0]], text)
-
-
-def _write_whole(directory: Path, files: Mapping[Path, str]) -> None:
-    """Write *files* elsewhere first, so that *directory* appears complete, or never."""
-    staging = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
-    try:
-        for place, text in files.items():
-            path = staging / place
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
-        staging.chmod(0o755)  # mkdtemp's folders are for their owner alone
-        staging.rename(directory)
-    except BaseException:
-        shutil.rmtree(staging, ignore_errors=True)
-        raise
 
 
 def _quoted(path: Path) -> str:
