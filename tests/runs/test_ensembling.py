@@ -222,6 +222,17 @@ def test_runs_lists_it_with_its_members(made: zoo.Run, mixed: zoo.Run, capsys: p
     assert len(json.loads(capsys.readouterr().out)["runs"][0]["members"]) == 3
 
 
+def test_why_there_is_no_validation_accuracy_is_told(mixed: zoo.Run):
+    """Members that held out other images are told from members that held out none, as the best recipes do."""
+    *_, last = _details(mixed.summary)
+    assert last == (
+        "no validation accuracy: the members held out other images each, so that some member learnt each of them"
+    )
+    none = [{**member, "val_accuracy": None} for member in mixed.summary["members"]]
+    *_, last = _details({**mixed.summary, "members": none})
+    assert last == "no validation accuracy: the members held out no images"
+
+
 def test_the_command_tells_what_each_member_is_alone(
     both_kinds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):

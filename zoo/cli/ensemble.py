@@ -76,8 +76,10 @@ def _details(summary: Mapping[str, Any]) -> Iterator[str]:
     if any(each["test_accuracy"] is None for each in summary["members"]):
         yield "where no test accuracy stands, it was measured on other test images, as data.limit chooses by the seed"
     accuracy = summary["val_accuracy"]
-    yield (
-        "no validation accuracy: the members did not hold out the same images, so that some member learnt each of them"
-        if accuracy is None
-        else f"validation accuracy {100 * accuracy:.2f} % on {summary['validation']:,} images that no member has learnt"
-    )
+    if accuracy is not None:
+        images = f"{summary['validation']:,} images that no member has learnt"
+        yield f"validation accuracy {100 * accuracy:.2f} % on {images}"
+    else:
+        none = all(each["val_accuracy"] is None for each in summary["members"])
+        reason = "no images" if none else "other images each, so that some member learnt each of them"
+        yield f"no validation accuracy: the members held out {reason}"
