@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 import zoo
 from zoo.errors import UsageError, ZooError
+from zoo.records.disk import Disk
 from zoo.scaffold import distribution
 from zoo.scaffold.distribution import KINDS, NewPlugin
 from zoo.scaffold.names import PluginName
@@ -171,21 +172,23 @@ def test_a_parent_that_is_a_file_is_told(tmp_path: Path) -> None:
     assert str(caught.value) == f"cannot make {str(plugin.directory)!r}: File exists; give another --dir"
 
 
-def test_a_file_that_the_disk_refuses_is_named_and_nothing_is_left(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("kind", "call"), [(Path, "write_text"), (Disk, "rename")])
+def test_a_disk_that_refuses_is_told_and_nothing_is_left(
+    kind: type, call: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As where it is full: the file is the plugin's, not its place in the folder of the meantime."""
+    """As where it is full, at a file or at the last step, which gives the folder its name."""
 
-    def full(self: Path, *args: object, **more: object) -> int:
+    def full(*args: object, **more: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(Path, "write_text", full)
+    monkeypatch.setattr(kind, call, full)
     plugin = NewPlugin(PluginName.parse("tern"), KINDS["model"], tmp_path)
     with pytest.raises(ZooError) as caught:
         plugin.write()
     assert caught.value.exit_code == 1
-    first = next(iter(plugin.files()))
-    assert str(caught.value) == f"cannot write {str(plugin.directory / first)!r}: No space left on device"
+    assert str(caught.value) == (
+        f"cannot write {str(plugin.directory)!r}: No space left on device; give another --dir. Nothing was left there."
+    )
     assert not list(tmp_path.iterdir())
 
 

@@ -109,19 +109,21 @@ class NewPlugin:
 
         Raises:
             UsageError: If the folder exists or cannot be made, or the name is taken.
-            ZooError: If the disk refuses a file.
+            ZooError: If the disk refuses; nothing is left behind then.
         """
         check_free(self.name)
         refuse_existing(self.directory, "give another name or --dir, or remove it")
         files = self.files()
-        with directory_when_whole(self.directory, "give another --dir") as directory:
-            for place, text in files.items():
-                path = directory / place
-                try:
+        try:
+            with directory_when_whole(self.directory, "give another --dir") as directory:
+                for place, text in files.items():
+                    path = directory / place
                     path.parent.mkdir(parents=True, exist_ok=True)
                     path.write_text(text, encoding="utf-8")
-                except OSError as error:
-                    raise ZooError(f"cannot write {str(self.directory / place)!r}: {error.strerror}") from error
+        except OSError as error:
+            raise ZooError(
+                f"cannot write {str(self.directory)!r}: {error.strerror}; give another --dir. Nothing was left there."
+            ) from error
         return sorted(files)
 
     def _replaced(self, text: str) -> str:
